@@ -1,0 +1,136 @@
+//! Structures that system calls exchange with the program.
+//!
+//! Those without padding and pointers are re-exported from `linux-raw-sys`; the others are written here with explicit padding
+//! and with addresses as integers, because a program's pointer is a number to the kernel. All are [`Pod`](crate::Pod).
+
+pub use linux_raw_sys::general::{
+    __kernel_old_timeval as Timeval, __kernel_timespec as Timespec, pollfd as PollFd, rlimit64 as Rlimit,
+    stat as Stat, termios as Termios, timezone as Timezone, winsize as Winsize,
+};
+pub use linux_raw_sys::system::new_utsname as Utsname;
+
+/// One buffer of readv and writev (`struct iovec`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IoVec {
+    /// Address in the program.
+    pub base: u64,
+    /// Bytes.
+    pub len: u64,
+}
+
+/// The kernel's `struct sigaction` of rt_sigaction(2) (not the C library's).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SigAction {
+    /// Handler address, or `SIG_DFL` (0) or `SIG_IGN` (1).
+    pub handler: u64,
+    /// `SA_*`.
+    pub flags: u64,
+    /// Code that calls rt_sigreturn.
+    pub restorer: u64,
+    /// Signals blocked while the handler runs.
+    pub mask: u64,
+}
+
+/// `stack_t` of sigaltstack(2).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StackT {
+    /// Lowest address.
+    pub sp: u64,
+    /// `SS_*`.
+    pub flags: i32,
+    /// Padding.
+    pub pad: u32,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// `siginfo_t`: 128 bytes, of which the tail depends on the signal.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SigInfo {
+    /// Signal number.
+    pub signo: i32,
+    /// Always 0 on Linux.
+    pub errno: i32,
+    /// `SI_*`, `SEGV_*` ...
+    pub code: i32,
+    /// Padding.
+    pub pad: u32,
+    /// The union: for faults the address is in `fields[0]`, for kill the pid and uid share `fields[0]`.
+    pub fields: [u64; 14],
+}
+
+/// `struct sysinfo` of sysinfo(2), with its padding named.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SysInfo {
+    /// Seconds since boot.
+    pub uptime: i64,
+    /// 1, 5 and 15 minute load averages, times 65536.
+    pub loads: [u64; 3],
+    /// Memory, in `mem_unit` bytes.
+    pub totalram: u64,
+    /// Free memory.
+    pub freeram: u64,
+    /// Memory in shared mappings.
+    pub sharedram: u64,
+    /// Memory in buffers.
+    pub bufferram: u64,
+    /// Swap.
+    pub totalswap: u64,
+    /// Free swap.
+    pub freeswap: u64,
+    /// Number of processes.
+    pub procs: u16,
+    /// Padding.
+    pub pad: u16,
+    /// Padding.
+    pub pad2: u32,
+    /// High memory: none on x86-64.
+    pub totalhigh: u64,
+    /// Free high memory.
+    pub freehigh: u64,
+    /// Unit of the sizes, bytes.
+    pub mem_unit: u32,
+    /// Padding.
+    pub pad3: u32,
+}
+
+/// The fixed head of `struct linux_dirent64`; the NUL-terminated name follows at offset 19.
+#[repr(C, packed)]
+#[derive(Clone, Copy, Debug)]
+pub struct Dirent64Head {
+    /// Inode number as eight bytes.
+    pub ino: [u8; 8],
+    /// Position of the next entry.
+    pub off: [u8; 8],
+    /// Length of this record.
+    pub reclen: [u8; 2],
+    /// `DT_*`.
+    pub kind: u8,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::mem::{offset_of, size_of};
+    use linux_raw_sys::{general, system};
+
+    #[test]
+    fn own_structures_have_linux_sizes_and_offsets() {
+        assert_eq!(size_of::<IoVec>(), size_of::<general::iovec>());
+        assert_eq!(size_of::<StackT>(), size_of::<general::sigaltstack>());
+        assert_eq!(offset_of!(StackT, size), offset_of!(general::sigaltstack, ss_size));
+        assert_eq!(size_of::<SigInfo>(), size_of::<general::siginfo>());
+        assert_eq!(size_of::<SigAction>(), size_of::<general::kernel_sigaction>());
+        assert_eq!(offset_of!(SigAction, restorer), offset_of!(general::kernel_sigaction, sa_restorer));
+        assert_eq!(size_of::<SysInfo>(), size_of::<system::sysinfo>());
+        assert_eq!(offset_of!(SysInfo, mem_unit), offset_of!(system::sysinfo, mem_unit));
+        assert_eq!(offset_of!(SysInfo, totalhigh), offset_of!(system::sysinfo, totalhigh));
+        assert_eq!(size_of::<Dirent64Head>(), offset_of!(general::linux_dirent64, d_name));
+        assert_eq!(size_of::<Stat>(), 144);
+    }
+}
