@@ -1,1 +1,15 @@
+//! Memory: page frames, VMAs, address spaces, and the only door to program memory.
+//!
+//! Callers: `task` (exec, faults), `syscall` (mmap family, user pointers), `fs` (backing stores) and `kernel`, which
+//! implements the hardware traits ([`paging::PageTables`], [`paging::FrameSource`], [`user::RawUserMemory`]).
+//!
+//! Invariants: nothing here touches memory through a raw address; every page a program can reach belongs to exactly
+//! one VMA of its [`space::AddressSpace`]; every owned frame is given back when the space is cleared or dropped.
+//! Nothing here locks: callers own the objects or put them behind their own mutex.
 #![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod addr;
+pub mod frames;
