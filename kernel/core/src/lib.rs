@@ -1,0 +1,9 @@
+//! The kernel's pure logic: firmware tables and the memory map, without hardware.
+//!
+//! Called by the kernel at boot. Everything here takes bytes or numbers that a hypervisor provided and
+//! must survive any content.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+pub mod acpi;
+pub mod memmap;
