@@ -10,6 +10,15 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(all(feature = "fake", not(test)))]
+extern crate std;
 
 pub mod addr;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
 pub mod frames;
+pub mod paging;
+pub mod space;
+pub mod store;
+pub mod user;
+pub mod vma;

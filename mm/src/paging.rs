@@ -1,0 +1,201 @@
+//! The hardware behind an address space: page tables and physical memory, as traits.
+//!
+//! `kernel` implements them over real tables and its direct map, [`crate::fake`] over maps. [`crate::space`] is the
+//! only caller.
+//!
+//! Invariant: a frame that a table entry no longer names is freed only after no TLB can hold the entry.
+//! [`PageTables::unmap_range`] therefore hands frames back in a [`FrameBatch`], which the caller frees afterwards.
+
+use core::fmt;
+
+use bitflags::bitflags;
+
+use crate::addr::{Frame, PAGE_SIZE, PhysAddr, VirtAddr};
+use crate::vma::Prot;
+
+bitflags! {
+    /// What a page-table entry allows, and what the address space remembers in its software bits.
+    ///
+    /// An entry with none of `READ`, `WRITE`, `EXEC` keeps its frame but allows no access (`PROT_NONE`): hardware
+    /// tables hold it as "not present". On x86 any of the three allows reading.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct PageFlags: u32 {
+        /// Loads are allowed.
+        const READ = 1;
+        /// Stores are allowed.
+        const WRITE = 2;
+        /// Instruction fetches are allowed.
+        const EXEC = 4;
+        /// Software: the frame has other users; a store copies it first. Excludes `WRITE`.
+        const COW = 8;
+        /// Software: the frame belongs to a backing store; it is never freed, and a store copies it first.
+        /// Excludes `WRITE`.
+        const FOREIGN = 16;
+    }
+}
+
+impl PageFlags {
+    /// The same page under another protection. `WRITE` is withheld from frames that must be copied first.
+    #[must_use]
+    pub fn with_prot(self, prot: Prot) -> Self {
+        let software = self & (Self::COW | Self::FOREIGN);
+        let access = Self::from(prot);
+        software | if software.is_empty() { access } else { access - Self::WRITE }
+    }
+}
+
+impl From<Prot> for PageFlags {
+    fn from(prot: Prot) -> Self {
+        let mut flags = Self::empty();
+        flags.set(Self::READ, prot.contains(Prot::READ));
+        flags.set(Self::WRITE, prot.contains(Prot::WRITE));
+        flags.set(Self::EXEC, prot.contains(Prot::EXEC));
+        flags
+    }
+}
+
+/// There was no frame for a page table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutOfFrames;
+
+impl fmt::Display for OutOfFrames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("out of page frames")
+    }
+}
+
+impl core::error::Error for OutOfFrames {}
+
+/// Frames that have left the page tables and wait for the TLBs to forget them.
+pub struct FrameBatch {
+    frames: [Option<Frame>; Self::CAPACITY],
+    len: usize,
+    pages: u64,
+}
+
+impl Default for FrameBatch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FrameBatch {
+    /// Owned frames a batch holds.
+    pub const CAPACITY: usize = 64;
+
+    /// An empty batch.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { frames: [None; Self::CAPACITY], len: 0, pages: 0 }
+    }
+
+    /// Whether no further page can be added.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.len == Self::CAPACITY
+    }
+
+    /// Notes a page that was unmapped. Its frame is kept unless it is foreign. The batch must not be full.
+    pub fn push(&mut self, frame: Frame, flags: PageFlags) {
+        self.pages += 1;
+        if flags.contains(PageFlags::FOREIGN) {
+            return;
+        }
+        debug_assert!(!self.is_full(), "frame batch overflow");
+        if let Some(slot) = self.frames.get_mut(self.len) {
+            *slot = Some(frame);
+            self.len += 1;
+        }
+    }
+
+    /// Pages unmapped, foreign ones included, since the last [`drain`](Self::drain).
+    #[must_use]
+    pub fn pages(&self) -> u64 {
+        self.pages
+    }
+
+    /// Hands each owned frame to `free` and empties the batch.
+    pub fn drain(&mut self, mut free: impl FnMut(Frame)) {
+        let held = self.frames.get_mut(..self.len).unwrap_or(&mut []);
+        held.iter_mut().filter_map(Option::take).for_each(&mut free);
+        self.len = 0;
+        self.pages = 0;
+    }
+}
+
+/// The page tables of the lower half of one address space.
+///
+/// Addresses are page-aligned and below [`USER_END`](crate::addr::USER_END). When a method returns, the TLB of this
+/// CPU no longer holds what was changed.
+pub trait PageTables: Send {
+    /// What the CPU loads to use these tables (on x86-64 the physical address for CR3).
+    fn root(&self) -> PhysAddr;
+
+    /// Maps a page, replacing what was mapped there. The caller has already taken care of a replaced frame;
+    /// replacing needs no memory and does not fail.
+    ///
+    /// # Errors
+    /// [`OutOfFrames`] if a table is missing and cannot be allocated. The page stays unmapped.
+    fn map(&mut self, va: VirtAddr, frame: Frame, flags: PageFlags) -> Result<(), OutOfFrames>;
+
+    /// Removes the mapping of a page and returns it.
+    fn unmap(&mut self, va: VirtAddr) -> Option<(Frame, PageFlags)>;
+
+    /// Sets the flags of a mapped page, software bits included. Returns whether it is mapped.
+    fn protect(&mut self, va: VirtAddr, flags: PageFlags) -> bool;
+
+    /// The mapping of a page.
+    fn query(&self, va: VirtAddr) -> Option<(Frame, PageFlags)>;
+
+    /// The lowest mapped page in `from..end`.
+    fn next_mapped(&self, from: VirtAddr, end: VirtAddr) -> Option<VirtAddr>;
+
+    /// Frees all tables below the root. No page is mapped any more.
+    fn clear(&mut self);
+
+    /// Unmaps the pages of `from..end` in ascending order until the range is done or `batch` (empty at the call) is
+    /// full. Returns where it stopped, `end` when done. Frames in the batch are in no TLB.
+    fn unmap_range(&mut self, from: VirtAddr, end: VirtAddr, batch: &mut FrameBatch) -> VirtAddr {
+        let mut at = from;
+        while let Some(va) = self.next_mapped(at, end) {
+            if batch.is_full() {
+                return va;
+            }
+            if let Some((frame, flags)) = self.unmap(va) {
+                batch.push(frame, flags);
+            }
+            at = VirtAddr(va.0.saturating_add(PAGE_SIZE));
+        }
+        end
+    }
+
+    /// Puts the mapped pages of `from..end` under another protection, see [`PageFlags::with_prot`].
+    fn protect_range(&mut self, from: VirtAddr, end: VirtAddr, prot: Prot) {
+        let mut at = from;
+        while let Some(va) = self.next_mapped(at, end) {
+            if let Some((_, flags)) = self.query(va) {
+                self.protect(va, flags.with_prot(prot));
+            }
+            at = VirtAddr(va.0.saturating_add(PAGE_SIZE));
+        }
+    }
+}
+
+/// Physical memory: allocation of single frames and access to their content.
+///
+/// Content access is for frames this source allocated and for frames that a
+/// [`BackingStore`](crate::store::BackingStore) named; `offset` plus length is at most one page.
+pub trait FrameSource: Sync {
+    /// A frame of zeros with one reference.
+    fn alloc_zeroed(&self) -> Option<Frame>;
+    /// A frame of arbitrary content with one reference, for callers that overwrite all of it.
+    fn alloc_uninit(&self) -> Option<Frame>;
+    /// Drops a reference; the last one frees the frame.
+    fn free(&self, frame: Frame);
+    /// Copies out of a frame.
+    fn read(&self, frame: Frame, offset: usize, dst: &mut [u8]);
+    /// Copies into a frame.
+    fn write(&self, frame: Frame, offset: usize, src: &[u8]);
+    /// Copies a whole frame.
+    fn copy(&self, from: Frame, to: Frame);
+}

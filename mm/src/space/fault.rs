@@ -1,0 +1,218 @@
+//! Page faults: the first access to a page gives it a frame; the first store to a shared frame copies it.
+
+use core::fmt;
+
+use super::AddressSpace;
+use crate::addr::{Frame, PAGE_SIZE, USER_END, VirtAddr};
+use crate::paging::{FrameSource, PageFlags};
+use crate::store::BackingStore;
+use crate::vma::{Backing, FileBacking, Prot, STACK_GUARD_GAP, Vma, VmaFlags};
+
+/// What an access wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Load.
+    Read,
+    /// Store.
+    Write,
+    /// Fetch instructions.
+    Exec,
+}
+
+impl Access {
+    /// Whether memory under `prot` allows it. On x86 whatever is accessible is readable.
+    fn allowed(self, prot: Prot) -> bool {
+        match self {
+            Self::Read => !prot.is_empty(),
+            Self::Write => prot.contains(Prot::WRITE),
+            Self::Exec => prot.contains(Prot::EXEC),
+        }
+    }
+}
+
+/// Why an access cannot succeed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FaultError {
+    /// No area there (SIGSEGV, SEGV_MAPERR).
+    NotMapped,
+    /// The area does not allow it (SIGSEGV, SEGV_ACCERR).
+    Protection,
+    /// Below a stack that cannot grow: its limit, the limit on all memory, or another area is in the way (SIGSEGV,
+    /// SEGV_MAPERR).
+    StackLimit,
+    /// No frame (SIGKILL, or ENOMEM and EFAULT in a system call).
+    OutOfMemory,
+    /// In a file mapping, past the page that holds the end of the file (SIGBUS, BUS_ADRERR).
+    BeyondFile,
+    /// The file cannot be read (SIGBUS, BUS_ADRERR).
+    Io,
+}
+
+impl fmt::Display for FaultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotMapped => "address is not mapped",
+            Self::Protection => "access is not permitted",
+            Self::StackLimit => "stack cannot grow further",
+            Self::OutOfMemory => "out of memory",
+            Self::BeyondFile => "beyond the end of the mapped file",
+            Self::Io => "mapped file cannot be read",
+        })
+    }
+}
+
+impl core::error::Error for FaultError {}
+
+impl AddressSpace {
+    /// Makes the access possible, or says why it is not. Repeating the access after `Ok` succeeds. A fault that has
+    /// been resolved meanwhile is `Ok`, too.
+    ///
+    /// # Errors
+    /// [`FaultError`]; nothing has changed then, except that a stack may have grown.
+    pub fn fault(&mut self, addr: VirtAddr, access: Access) -> Result<(), FaultError> {
+        let page = addr.page();
+        let prot = self.reach(page)?.prot;
+        if !access.allowed(prot) {
+            return Err(FaultError::Protection);
+        }
+        self.ensure_page(page, access == Access::Write).map(|_| ())
+    }
+
+    /// The area of a page, after growing a stack down to it if that is what it takes.
+    pub(super) fn reach(&mut self, page: VirtAddr) -> Result<&Vma, FaultError> {
+        if page.0 >= USER_END {
+            return Err(FaultError::NotMapped);
+        }
+        let next = self.vmas.find_or_next(page).ok_or(FaultError::NotMapped)?;
+        if !next.contains(page) {
+            if !next.flags.contains(VmaFlags::GROWSDOWN) {
+                return Err(FaultError::NotMapped);
+            }
+            let (start, end) = (next.start, next.end);
+            self.grow_stack(start, end, page.0)?;
+        }
+        self.vmas.find(page).ok_or(FaultError::NotMapped)
+    }
+
+    /// Extends the stack `start..end` down to `page`.
+    fn grow_stack(&mut self, start: u64, end: u64, page: u64) -> Result<(), FaultError> {
+        let below = self.vmas.neighbours(VirtAddr(page)).0;
+        // An inaccessible area serves as guard itself; one that grows down has been warned.
+        let too_close = below.is_some_and(|vma| {
+            !vma.flags.contains(VmaFlags::GROWSDOWN)
+                && !vma.prot.is_empty()
+                && page - vma.end < STACK_GUARD_GAP
+        });
+        let allowed = page >= self.layout.mmap_min_addr
+            && !too_close
+            && end - page <= self.layout.limits.stack
+            && self.check_limits(start - page, 0).is_ok();
+        if !allowed || self.vmas.grow_down(start, page).is_err() {
+            return Err(FaultError::StackLimit);
+        }
+        Ok(())
+    }
+
+    /// Gives a page of an area a frame and the area's rights. With `own`, a frame that only this space uses.
+    pub(super) fn ensure_page(&mut self, page: VirtAddr, own: bool) -> Result<Frame, FaultError> {
+        let vma = self.vmas.find(page).ok_or(FaultError::NotMapped)?;
+        let prot = vma.prot;
+        let Some((old, flags)) = self.tables.query(page) else {
+            let (frame, flags) = first_frame(self.frames, vma, page, own)?;
+            if self.tables.map(page, frame, flags).is_err() {
+                self.give_back(frame, flags);
+                return Err(FaultError::OutOfMemory);
+            }
+            self.resident += 1;
+            return Ok(frame);
+        };
+        if !own || !flags.intersects(PageFlags::COW | PageFlags::FOREIGN) {
+            let wanted = flags.with_prot(prot);
+            if wanted != flags {
+                self.tables.protect(page, wanted);
+            }
+            return Ok(old);
+        }
+        let copy = self.frames.alloc_uninit().ok_or(FaultError::OutOfMemory)?;
+        self.frames.copy(old, copy);
+        if self.tables.map(page, copy, prot.into()).is_err() {
+            self.frames.free(copy);
+            return Err(FaultError::OutOfMemory);
+        }
+        self.give_back(old, flags);
+        Ok(copy)
+    }
+
+    fn give_back(&self, frame: Frame, flags: PageFlags) {
+        if !flags.contains(PageFlags::FOREIGN) {
+            self.frames.free(frame);
+        }
+    }
+}
+
+/// The frame of a page that has none yet, and the flags to map it with.
+fn first_frame(
+    frames: &dyn FrameSource,
+    vma: &Vma,
+    page: VirtAddr,
+    own: bool,
+) -> Result<(Frame, PageFlags), FaultError> {
+    let flags = PageFlags::from(vma.prot);
+    let zeroed = || frames.alloc_zeroed().map(|frame| (frame, flags)).ok_or(FaultError::OutOfMemory);
+    let Backing::File(file) = &vma.backing else { return zeroed() };
+    let within = page.0 - vma.start;
+    let wanted = file.file_len.saturating_sub(within).min(PAGE_SIZE);
+    if wanted == 0 {
+        return zeroed();
+    }
+    let offset = file.offset.checked_add(within).ok_or(FaultError::BeyondFile)?;
+    let bytes = file.store.len().saturating_sub(offset).min(wanted);
+    if bytes == 0 {
+        return Err(FaultError::BeyondFile);
+    }
+    let whole = bytes == PAGE_SIZE;
+    let direct = if whole { file.store.frame_at(offset / PAGE_SIZE) } else { None };
+    match direct {
+        Some(frame) if !own && !vma.prot.contains(Prot::WRITE) => Ok((frame, flags | PageFlags::FOREIGN)),
+        Some(source) => {
+            let frame = frames.alloc_uninit().ok_or(FaultError::OutOfMemory)?;
+            frames.copy(source, frame);
+            Ok((frame, flags))
+        }
+        None => {
+            // The bytes after the file's part must be zero.
+            let frame = if whole { frames.alloc_uninit() } else { frames.alloc_zeroed() };
+            let frame = frame.ok_or(FaultError::OutOfMemory)?;
+            if let Err(error) = read_into(frames, file, offset, bytes, frame) {
+                frames.free(frame);
+                return Err(error);
+            }
+            Ok((frame, flags))
+        }
+    }
+}
+
+/// Reads `bytes` (at most a page) of a file from `offset` on into a frame.
+fn read_into(
+    frames: &dyn FrameSource,
+    file: &FileBacking,
+    offset: u64,
+    bytes: u64,
+    frame: Frame,
+) -> Result<(), FaultError> {
+    /// Small, for it lies on a kernel stack.
+    const PIECE: usize = 1024;
+    let store: &dyn BackingStore = &*file.store;
+    let mut buffer = [0; PIECE];
+    let mut done = 0;
+    while done < bytes {
+        let want = usize::try_from(bytes - done).unwrap_or(PIECE).min(PIECE);
+        let piece = buffer.get_mut(..want).unwrap_or(&mut []);
+        let count = store.read_at(offset.saturating_add(done), piece).map_err(|_| FaultError::Io)?;
+        // The file has become shorter than it said.
+        let data = piece.get(..count).filter(|data| !data.is_empty()).ok_or(FaultError::Io)?;
+        frames.write(frame, done as usize, data);
+        done += count as u64;
+    }
+    Ok(())
+}

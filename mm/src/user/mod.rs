@@ -1,0 +1,166 @@
+//! Program memory as system calls see it: the only way there.
+//!
+//! `kernel` implements [`RawUserMemory`] (a copy with fault recovery); every caller uses [`UserMemory`], directly or
+//! through the typed views [`UserPtr`], [`UserSlice`] and [`IoVecs`]. A bad address is a [`Fault`], which becomes
+//! EFAULT; it is never a kernel fault.
+//!
+//! Invariant: implementors see only ranges inside `0..USER_END`; the check is made here, once.
+
+mod iovec;
+#[cfg(test)]
+mod tests;
+mod views;
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::addr::{PAGE_SIZE, USER_END};
+pub use iovec::{IOV_MAX, IoVecError, IoVecs, MAX_RW_COUNT};
+pub use views::{UserPtr, UserSlice};
+
+/// An access to program memory that could not be completed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// First address that could not be accessed.
+    pub addr: u64,
+    /// Bytes transferred before it.
+    pub done: usize,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bad address {:#x} after {} bytes", self.addr, self.done)
+    }
+}
+
+impl core::error::Error for Fault {}
+
+/// Why a string could not be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CStrError {
+    /// Memory ends before the string does (EFAULT).
+    Fault(Fault),
+    /// No NUL within the limit (ENAMETOOLONG, E2BIG).
+    TooLong,
+    /// The kernel has no memory for it (ENOMEM).
+    NoMemory,
+}
+
+impl From<Fault> for CStrError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl fmt::Display for CStrError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => fault.fmt(f),
+            Self::TooLong => f.write_str("string is too long"),
+            Self::NoMemory => f.write_str("no memory for a string"),
+        }
+    }
+}
+
+impl core::error::Error for CStrError {}
+
+/// Checks that `len` bytes from `addr` on are addresses a program can have.
+///
+/// # Errors
+/// A [`Fault`] with nothing done at the first address that is not. No bytes are always good.
+pub fn check_range(addr: u64, len: u64) -> Result<(), Fault> {
+    if len == 0 || (addr < USER_END && len <= USER_END - addr) {
+        Ok(())
+    } else {
+        Err(Fault { addr: addr.max(USER_END), done: 0 })
+    }
+}
+
+/// The bare copies. Ranges are not empty and lie inside `0..USER_END`. Each method returns the bytes transferred
+/// before the first fault; the full length means success.
+pub trait RawUserMemory {
+    /// Copies from the program.
+    fn raw_read(&self, addr: u64, dst: &mut [u8]) -> usize;
+    /// Copies to the program.
+    fn raw_write(&self, addr: u64, src: &[u8]) -> usize;
+    /// Stores zeros.
+    fn raw_zero(&self, addr: u64, len: usize) -> usize;
+}
+
+/// Checked access to program memory.
+pub trait UserMemory {
+    /// Copies from the program.
+    ///
+    /// # Errors
+    /// [`Fault`], with the progress made. A range that leaves the program's half is refused as a whole.
+    fn read(&self, addr: u64, dst: &mut [u8]) -> Result<(), Fault>;
+
+    /// Copies to the program.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn write(&self, addr: u64, src: &[u8]) -> Result<(), Fault>;
+
+    /// Stores `len` zeros.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn zero(&self, addr: u64, len: usize) -> Result<(), Fault>;
+
+    /// Reads a NUL-terminated string of at most `max` bytes, the NUL included, into `out`, which is emptied first
+    /// and gets the bytes before the NUL. A string may end right before an unmapped page.
+    ///
+    /// # Errors
+    /// [`CStrError`].
+    fn read_cstr(&self, addr: u64, max: usize, out: &mut Vec<u8>) -> Result<(), CStrError> {
+        /// Most strings are shorter; a multiple of it is a page, so that no piece crosses one needlessly.
+        const PIECE: u64 = 128;
+        out.clear();
+        let mut at = addr;
+        loop {
+            let room = max - out.len();
+            if room == 0 {
+                return Err(CStrError::TooLong);
+            }
+            let piece = (PIECE - at % PIECE).min(room as u64) as usize;
+            let old = out.len();
+            out.try_reserve(piece).map_err(|_| CStrError::NoMemory)?;
+            out.resize(old + piece, 0);
+            let read = self.read(at, out.get_mut(old..).unwrap_or(&mut []));
+            if let Err(fault) = read {
+                out.truncate(old);
+                return Err(Fault { addr: fault.addr, done: old }.into());
+            }
+            if let Some(nul) = out.iter().skip(old).position(|&b| b == 0) {
+                out.truncate(old + nul);
+                return Ok(());
+            }
+            at = at.saturating_add(piece as u64);
+        }
+    }
+}
+
+const _: () = assert!(PAGE_SIZE.is_multiple_of(128));
+
+fn transfer(addr: u64, len: usize, raw: impl FnOnce() -> usize) -> Result<(), Fault> {
+    if len == 0 {
+        return Ok(());
+    }
+    check_range(addr, len as u64)?;
+    let done = raw();
+    if done >= len { Ok(()) } else { Err(Fault { addr: addr.saturating_add(done as u64), done }) }
+}
+
+impl<M: RawUserMemory + ?Sized> UserMemory for M {
+    fn read(&self, addr: u64, dst: &mut [u8]) -> Result<(), Fault> {
+        transfer(addr, dst.len(), || self.raw_read(addr, dst))
+    }
+
+    fn write(&self, addr: u64, src: &[u8]) -> Result<(), Fault> {
+        transfer(addr, src.len(), || self.raw_write(addr, src))
+    }
+
+    fn zero(&self, addr: u64, len: usize) -> Result<(), Fault> {
+        transfer(addr, len, || self.raw_zero(addr, len))
+    }
+}
