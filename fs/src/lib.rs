@@ -1,1 +1,39 @@
+//! Files and file systems.
+//!
+//! Used by `task` (descriptors, exec) and `syscall`. From the bottom:
+//! - [`io`]: [`Sink`](io::Sink) and [`Source`](io::Source), the other end of a read or write: program memory or a kernel buffer;
+//! - [`file`]: [`File`](file::File), what an open descriptor can do, and [`OpenFile`](description::OpenFile), the position and
+//!   the flags that descriptors share;
+//! - [`node`]: [`FileSystem`](node::FileSystem) and [`NodeRef`](node::NodeRef), the tree that paths are looked up in;
+//! - [`vfs`]: mounts, path lookup and opening;
+//! - [`archive`]: the read-only root from the image's archive; [`devfs`] and [`device`]: `/dev`;
+//! - [`console`] and [`tty`]: the program's terminal.
+//!
+//! Failures are [`FsError`]; which error number each becomes is decided in `syscall`.
 #![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod archive;
+pub mod console;
+pub mod description;
+pub mod devfs;
+pub mod device;
+pub mod directory;
+mod error;
+pub mod file;
+pub mod io;
+pub mod node;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod tty;
+pub mod vfs;
+
+pub use console::{Console, ConsoleDevice, ConsoleOptions};
+pub use description::OpenFile;
+pub use error::FsError;
+pub use file::{DirEntry, File, Metadata, Offset, SeekFrom};
+pub use io::{Sink, SliceSink, SliceSource, Source, UserSink, UserSource};
+pub use node::{FileSystem, NodeId, NodeKind, NodeRef};
+pub use vfs::Vfs;

@@ -1,0 +1,471 @@
+//! [`Console`]: the first serial port as the program's terminal and standard files.
+//!
+//! The kernel implements [`ConsoleDevice`] on its serial port; `task` opens [`ConsoleFile`]s as descriptors 0 to 2. Two modes:
+//! - *serial*: the other end is a terminal on a line; the kernel edits lines, echoes and turns ^C into a signal
+//!   ([`LineDiscipline`]);
+//! - *host*: the other end is a tool that relays its own standard files. Bytes pass unchanged; input is framed so that end of
+//!   file can arrive (`image_format::channel`). Each direction is a terminal to the program only if it is one on the host,
+//!   otherwise a FIFO.
+//!
+//! Invariant: no lock of the console is held while the device waits for input.
+
+use crate::tty::{Available, LineDiscipline, default_termios};
+use crate::{File, FsError, Metadata, Offset, Sink, Source};
+use abi::general as raw;
+use abi::{Mode, OpenFlags, PollEvents, Signal, ioctl, structs::Termios, structs::Winsize};
+use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
+use core::sync::atomic::{AtomicU32, Ordering};
+use image_format::channel::{Input, InputDecoder};
+use mm::user::{UserMemory, UserPtr};
+use sync::{Mutex, SetOnce};
+
+/// The line behind the console.
+pub trait ConsoleDevice: Send + Sync {
+    /// Sends all of `bytes`.
+    fn write(&self, bytes: &[u8]);
+
+    /// Takes received bytes into `buf`; returns how many. With `wait` it returns only when at least one byte has been received
+    /// (which stays in the device if `buf` is empty) or a signal should end the wait.
+    fn read(&self, buf: &mut [u8], wait: bool) -> usize;
+}
+
+/// Takes the signals that the terminal makes.
+pub trait SignalTarget: Send + Sync {
+    /// Makes `signal` pending for the foreground group.
+    fn terminal_signal(&self, signal: Signal);
+}
+
+/// How the console behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsoleMode {
+    /// A terminal on a serial line.
+    Serial,
+    /// Relayed standard files (`console=host`).
+    Host {
+        /// The host's standard input is a terminal (`tty=in`).
+        tty_in: bool,
+        /// The host's standard output is a terminal (`tty=out`).
+        tty_out: bool,
+    },
+}
+
+/// The console's part of the kernel command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsoleOptions {
+    /// The mode.
+    pub mode: ConsoleMode,
+    /// Rows and columns (`winsize=RxC`).
+    pub winsize: (u16, u16),
+}
+
+impl ConsoleOptions {
+    /// From the values of the options `console`, `tty` and `winsize`. Unknown values count as absent; they come back for a
+    /// message.
+    pub fn parse(
+        console: Option<&[u8]>,
+        tty: Option<&[u8]>,
+        winsize: Option<&[u8]>,
+    ) -> (Self, Option<&'static str>) {
+        let mut bad = None;
+        let mut ends = (false, false);
+        for end in tty.unwrap_or_default().split(|&byte| byte == b',').filter(|end| !end.is_empty()) {
+            match end {
+                b"in" => ends.0 = true,
+                b"out" => ends.1 = true,
+                _ => bad = Some("tty: neither `in` nor `out`"),
+            }
+        }
+        let mode = match console {
+            Some(b"host") => ConsoleMode::Host { tty_in: ends.0, tty_out: ends.1 },
+            None | Some(b"serial") => ConsoleMode::Serial,
+            Some(_) => {
+                bad = Some("console: neither `host` nor `serial`");
+                ConsoleMode::Serial
+            }
+        };
+        let size = winsize.map(|value| {
+            let text = core::str::from_utf8(value).ok()?;
+            let (rows, columns) = text.split_once('x')?;
+            Some((rows.parse().ok()?, columns.parse().ok()?))
+        });
+        if size == Some(None) {
+            bad = Some("winsize: not ROWSxCOLUMNS");
+        }
+        (ConsoleOptions { mode, winsize: size.flatten().unwrap_or((24, 80)) }, bad)
+    }
+}
+
+/// Input that has arrived.
+enum Buffered {
+    Serial(LineDiscipline),
+    Host {
+        decoder: InputDecoder,
+        ready: VecDeque<u8>,
+        /// End of file stands behind `ready`.
+        eof: bool,
+    },
+}
+
+/// The console.
+pub struct Console {
+    device: &'static dyn ConsoleDevice,
+    mode: ConsoleMode,
+    input: Mutex<Buffered>,
+    /// Settings in host mode, where they have no effect but are kept.
+    host_termios: Mutex<Termios>,
+    winsize: Mutex<Winsize>,
+    foreground: AtomicU32,
+    target: SetOnce<Arc<dyn SignalTarget>>,
+}
+
+/// Bytes moved at a time between the device and the program.
+const CHUNK: usize = 512;
+
+impl Console {
+    /// The console on `device`.
+    pub fn new(device: &'static dyn ConsoleDevice, options: ConsoleOptions) -> Arc<Self> {
+        let input = match options.mode {
+            ConsoleMode::Serial => Buffered::Serial(LineDiscipline::new()),
+            ConsoleMode::Host { .. } => {
+                Buffered::Host { decoder: InputDecoder::new(), ready: VecDeque::new(), eof: false }
+            }
+        };
+        let (ws_row, ws_col) = options.winsize;
+        Arc::new(Console {
+            device,
+            mode: options.mode,
+            input: Mutex::new(input),
+            host_termios: Mutex::new(default_termios()),
+            winsize: Mutex::new(Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 }),
+            foreground: AtomicU32::new(0),
+            target: SetOnce::new(),
+        })
+    }
+
+    /// Says who gets the terminal's signals, and the foreground process group. Later calls change only the group.
+    pub fn set_foreground(&self, group: u32, target: Option<Arc<dyn SignalTarget>>) {
+        self.foreground.store(group, Ordering::Relaxed);
+        if let Some(target) = target {
+            // The first target stays: there is one session.
+            let _ = self.target.set(target);
+        }
+    }
+
+    /// Whether the program has a terminal at all.
+    pub fn is_terminal(&self) -> bool {
+        self.end_is_terminal(End::Input) || self.end_is_terminal(End::Output)
+    }
+
+    fn end_is_terminal(&self, end: End) -> bool {
+        match (self.mode, end) {
+            (ConsoleMode::Serial, _) => true,
+            (ConsoleMode::Host { tty_in, .. }, End::Input) => tty_in,
+            (ConsoleMode::Host { tty_out, .. }, End::Output | End::Error) => tty_out,
+        }
+    }
+
+    /// Takes in what the device has received, without waiting: echo and signals happen now. Called by reads and polls, and by
+    /// the kernel when it returns to the program after a receive interrupt. Returns whether a signal was made.
+    pub fn take_in(&self) -> bool {
+        let mut signalled = false;
+        let mut buf = [0; 64];
+        let mut input = self.input.lock();
+        loop {
+            let n = self.device.read(&mut buf, false);
+            for &byte in buf.get(..n).unwrap_or_default() {
+                signalled |= self.take_byte(&mut input, byte);
+            }
+            if n < buf.len() {
+                return signalled;
+            }
+        }
+    }
+
+    fn take_byte(&self, input: &mut Buffered, byte: u8) -> bool {
+        match input {
+            Buffered::Serial(tty) => {
+                let signal = tty.input(byte, &mut |echo| self.device.write(echo));
+                if let (Some(signal), Some(target)) = (signal, self.target.get()) {
+                    target.terminal_signal(signal);
+                }
+                signal.is_some()
+            }
+            Buffered::Host { decoder, ready, eof } => {
+                match decoder.push(byte) {
+                    Some(Input::Byte(byte)) => ready.push_back(byte),
+                    Some(Input::Eof) => *eof = true,
+                    None => {}
+                }
+                false
+            }
+        }
+    }
+
+    /// read(2) on the console.
+    pub fn read(&self, dst: &mut dyn Sink, flags: OpenFlags) -> Result<usize, FsError> {
+        if dst.remaining() == 0 {
+            return Ok(0);
+        }
+        loop {
+            let signalled = self.take_in();
+            if let Some(n) = self.read_ready(dst)? {
+                return Ok(n);
+            }
+            if signalled {
+                return Err(FsError::Interrupted);
+            }
+            if flags.contains(OpenFlags::NONBLOCK) {
+                return Err(FsError::WouldBlock);
+            }
+            self.device.read(&mut [], true);
+        }
+    }
+
+    /// Moves input that is there; `None` if there is none, 0 at the end of the file.
+    fn read_ready(&self, dst: &mut dyn Sink) -> Result<Option<usize>, FsError> {
+        let mut input = self.input.lock();
+        let mut done = 0;
+        loop {
+            let moved = match &mut *input {
+                Buffered::Serial(tty) => match tty.available(dst.remaining()) {
+                    Available::Nothing => return Ok(None),
+                    Available::Eof => {
+                        tty.consume(0);
+                        return Ok(Some(0));
+                    }
+                    Available::Bytes(len) => dst.put(tty.peek(len)).inspect(|&n| {
+                        tty.consume(n);
+                    }),
+                },
+                Buffered::Host { ready, eof, .. } => {
+                    let (front, _) = ready.as_slices();
+                    if front.is_empty() && done == 0 {
+                        return Ok(self.host_end(eof));
+                    }
+                    dst.put(front).inspect(|&n| {
+                        ready.drain(..n.min(ready.len()));
+                    })
+                }
+            };
+            match moved {
+                Ok(0) => return Ok(Some(done)),
+                Ok(n) => done += n,
+                Err(_) if done > 0 => return Ok(Some(done)),
+                Err(error) => return Err(error),
+            }
+            // The rest of a queue that wrapped follows at once; a second line must not.
+            if matches!(*input, Buffered::Serial(_)) || dst.remaining() == 0 {
+                return Ok(Some(done));
+            }
+        }
+    }
+
+    /// End of file in host mode: lasting for a FIFO, once for a terminal.
+    fn host_end(&self, eof: &mut bool) -> Option<usize> {
+        let reached = *eof;
+        if self.end_is_terminal(End::Input) {
+            *eof = false;
+        }
+        reached.then_some(0)
+    }
+
+    /// write(2) on the console.
+    pub fn write(&self, src: &mut dyn Source) -> Result<usize, FsError> {
+        let mut buf = [0; CHUNK];
+        let mut done = 0;
+        while src.remaining() > 0 {
+            let n = match src.take(&mut buf) {
+                Ok(0) => break,
+                Ok(n) => n,
+                Err(_) if done > 0 => break,
+                Err(error) => return Err(error),
+            };
+            let bytes = buf.get(..n).unwrap_or_default();
+            match &mut *self.input.lock() {
+                Buffered::Serial(tty) => tty.output(bytes, &mut |out| self.device.write(out)),
+                Buffered::Host { .. } => self.device.write(bytes),
+            }
+            done += n;
+        }
+        Ok(done)
+    }
+
+    /// What can be done without waiting.
+    pub fn readiness(&self) -> PollEvents {
+        self.take_in();
+        let mut events = PollEvents::OUT | PollEvents::WRNORM;
+        let readable = match &*self.input.lock() {
+            Buffered::Serial(tty) => tty.available(1) != Available::Nothing,
+            Buffered::Host { ready, eof, .. } => {
+                if *eof && !self.end_is_terminal(End::Input) {
+                    events |= PollEvents::HUP;
+                }
+                !ready.is_empty() || (*eof && self.end_is_terminal(End::Input))
+            }
+        };
+        if readable {
+            events |= PollEvents::IN | PollEvents::RDNORM;
+        }
+        events
+    }
+
+    /// Sleeps until input may have arrived.
+    pub fn wait(&self) {
+        self.device.read(&mut [], true);
+    }
+
+    fn termios(&self) -> Termios {
+        match &*self.input.lock() {
+            Buffered::Serial(tty) => *tty.termios(),
+            Buffered::Host { .. } => *self.host_termios.lock(),
+        }
+    }
+
+    fn set_termios(&self, termios: Termios, flush: bool) {
+        match &mut *self.input.lock() {
+            Buffered::Serial(tty) => {
+                if flush {
+                    tty.flush();
+                }
+                tty.set_termios(termios);
+            }
+            Buffered::Host { .. } => *self.host_termios.lock() = termios,
+        }
+    }
+
+    fn readable_len(&self) -> u32 {
+        self.take_in();
+        let len = match &*self.input.lock() {
+            Buffered::Serial(tty) => tty.readable_len(),
+            Buffered::Host { ready, .. } => ready.len(),
+        };
+        u32::try_from(len).unwrap_or(u32::MAX)
+    }
+
+    /// The requests of ioctl_tty(2) that have a meaning for a terminal on a line.
+    pub fn ioctl(&self, request: u32, arg: u64, memory: &dyn UserMemory) -> Result<u64, FsError> {
+        let fault = |_| FsError::Fault;
+        match request {
+            ioctl::TCGETS => UserPtr::new(arg).write(memory, &self.termios()).map_err(fault)?,
+            ioctl::TCSETS | ioctl::TCSETSW | ioctl::TCSETSF => {
+                let termios = UserPtr::<Termios>::new(arg).read(memory).map_err(fault)?;
+                self.set_termios(termios, request == ioctl::TCSETSF);
+            }
+            ioctl::TIOCGWINSZ => UserPtr::new(arg).write(memory, &*self.winsize.lock()).map_err(fault)?,
+            ioctl::TIOCSWINSZ => {
+                let size = UserPtr::<Winsize>::new(arg).read(memory).map_err(fault)?;
+                *self.winsize.lock() = size;
+            }
+            ioctl::TIOCGPGRP | ioctl::TIOCGSID => {
+                let group = self.foreground.load(Ordering::Relaxed);
+                UserPtr::new(arg).write(memory, &group).map_err(fault)?;
+            }
+            ioctl::TIOCSPGRP => {
+                let group = UserPtr::<i32>::new(arg).read(memory).map_err(fault)?;
+                let group = u32::try_from(group).map_err(|_| FsError::Invalid)?;
+                self.foreground.store(group, Ordering::Relaxed);
+            }
+            ioctl::FIONREAD => UserPtr::new(arg).write(memory, &self.readable_len()).map_err(fault)?,
+            ioctl::TIOCOUTQ => UserPtr::new(arg).write(memory, &0u32).map_err(fault)?,
+            ioctl::TCFLSH => match u32::try_from(arg) {
+                Ok(raw::TCIFLUSH | raw::TCIOFLUSH) => self.flush(),
+                Ok(raw::TCOFLUSH) => {}
+                _ => return Err(FsError::Invalid),
+            },
+            // Output is sent at once, so there is nothing to drain and a break has no meaning.
+            ioctl::TCSBRK | ioctl::TCSBRKP | ioctl::TIOCSCTTY => {}
+            _ => return Err(FsError::NotTty),
+        }
+        Ok(0)
+    }
+
+    fn flush(&self) {
+        self.take_in();
+        match &mut *self.input.lock() {
+            Buffered::Serial(tty) => tty.flush(),
+            Buffered::Host { ready, .. } => ready.clear(),
+        }
+    }
+}
+
+/// Which standard file a [`ConsoleFile`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Standard input.
+    Input,
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
+}
+
+/// A standard file of the program.
+pub struct ConsoleFile {
+    console: Arc<Console>,
+    end: End,
+}
+
+impl ConsoleFile {
+    /// The file for `end`, and the flags of its description: a terminal is open both ways, a FIFO one way.
+    pub fn new(console: Arc<Console>, end: End) -> (Self, OpenFlags) {
+        let flags = match (console.end_is_terminal(end), end) {
+            (true, _) => OpenFlags::RDWR,
+            (false, End::Input) => OpenFlags::empty(),
+            (false, End::Output | End::Error) => OpenFlags::WRONLY,
+        };
+        (ConsoleFile { console, end }, flags)
+    }
+}
+
+impl File for ConsoleFile {
+    fn metadata(&self) -> Result<Metadata, FsError> {
+        let terminal = self.console.end_is_terminal(self.end);
+        let (mode, rdev) =
+            if terminal { (Mode::IFCHR | 0o620, crate::device::CONSOLE.0) } else { (Mode::IFIFO | 0o600, 0) };
+        let ino = match self.end {
+            _ if terminal => 1,
+            End::Input => 2,
+            End::Output => 3,
+            End::Error => 4,
+        };
+        Ok(Metadata { ino, mode, rdev, nlink: 1, block_size: 4096, ..Metadata::default() })
+    }
+
+    fn read(&self, _at: Offset, dst: &mut dyn Sink, flags: OpenFlags) -> Result<usize, FsError> {
+        self.console.read(dst, flags)
+    }
+
+    fn write(&self, _at: Offset, src: &mut dyn Source, _flags: OpenFlags) -> Result<usize, FsError> {
+        self.console.write(src)
+    }
+
+    fn ioctl(&self, request: u32, arg: u64, memory: &dyn UserMemory) -> Result<u64, FsError> {
+        if !self.console.end_is_terminal(self.end) && request != ioctl::FIONREAD {
+            return Err(FsError::NotTty);
+        }
+        self.console.ioctl(request, arg, memory)
+    }
+
+    fn readiness(&self) -> PollEvents {
+        let all = self.console.readiness();
+        match (self.console.end_is_terminal(self.end), self.end) {
+            (true, _) => all,
+            (false, End::Input) => all.difference(PollEvents::OUT | PollEvents::WRNORM),
+            (false, _) => PollEvents::OUT | PollEvents::WRNORM,
+        }
+    }
+}
+
+/// The three standard files of a program, in the order of their descriptors.
+pub fn standard_files(console: &Arc<Console>) -> Vec<Arc<crate::OpenFile>> {
+    [End::Input, End::Output, End::Error]
+        .into_iter()
+        .map(|end| {
+            let (file, flags) = ConsoleFile::new(console.clone(), end);
+            crate::OpenFile::new(Arc::new(file), flags)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

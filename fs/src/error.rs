@@ -1,0 +1,83 @@
+//! [`FsError`]: why an operation on files failed.
+
+use core::fmt;
+
+/// A failure of an operation on files. One variant per meaning; error numbers are chosen elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FsError {
+    /// No such file or directory.
+    NotFound,
+    /// A component that must be a directory is none.
+    NotDirectory,
+    /// The operation does not work on directories.
+    IsDirectory,
+    /// More than 40 symbolic links, or a symbolic link where none may be followed.
+    Loop,
+    /// A path or a component is too long.
+    NameTooLong,
+    /// Permission denied.
+    Access,
+    /// The file system cannot be written.
+    ReadOnly,
+    /// It exists already.
+    Exists,
+    /// An argument makes no sense for this file.
+    Invalid,
+    /// The description was not opened for this.
+    BadMode,
+    /// The file has no position.
+    NotSeekable,
+    /// The request is not one for this kind of file.
+    NotTty,
+    /// No device behind this node.
+    NoDevice,
+    /// The seek went beyond the end for SEEK_DATA and SEEK_HOLE.
+    BeyondEnd,
+    /// The device is full.
+    NoSpace,
+    /// A value does not fit.
+    Overflow,
+    /// The program's memory could not be accessed.
+    Fault,
+    /// Nothing is there now, and the caller does not want to wait.
+    WouldBlock,
+    /// A signal ended the wait.
+    Interrupted,
+    /// The kind of operation is not offered by this file.
+    NotSupported,
+    /// Out of memory.
+    NoMemory,
+    /// Damaged data.
+    Io,
+}
+
+impl fmt::Display for FsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FsError::NotFound => "no such file or directory",
+            FsError::NotDirectory => "not a directory",
+            FsError::IsDirectory => "is a directory",
+            FsError::Loop => "too many levels of symbolic links",
+            FsError::NameTooLong => "file name too long",
+            FsError::Access => "permission denied",
+            FsError::ReadOnly => "read-only file system",
+            FsError::Exists => "file exists",
+            FsError::Invalid => "invalid argument",
+            FsError::BadMode => "not opened for this operation",
+            FsError::NotSeekable => "the file has no position",
+            FsError::NotTty => "not a terminal",
+            FsError::NoDevice => "no such device",
+            FsError::BeyondEnd => "beyond the end of the file",
+            FsError::NoSpace => "no space left on device",
+            FsError::Overflow => "value too large",
+            FsError::Fault => "bad address",
+            FsError::WouldBlock => "nothing available now",
+            FsError::Interrupted => "interrupted by a signal",
+            FsError::NotSupported => "operation not supported",
+            FsError::NoMemory => "out of memory",
+            FsError::Io => "damaged data",
+        })
+    }
+}
+
+impl core::error::Error for FsError {}

@@ -1,0 +1,155 @@
+//! [`File`]: what the kernel can do with an open file, whatever it is.
+//!
+//! Implemented by regular files, directories, devices and the console; later by pipes, sockets and the rest. Called through
+//! [`OpenFile`](crate::OpenFile), which holds the position. Operations that a kind of file does not offer have the default
+//! answers that Linux gives.
+
+use crate::{FsError, NodeRef, Sink, Source};
+use abi::{OpenFlags, PollEvents};
+use alloc::sync::Arc;
+use mm::{store::BackingStore, user::UserMemory};
+
+/// A position in a file, bytes from its start. Files without positions ignore it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Offset(pub u64);
+
+/// Where a seek goes (lseek(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeekFrom {
+    /// From the start.
+    Start(i64),
+    /// From the position.
+    Current(i64),
+    /// From the end.
+    End(i64),
+    /// The next data at or after the offset.
+    Data(i64),
+    /// The next hole at or after the offset.
+    Hole(i64),
+}
+
+/// What stat(2) tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// The file system's number.
+    pub dev: u64,
+    /// The node's number in it.
+    pub ino: u64,
+    /// Type and permissions.
+    pub mode: u32,
+    /// Names of the file.
+    pub nlink: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Device number of device nodes.
+    pub rdev: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Preferred size of reads and writes, bytes.
+    pub block_size: u32,
+    /// 512-byte units on disk.
+    pub blocks: u64,
+    /// Last change, nanoseconds since 1970; also given as access and status change time.
+    pub mtime_ns: u64,
+}
+
+/// One entry of a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirEntry<'a> {
+    /// The name, without NUL.
+    pub name: &'a [u8],
+    /// The node's number.
+    pub ino: u64,
+    /// Type as in [`Metadata::mode`].
+    pub mode: u32,
+    /// The position after this entry.
+    pub next: u64,
+}
+
+/// An open file.
+pub trait File: Send + Sync {
+    /// What fstat(2) tells.
+    fn metadata(&self) -> Result<Metadata, FsError>;
+
+    /// Whether reads and writes happen at a position (regular files, directories), or in a stream.
+    fn has_position(&self) -> bool {
+        false
+    }
+
+    /// Moves bytes from the file into `dst`; returns how many, 0 at the end. `flags` are the description's (O_NONBLOCK).
+    fn read(&self, at: Offset, dst: &mut dyn Sink, flags: OpenFlags) -> Result<usize, FsError>;
+
+    /// Moves bytes from `src` into the file; returns how many.
+    fn write(&self, at: Offset, src: &mut dyn Source, flags: OpenFlags) -> Result<usize, FsError>;
+
+    /// The new position for a seek from `position`.
+    fn seek(&self, _to: SeekFrom, _position: u64) -> Result<u64, FsError> {
+        Err(FsError::NotSeekable)
+    }
+
+    /// ioctl(2): `arg` is a number or an address in `memory`.
+    fn ioctl(&self, _request: u32, _arg: u64, _memory: &dyn UserMemory) -> Result<u64, FsError> {
+        Err(FsError::NotTty)
+    }
+
+    /// What can be done now without waiting. Regular files are always ready.
+    fn readiness(&self) -> PollEvents {
+        PollEvents::IN | PollEvents::OUT | PollEvents::RDNORM | PollEvents::WRNORM
+    }
+
+    /// Gives the entries after `position` to `emit` until it returns false; returns the position reached.
+    fn read_dir(&self, _position: u64, _emit: &mut dyn FnMut(DirEntry<'_>) -> bool) -> Result<u64, FsError> {
+        Err(FsError::NotDirectory)
+    }
+
+    /// The node it was opened from, if it has a place in the tree.
+    fn node(&self) -> Option<&NodeRef> {
+        None
+    }
+
+    /// What mmap(2) maps; `None` if the file cannot be mapped.
+    fn backing(&self) -> Option<Arc<dyn BackingStore>> {
+        None
+    }
+}
+
+/// The new position of a seek in a file of `size` bytes without holes.
+pub fn seek_in(size: u64, to: SeekFrom, position: u64) -> Result<u64, FsError> {
+    let from = |base: u64, delta: i64| {
+        let target = base.checked_add_signed(delta).ok_or(FsError::Invalid)?;
+        if target > i64::MAX as u64 { Err(FsError::Overflow) } else { Ok(target) }
+    };
+    match to {
+        SeekFrom::Start(offset) => from(0, offset),
+        SeekFrom::Current(delta) => from(position, delta),
+        SeekFrom::End(delta) => from(size, delta),
+        SeekFrom::Data(offset) | SeekFrom::Hole(offset) => {
+            let offset = u64::try_from(offset).map_err(|_| FsError::BeyondEnd)?;
+            if offset >= size {
+                return Err(FsError::BeyondEnd);
+            }
+            Ok(if matches!(to, SeekFrom::Data(_)) { offset } else { size })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeks() {
+        assert_eq!(seek_in(10, SeekFrom::Start(20), 0), Ok(20), "beyond the end is allowed");
+        assert_eq!(seek_in(10, SeekFrom::Start(-1), 0), Err(FsError::Invalid));
+        assert_eq!(seek_in(10, SeekFrom::Current(-3), 5), Ok(2));
+        assert_eq!(seek_in(10, SeekFrom::Current(-6), 5), Err(FsError::Invalid));
+        assert_eq!(seek_in(10, SeekFrom::Current(i64::MAX), 5), Err(FsError::Overflow));
+        assert_eq!(seek_in(10, SeekFrom::End(-10), 5), Ok(0));
+        assert_eq!(seek_in(10, SeekFrom::Data(3), 0), Ok(3));
+        assert_eq!(seek_in(10, SeekFrom::Hole(3), 0), Ok(10));
+        assert_eq!(seek_in(10, SeekFrom::Data(10), 0), Err(FsError::BeyondEnd));
+        assert_eq!(seek_in(10, SeekFrom::Hole(-1), 0), Err(FsError::BeyondEnd));
+    }
+}

@@ -1,0 +1,87 @@
+//! Archives and devices for tests of this crate and of those above it (feature `testing`, needs nothing but `alloc`).
+//!
+//! Not part of a kernel build.
+
+use crate::archive::ArchiveFs;
+use crate::console::{Console, ConsoleDevice, ConsoleOptions};
+use crate::devfs::DevFs;
+use crate::device::{Devices, RandomSource};
+use crate::vfs::Vfs;
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
+use image_format::newc::{Metadata, Writer};
+use sync::Mutex;
+
+/// One entry of a test archive: path, mode, contents.
+pub type Member<'a> = (&'a str, u32, &'a [u8]);
+
+/// An archive of `members`, with contents page-aligned where they are a page or more.
+pub fn archive(members: &[Member<'_>]) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new());
+    for (i, (path, mode, data)) in members.iter().enumerate() {
+        let meta = Metadata {
+            mode: *mode,
+            nlink: 1,
+            mtime: 1_700_000_000,
+            ino: i as u32 + 1,
+            ..Metadata::default()
+        };
+        let padding = (data.len() >= 4096).then_some(4096);
+        writer.begin(path.as_bytes(), &meta, data.len() as u32, padding).expect("a valid entry");
+        writer.data(data).expect("announced length");
+    }
+    writer.finish().expect("complete")
+}
+
+/// A console device over buffers.
+#[derive(Default)]
+pub struct FakeLine {
+    /// Bytes still to be received.
+    pub input: Mutex<VecDeque<u8>>,
+    /// Bytes sent.
+    pub output: Mutex<Vec<u8>>,
+    /// What to receive once somebody waits and nothing else is there.
+    pub on_wait: Mutex<Vec<Vec<u8>>>,
+}
+
+impl ConsoleDevice for FakeLine {
+    fn write(&self, bytes: &[u8]) {
+        self.output.lock().extend_from_slice(bytes);
+    }
+
+    fn read(&self, buf: &mut [u8], wait: bool) -> usize {
+        let mut input = self.input.lock();
+        if wait && input.is_empty() {
+            let next = self.on_wait.lock().pop().expect("a read would wait for ever");
+            input.extend(next);
+        }
+        let n = buf.len().min(input.len());
+        for (to, from) in buf.iter_mut().zip(input.drain(..n)) {
+            *to = from;
+        }
+        n
+    }
+}
+
+/// Random bytes that are the same in every run.
+pub struct FakeRandom;
+
+impl RandomSource for FakeRandom {
+    fn fill(&self, buf: &mut [u8]) {
+        for (i, byte) in buf.iter_mut().enumerate() {
+            *byte = (i as u8).wrapping_mul(37).wrapping_add(11);
+        }
+    }
+}
+
+/// A tree over `members`, with devices on /dev if the archive has that directory, and the console's other end.
+pub fn tree(members: &[Member<'_>], options: ConsoleOptions) -> (Vfs, Arc<Console>, &'static FakeLine) {
+    let bytes: &'static [u8] = Vec::leak(archive(members));
+    let line: &'static FakeLine = Box::leak(Box::default());
+    let console = Console::new(line, options);
+    let root = ArchiveFs::new(bytes, None, 1).expect("a good archive");
+    let mut vfs = Vfs::new(root, Devices::new(Arc::new(FakeRandom), console.clone()));
+    if members.iter().any(|member| member.0 == "dev") {
+        vfs.mount(b"/dev", DevFs::new(2, 0)).expect("/dev is there");
+    }
+    (vfs, console, line)
+}

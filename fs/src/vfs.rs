@@ -1,0 +1,265 @@
+//! [`Vfs`]: mounts, path lookup (path_resolution(7)) and opening.
+//!
+//! Called by `task` for exec and by the system calls that take paths. Invariants: a lookup ends on every tree and every path
+//! (at most 40 links are followed, each step uses up input); `..` at the root stays there; a mounted root hides the directory
+//! it is mounted on.
+
+use crate::device::{DeviceFile, Devices};
+use crate::directory::Directory;
+use crate::{File, FileSystem, FsError, Metadata, NodeKind, NodeRef, OpenFile, Sink, Source};
+use crate::{Offset, device::DeviceNumber};
+use abi::{NAME_MAX, OpenFlags, PATH_MAX};
+use alloc::{borrow::Cow, sync::Arc, vec::Vec};
+
+/// Symbolic links that one lookup follows before it fails with ELOOP.
+pub const MAX_LINKS: u32 = 40;
+
+/// What a lookup does with a symbolic link as the last component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follow {
+    /// Follows it.
+    Yes,
+    /// Returns the link itself, unless a slash comes after it.
+    No,
+}
+
+struct Mount {
+    /// The directory that is covered.
+    covered: NodeRef,
+    /// The root that covers it.
+    root: NodeRef,
+}
+
+/// The tree that the program sees.
+pub struct Vfs {
+    root: NodeRef,
+    mounts: Vec<Mount>,
+    devices: Devices,
+}
+
+impl Vfs {
+    /// A tree with `root` as its root, whose character device nodes open the `devices`.
+    pub fn new(root: Arc<dyn FileSystem>, devices: Devices) -> Self {
+        Vfs { root: NodeRef::root_of(root), mounts: Vec::new(), devices }
+    }
+
+    /// Mounts `fs` on the directory `path`.
+    pub fn mount(&mut self, path: &[u8], fs: Arc<dyn FileSystem>) -> Result<(), FsError> {
+        let covered = self.lookup(&self.root, path, Follow::Yes)?;
+        if covered.kind()? != NodeKind::Directory {
+            return Err(FsError::NotDirectory);
+        }
+        self.mounts.push(Mount { covered, root: NodeRef::root_of(fs) });
+        Ok(())
+    }
+
+    /// The root directory.
+    pub fn root(&self) -> &NodeRef {
+        &self.root
+    }
+
+    /// Finds `path`, relative to `base` unless it begins with a slash.
+    pub fn lookup(&self, base: &NodeRef, path: &[u8], follow: Follow) -> Result<NodeRef, FsError> {
+        if path.is_empty() {
+            return Err(FsError::NotFound);
+        }
+        if path.len() >= PATH_MAX {
+            return Err(FsError::NameTooLong);
+        }
+        let mut here = if path.starts_with(b"/") { self.root.clone() } else { base.clone() };
+        let mut rest = Cow::Borrowed(path);
+        let mut at = 0;
+        let mut links = 0;
+        loop {
+            let (name, end) = next_component(&rest, at);
+            if name.is_empty() {
+                // Nothing but slashes was left: what was found must be a directory.
+                return self.require_directory(here);
+            }
+            let last = end == rest.len();
+            if here.kind()? != NodeKind::Directory {
+                return Err(FsError::NotDirectory);
+            }
+            let next = self.step(&here, name)?;
+            if next.kind()? == NodeKind::Symlink && !(last && follow == Follow::No) {
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(FsError::Loop);
+                }
+                rest = Cow::Owned(expand(&next, rest.get(end..).unwrap_or_default())?);
+                at = 0;
+                if rest.starts_with(b"/") {
+                    here = self.root.clone();
+                }
+                continue;
+            }
+            here = next;
+            if last {
+                return Ok(here);
+            }
+            at = end;
+        }
+    }
+
+    fn require_directory(&self, node: NodeRef) -> Result<NodeRef, FsError> {
+        if node.kind()? == NodeKind::Directory { Ok(node) } else { Err(FsError::NotDirectory) }
+    }
+
+    /// One component from the directory `here`, over mount points.
+    fn step(&self, here: &NodeRef, name: &[u8]) -> Result<NodeRef, FsError> {
+        match name {
+            b"." => return Ok(here.clone()),
+            b".." => return self.parent(here),
+            _ if name.len() > NAME_MAX => return Err(FsError::NameTooLong),
+            _ => {}
+        }
+        let next = NodeRef { fs: here.fs.clone(), id: here.fs.lookup(here.id, name)? };
+        // The last mount on a directory is the one that is seen.
+        let mounted = self.mounts.iter().rev().find(|mount| mount.covered == next);
+        Ok(mounted.map_or(next, |mount| mount.root.clone()))
+    }
+
+    /// The directory above the directory `here`.
+    pub fn parent(&self, here: &NodeRef) -> Result<NodeRef, FsError> {
+        let mut here = here;
+        while let Some(mount) = self.mounts.iter().find(|mount| mount.root == *here) {
+            here = &mount.covered;
+        }
+        if *here == self.root {
+            return Ok(here.clone());
+        }
+        Ok(NodeRef { fs: here.fs.clone(), id: here.fs.parent(here.id)? })
+    }
+
+    /// The absolute path of a directory (getcwd(2)).
+    pub fn path_of(&self, dir: &NodeRef) -> Result<Vec<u8>, FsError> {
+        let mut names: Vec<Vec<u8>> = Vec::new();
+        let mut here = dir.clone();
+        while here != self.root {
+            let parent = self.parent(&here)?;
+            // The name stands in the parent for the covered directory, if something is mounted on it.
+            let covered =
+                self.mounts.iter().find(|mount| mount.root == here).map_or(&here, |mount| &mount.covered);
+            let ino = covered.metadata()?.ino;
+            let mut name = None;
+            parent.fs.read_dir(parent.id, 0, &mut |entry| {
+                if entry.ino == ino {
+                    name = Some(entry.name.to_vec());
+                }
+                name.is_none()
+            })?;
+            names.push(name.ok_or(FsError::NotFound)?);
+            here = parent;
+        }
+        let mut path = Vec::new();
+        for name in names.iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(name);
+        }
+        if path.is_empty() {
+            path.push(b'/');
+        }
+        Ok(path)
+    }
+
+    /// open(2).
+    pub fn open(&self, base: &NodeRef, path: &[u8], flags: OpenFlags) -> Result<Arc<OpenFile>, FsError> {
+        let creating = flags.contains(OpenFlags::CREAT) && !flags.contains(OpenFlags::PATH);
+        let exclusive = creating && flags.contains(OpenFlags::EXCL);
+        let follow = if flags.contains(OpenFlags::NOFOLLOW) || exclusive { Follow::No } else { Follow::Yes };
+        let node = match self.lookup(base, path, follow) {
+            Ok(_) if exclusive => return Err(FsError::Exists),
+            Ok(node) => node,
+            // A file that is not there would be created; every file system of this tree is read-only. Linux reports a
+            // missing directory before that.
+            Err(FsError::NotFound) if creating && self.parent_exists(base, path) => {
+                return Err(FsError::ReadOnly);
+            }
+            Err(error) => return Err(error),
+        };
+        let file = self.open_node(&node, flags, creating)?;
+        Ok(OpenFile::new(file, flags))
+    }
+
+    fn parent_exists(&self, base: &NodeRef, path: &[u8]) -> bool {
+        let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
+        let trimmed = path.get(..end).unwrap_or_default();
+        match trimmed.iter().rposition(|&byte| byte == b'/') {
+            None => true,
+            Some(0) => true,
+            Some(slash) => self
+                .lookup(base, trimmed.get(..slash).unwrap_or_default(), Follow::Yes)
+                .and_then(|node| node.kind())
+                .is_ok_and(|kind| kind == NodeKind::Directory),
+        }
+    }
+
+    fn open_node(&self, node: &NodeRef, flags: OpenFlags, creating: bool) -> Result<Arc<dyn File>, FsError> {
+        let kind = node.kind()?;
+        if flags.contains(OpenFlags::DIRECTORY) && kind != NodeKind::Directory {
+            return Err(FsError::NotDirectory);
+        }
+        if flags.contains(OpenFlags::PATH) {
+            return Ok(Arc::new(PathOnly(node.clone())));
+        }
+        let writing = flags.writable() || flags.contains(OpenFlags::TRUNC);
+        match kind {
+            NodeKind::Symlink => Err(FsError::Loop),
+            NodeKind::Directory if flags.writable() || creating => Err(FsError::IsDirectory),
+            NodeKind::Directory => Ok(Arc::new(Directory::new(node.clone(), &self.parent(node)?)?)),
+            NodeKind::CharDevice => {
+                let number = DeviceNumber(node.metadata()?.rdev);
+                let device = self.devices.get(number).ok_or(FsError::NoDevice)?;
+                device.check_open()?;
+                Ok(Arc::new(DeviceFile::new(node.clone(), device)))
+            }
+            NodeKind::Regular if writing && node.fs.is_read_only() => Err(FsError::ReadOnly),
+            NodeKind::Regular => node.fs.clone().open(node.id, flags),
+            NodeKind::Other => Err(FsError::NoDevice),
+        }
+    }
+}
+
+/// The component at or after `at`, and where the rest begins. Slashes before it are skipped.
+fn next_component(path: &[u8], at: usize) -> (&[u8], usize) {
+    let rest = path.get(at..).unwrap_or_default();
+    let start = rest.iter().position(|&byte| byte != b'/').unwrap_or(rest.len());
+    let name = rest.get(start..).unwrap_or_default();
+    let len = name.iter().position(|&byte| byte == b'/').unwrap_or(name.len());
+    (name.get(..len).unwrap_or_default(), at + start + len)
+}
+
+/// The target of `link` followed by `rest`, which is empty or begins with a slash.
+fn expand(link: &NodeRef, rest: &[u8]) -> Result<Vec<u8>, FsError> {
+    let mut target = Vec::new();
+    link.fs.read_link(link.id, &mut target)?;
+    if target.is_empty() {
+        return Err(FsError::NotFound);
+    }
+    target.extend_from_slice(rest);
+    Ok(target)
+}
+
+/// A place in the tree opened with O_PATH.
+struct PathOnly(NodeRef);
+
+impl File for PathOnly {
+    fn metadata(&self) -> Result<Metadata, FsError> {
+        self.0.metadata()
+    }
+
+    fn read(&self, _at: Offset, _dst: &mut dyn Sink, _flags: OpenFlags) -> Result<usize, FsError> {
+        Err(FsError::BadMode)
+    }
+
+    fn write(&self, _at: Offset, _src: &mut dyn Source, _flags: OpenFlags) -> Result<usize, FsError> {
+        Err(FsError::BadMode)
+    }
+
+    fn node(&self) -> Option<&NodeRef> {
+        Some(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;
