@@ -1,0 +1,55 @@
+//! `vmtests`: runs the in-VM tests. Called by `cargo xtask test`, `conformance` and `soak`.
+
+use nospin_tests::lab::Lab;
+use nospin_tests::{cases, runner};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: vmtests --nospin PATH --mkimage PATH --work DIR [--matrix quick|full] [--filter S] \
+                     [--jobs N] [--list]";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("vmtests: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<bool, String> {
+    let (mut nospin, mut mkimage, mut work) = (None, None, None);
+    let (mut matrix, mut filter, mut jobs, mut list) = ("quick".to_string(), None, 2, false);
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or(format!("{word} needs a value\n{USAGE}"));
+        match word.as_str() {
+            "--nospin" => nospin = Some(PathBuf::from(value()?)),
+            "--mkimage" => mkimage = Some(PathBuf::from(value()?)),
+            "--work" => work = Some(PathBuf::from(value()?)),
+            "--matrix" => matrix = value()?,
+            "--filter" => filter = Some(value()?),
+            "--jobs" => jobs = value()?.parse().map_err(|_| format!("not a number of jobs\n{USAGE}"))?,
+            "--list" => list = true,
+            _ => return Err(format!("unknown option: {word}\n{USAGE}")),
+        }
+    }
+    let mut cases = match matrix.as_str() {
+        "quick" => cases::quick(),
+        "full" => cases::full(),
+        other => return Err(format!("unknown matrix: {other}\n{USAGE}")),
+    };
+    if let Some(filter) = filter {
+        cases.retain(|case| case.name.contains(&filter));
+    }
+    if list {
+        cases.iter().for_each(|case| println!("{}", case.name));
+        return Ok(true);
+    }
+    let (Some(nospin), Some(mkimage), Some(work)) = (nospin, mkimage, work) else { return Err(USAGE.into()) };
+    let counts = runner::run(&Lab::new(nospin, mkimage, &work)?, &cases, jobs);
+    println!("{} passed, {} failed", counts.passed, counts.failed);
+    Ok(counts.failed == 0)
+}

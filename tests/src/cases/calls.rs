@@ -1,0 +1,26 @@
+//! Area: system calls. Results, errors, bad pointers, registers, memory, files, clocks.
+
+use crate::case::{Case, c, has, ours};
+use crate::compile::Variant;
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = vec![
+        c("badptr").stdin("").case("calls/bad pointers"),
+        ours("badptr", Variant::MuslPie).case("calls/bad pointers/musl-pie"),
+        c("errors").data().args(&["{data}/text"]).case("calls/errors"),
+        c("unknown")
+            .stderr(vec![has(&["999", "0x1"]), has(&["400"])])
+            .case("calls/unknown ones answer ENOSYS and are named"),
+        c("identity").case("calls/identity and signals"),
+        ours("identity", Variant::Musl).case("calls/identity and signals/musl"),
+        c("clocks").case("calls/clocks"),
+        ours("clocks", Variant::Musl).case("calls/clocks/musl"),
+        c("files").data().args(&["{data}"]).case("calls/files"),
+        ours("files", Variant::Musl).data().args(&["{data}"]).case("calls/files/musl"),
+    ];
+    for variant in [Variant::Glibc, Variant::MuslPie] {
+        cases.push(ours("regs", variant).case(format!("calls/registers/{variant}")));
+        cases.push(ours("memory", variant).case(format!("calls/memory/{variant}")));
+    }
+    cases
+}

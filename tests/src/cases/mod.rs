@@ -1,0 +1,101 @@
+//! The cases, by area. `quick` is what `cargo xtask test` runs; `full` is the wider matrix of `conformance`.
+
+mod busybox;
+mod calls;
+mod console;
+mod ends;
+mod machines;
+mod options;
+mod rust;
+mod start;
+mod tools;
+
+use crate::case::{Body, Case, Machine};
+
+/// Every case once.
+#[must_use]
+pub fn quick() -> Vec<Case> {
+    [
+        start::cases(),
+        ends::cases(),
+        calls::cases(),
+        console::cases(),
+        busybox::cases(),
+        rust::cases(),
+        machines::cases(),
+        options::cases(),
+        tools::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The machines of the wide matrix: name, machine, CPUs, MiB.
+const MATRIX: &[(Machine, u32, u32)] = &[
+    (Machine::Q35, 1, 128),
+    (Machine::Q35, 2, 512),
+    (Machine::Q35, 8, 4096),
+    (Machine::Microvm, 1, 256),
+    (Machine::Microvm, 3, 3072),
+    (Machine::Microvm, 8, 1024),
+];
+
+/// Every case as in `quick`, and every program case with ordinary memory and machine also on each machine of the
+/// matrix.
+#[must_use]
+pub fn full() -> Vec<Case> {
+    let mut cases = quick();
+    for case in quick() {
+        let Body::Program(program) = &case.body else { continue };
+        // A case that chooses its own machine is about that machine.
+        if program.memory != 256 || program.smp != 1 || program.machine != Machine::Q35 {
+            continue;
+        }
+        for &(machine, smp, memory) in MATRIX {
+            let name = format!("{} on {} smp {smp} {memory} MiB", case.name, machine.name());
+            cases.push(program.as_ref().clone().machine(machine).smp(smp).memory(memory).case(name));
+        }
+    }
+    cases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Source;
+    use std::collections::HashSet;
+    use std::path::Path;
+
+    #[test]
+    fn names_are_distinct() {
+        let cases = full();
+        let names: HashSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+        assert_eq!(names.len(), cases.len());
+        assert!(names.iter().all(|name| !name.contains(": ")), "': ' ends a name in the report");
+    }
+
+    #[test]
+    fn every_program_is_used_and_exists() {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
+        let mut used = HashSet::new();
+        for case in quick() {
+            if let Body::Program(program) = &case.body
+                && let Source::Ours(name, _) = program.source
+            {
+                used.insert(name.to_string());
+            }
+        }
+        for entry in std::fs::read_dir(sources).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "c" || ending == "rs") {
+                assert!(
+                    used.remove(path.file_stem().unwrap().to_str().unwrap()),
+                    "{} is not used",
+                    path.display()
+                );
+            }
+        }
+        assert!(used.is_empty(), "without a source: {used:?}");
+    }
+}
