@@ -92,6 +92,7 @@ mod tests {
             root_len: root_len as u64,
             total_len: bytes.len() as u64,
             kernel: BuildId::default(),
+            front_crc: 0,
             payload_crc: crc32c(&bytes[4096..]),
         };
         bytes[..HEADER_SIZE].copy_from_slice(&header.encode());

@@ -15,7 +15,8 @@
 //! | 40 | 8 | its length |
 //! | 48 | 8 | length of the whole payload |
 //! | 56 | 20 | build id of the kernel |
-//! | 76 | 12 | zero |
+//! | 76 | 4 | CRC-32C of what precedes the payload in the image file (ELF headers and kernel) |
+//! | 80 | 8 | zero |
 //! | 88 | 4 | CRC-32C of the payload from byte 4096 to its end |
 //! | 92 | 4 | CRC-32C of bytes 0 to 92 of this header |
 //!
@@ -81,6 +82,8 @@ pub struct ImageHeader {
     pub total_len: u64,
     /// Build id of the kernel that the image was made with.
     pub kernel: BuildId,
+    /// CRC-32C of the bytes before the payload in the image file. For the host: the guest does not see them.
+    pub front_crc: u32,
     /// CRC-32C of the payload from byte [`PAGE_SIZE`] to its end.
     pub payload_crc: u32,
 }
@@ -115,8 +118,7 @@ impl fmt::Display for HeaderError {
             Self::Version { found, expected } => {
                 write!(f, "made by another version (format {found}, this is {expected})")
             }
-            Self::HeaderChecksum => f.write_str("damaged (checksum of the header)"),
-            Self::PayloadChecksum => f.write_str("damaged (checksum)"),
+            Self::HeaderChecksum | Self::PayloadChecksum => f.write_str("damaged (checksum)"),
             Self::Bounds => f.write_str("damaged (its parts lie outside of it)"),
         }
     }
@@ -161,6 +163,7 @@ impl ImageHeader {
             root_len: u64_at(bytes, 40)?,
             total_len: u64_at(bytes, 48)?,
             kernel: BuildId(field(bytes, 56)?),
+            front_crc: u32_at(bytes, 76)?,
             payload_crc: u32_at(bytes, 88)?,
         };
         if header.in_bounds() { Ok(header) } else { Err(HeaderError::Bounds) }
@@ -189,6 +192,7 @@ impl ImageHeader {
         put(40, &self.root_len.to_le_bytes());
         put(48, &self.total_len.to_le_bytes());
         put(56, &self.kernel.0);
+        put(76, &self.front_crc.to_le_bytes());
         put(88, &self.payload_crc.to_le_bytes());
         let crc = crc32c(&out[..CRC_OFFSET]);
         out[CRC_OFFSET..].copy_from_slice(&crc.to_le_bytes());
@@ -243,6 +247,7 @@ mod tests {
             root_len: 7,
             total_len: 8199,
             kernel: BuildId([7; 20]),
+            front_crc: 0x0102_0304,
             payload_crc: crc32c(&payload[4096..]),
         };
         payload[..HEADER_SIZE].copy_from_slice(&header.encode());
@@ -277,6 +282,7 @@ mod tests {
         assert_eq!(payload[40..48], 7u64.to_le_bytes());
         assert_eq!(payload[48..56], 8199u64.to_le_bytes());
         assert_eq!(payload[56..76], [7; 20]);
+        assert_eq!(payload[76..88], [4, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(payload[88..92], header.payload_crc.to_le_bytes());
         assert_eq!(payload[92..96], crc32c(&payload[..92]).to_le_bytes());
     }
@@ -341,11 +347,11 @@ mod tests {
 
         #[test]
         fn consistent_headers_survive(cmdline_len in 0u64..10_000, root_len in 0u64..1 << 40, kernel: [u8; 20],
-                                      payload_crc: u32) {
+                                      front_crc: u32, payload_crc: u32) {
             let root_off = (PAGE_SIZE + cmdline_len).next_multiple_of(PAGE_SIZE);
             let header = ImageHeader {
                 cmdline_off: PAGE_SIZE, cmdline_len, root_off, root_len, total_len: root_off + root_len,
-                kernel: BuildId(kernel), payload_crc,
+                kernel: BuildId(kernel), front_crc, payload_crc,
             };
             prop_assert_eq!(ImageHeader::parse(&header.encode()), Ok(header));
         }

@@ -1,0 +1,130 @@
+//! What happens on Ctrl-C and other signals that end a tool: temporary files go, QEMU goes, and the status is
+//! the one that a shell shows for the signal.
+//!
+//! A thread waits for the signals; nothing runs in a signal handler. [`install`] is called once by each binary
+//! before it makes anything that has to be cleaned up.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// How long QEMU may take to end by itself.
+const GRACE: Duration = Duration::from_secs(2);
+
+struct State {
+    files: Vec<PathBuf>,
+    child: Option<Pid>,
+    /// A signal has come and the process is about to end.
+    ending: bool,
+}
+
+static STATE: Mutex<State> = Mutex::new(State { files: Vec::new(), child: None, ending: false });
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts the thread that waits for signals.
+///
+/// # Errors
+/// The signals could not be registered, or the thread not started.
+pub fn install() -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        if let Some(number) = signals.forever().next() {
+            end(number);
+        }
+    })?;
+    Ok(())
+}
+
+fn end(number: i32) -> ! {
+    let (files, child) = {
+        let mut state = state();
+        state.ending = true;
+        (std::mem::take(&mut state.files), state.child)
+    };
+    if let Some(child) = child {
+        stop(child);
+    }
+    files.iter().for_each(|path| remove(path));
+    std::process::exit(128 + number)
+}
+
+/// Removes a file, or a directory with what is in it. Nobody is left to be told of a failure.
+fn remove(path: &Path) {
+    let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+}
+
+/// Ends a child: SIGTERM, and SIGKILL if that was not enough. The child cannot have been reaped: see
+/// [`child_ended`].
+fn stop(child: Pid) {
+    let _ = kill_process(child, Signal::TERM);
+    let ended = pidfd_open(child, PidfdFlags::empty()).is_ok_and(|fd| {
+        let timeout = rustix::event::Timespec { tv_sec: GRACE.as_secs().cast_signed(), tv_nsec: 0 };
+        poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&timeout)).is_ok_and(|ready| ready > 0)
+    });
+    if !ended {
+        let _ = kill_process(child, Signal::KILL);
+    }
+}
+
+/// A child was started and has to be ended on a signal.
+pub fn child_started(pid: Pid) {
+    let mut state = state();
+    if state.ending {
+        drop(state);
+        stop(pid);
+        wait_for_end();
+    }
+    state.child = Some(pid);
+}
+
+/// The child has ended and is about to be reaped, so its number is not to be used any more. Does not return if the
+/// process is ending by a signal.
+pub fn child_ended() {
+    let mut state = state();
+    if state.ending {
+        drop(state);
+        wait_for_end();
+    }
+    state.child = None;
+}
+
+/// The thread of [`install`] ends the process at any moment.
+fn wait_for_end() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// A file or directory that is removed on a signal for as long as this value lives.
+#[derive(Debug)]
+pub struct Temporary(PathBuf);
+
+impl Temporary {
+    /// Takes care of `path`.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        let mut state = state();
+        if state.ending {
+            drop(state);
+            remove(path);
+            wait_for_end();
+        }
+        state.files.push(path.to_owned());
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        state().files.retain(|path| *path != self.0);
+    }
+}
