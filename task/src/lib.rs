@@ -1,1 +1,29 @@
+//! Processes and threads as Linux sees them: descriptors, limits, signals, exec, and what happens when a program dies.
+//!
+//! Used by `syscall` and by the kernel, which implements [`Platform`] and calls [`exec::start`] once.
 #![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(all(feature = "testing", not(test)))]
+extern crate std;
+
+pub mod exec;
+pub mod fault;
+mod fd_table;
+pub mod hlt;
+pub mod limits;
+mod platform;
+mod process;
+pub mod report;
+pub mod signal;
+mod status;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use exec::{Entry, ExecError, ExecRequest, StartOptions, start};
+pub use fd_table::{Fd, FdError, FdTable};
+pub use platform::{CpuFeatures, MemoryUse, Platform};
+pub use process::{FIRST_PID, NAME_LEN, Process, Thread};
+pub use signal::Signals;
+pub use status::ExitStatus;

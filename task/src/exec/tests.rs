@@ -1,0 +1,123 @@
+//! Starting programs: good ones, and every way to refuse one.
+
+use super::*;
+use crate::testing::{DATA, Running, start, tiny_elf};
+use fs::console::ConsoleMode;
+
+const PIPES: ConsoleMode = ConsoleMode::Host { tty_in: false, tty_out: false };
+
+fn run(files: &[(&str, u32, &[u8])], path: &str, aslr: bool) -> Result<Running, ExecError> {
+    let request = ExecRequest { path: path.as_bytes(), args: &[b"prog", b"x y"], env: &[b"A=1"], aslr };
+    start(files, &request, PIPES)
+}
+
+fn word(running: &Running, addr: u64) -> u64 {
+    let mut bytes = [0; 8];
+    running.machine.user_memory().read(addr, &mut bytes).unwrap();
+    u64::from_le_bytes(bytes)
+}
+
+fn auxv(running: &Running) -> Vec<(u64, u64)> {
+    let mut at = running.process.image().auxv.start;
+    core::iter::from_fn(|| {
+        let pair = (word(running, at), word(running, at + 8));
+        at += 16;
+        (pair.0 != 0).then_some(pair)
+    })
+    .collect()
+}
+
+#[test]
+fn a_static_program() {
+    let elf = tiny_elf(2, None);
+    let r = run(&[("prog", 0o100755, &elf)], "/prog", false).unwrap();
+    assert_eq!(r.entry.rip, 0x40_1000);
+    assert_eq!(r.entry.rsp % 16, 0);
+    assert_eq!(word(&r, r.entry.rsp), 2, "argc");
+    let argv1 = word(&r, r.entry.rsp + 16);
+    let mut text = [0; 4];
+    r.machine.user_memory().read(argv1, &mut text).unwrap();
+    assert_eq!(&text, b"x y\0");
+    let aux = auxv(&r);
+    assert!(aux.contains(&(u64::from(abi::auxvec::AT_ENTRY), 0x40_1000)));
+    assert!(aux.contains(&(u64::from(abi::auxvec::AT_PHDR), 0x40_0040)));
+    assert!(aux.contains(&(u64::from(abi::auxvec::AT_BASE), 0)));
+    assert_eq!(word(&r, DATA + 0x1000), 0, "bss");
+    assert_eq!(r.process.space().brk(None).0, 0x40_4000);
+    assert_eq!(&r.process.name()[..5], b"prog\0");
+    assert_eq!(r.process.files().count(), 3);
+    let stack = r.process.space().find(VirtAddr(r.entry.rsp)).cloned().unwrap();
+    assert_eq!((stack.label(), stack.prot), (&b"[stack]"[..], Prot::READ | Prot::WRITE));
+}
+
+#[test]
+fn a_position_independent_program() {
+    let elf = tiny_elf(3, None);
+    let fixed = run(&[("prog", 0o100755, &elf)], "/prog", false).unwrap();
+    assert_eq!(fixed.entry.rip, 0x5555_5555_5000);
+    let random = run(&[("prog", 0o100755, &elf)], "/prog", true).unwrap();
+    assert_ne!(random.entry.rip, fixed.entry.rip);
+    assert_ne!(random.entry.rsp, fixed.entry.rsp);
+    assert_eq!(random.entry.rip % 4096, 0);
+    assert!(random.process.space().brk(None).0 >= random.process.image().files[0].span.end);
+}
+
+#[test]
+fn an_interpreted_program() {
+    let (elf, ld) = (tiny_elf(3, Some("/lib/ld.so")), tiny_elf(3, None));
+    let files: &[(&str, u32, &[u8])] =
+        &[("prog", 0o100755, &elf), ("lib", 0o40755, b""), ("lib/ld.so", 0o100755, &ld)];
+    let r = run(files, "/prog", false).unwrap();
+    let image = r.process.image();
+    let [program, interpreter] = &image.files[..] else { panic!("two files") };
+    assert_eq!(interpreter.path, b"/lib/ld.so");
+    assert_eq!(r.entry.rip, interpreter.bias + 0x1000, "the interpreter runs first");
+    assert!(interpreter.span.end <= r.process.space().layout().mmap_base);
+    let aux = auxv(&r);
+    assert!(aux.contains(&(u64::from(abi::auxvec::AT_BASE), interpreter.bias)));
+    assert!(aux.contains(&(u64::from(abi::auxvec::AT_ENTRY), program.bias + 0x1000)));
+}
+
+#[test]
+fn refusals() {
+    let elf = tiny_elf(2, None);
+    let asking = tiny_elf(2, Some("/ld.so"));
+    let mut truncated = elf.clone();
+    truncated.truncate(100);
+    let case = |files: &[(&str, u32, &[u8])], path: &str| match run(files, path, false) {
+        Ok(_) => panic!("{path} started"),
+        Err(error) => (error, error.failure(), error.to_string()),
+    };
+    let (error, _, text) = case(&[], "/nothing");
+    assert_eq!(error, ExecError::File(Role::Program, FsError::NotFound));
+    assert_eq!(text, "no such file or directory");
+    assert_eq!(case(&[], "/etc").0, ExecError::NotExecutable(Role::Program));
+    assert_eq!(case(&[], "/dev/null").0, ExecError::NotExecutable(Role::Program));
+    assert_eq!(case(&[("p", 0o100644, &elf)], "/p").0, ExecError::NotExecutable(Role::Program));
+    assert_eq!(case(&[("p", 0o100755, b"#!/bin/sh\n")], "/p").1, Some(ExecFailure::NoExec));
+    assert_eq!(case(&[("p", 0o100755, &truncated)], "/p").1, Some(ExecFailure::NoExec));
+    assert_eq!(
+        case(&[("p", 0o100755, &asking)], "/p").0,
+        ExecError::File(Role::Interpreter, FsError::NotFound)
+    );
+    let (error, failure, text) = case(&[("p", 0o100755, &asking), ("ld.so", 0o100755, b"text")], "/p");
+    assert!(matches!(error, ExecError::Elf(Role::Interpreter, ElfError::NotElf)), "{error:?}");
+    assert_eq!(failure, Some(ExecFailure::LibBad));
+    assert_eq!(text, "its interpreter: not an ELF file");
+    let nested = case(&[("p", 0o100755, &asking), ("ld.so", 0o100755, &asking)], "/p");
+    assert_eq!(nested.0, ExecError::NestedInterpreter);
+
+    let long = vec![b'x'; 200 << 10];
+    let request = ExecRequest { path: b"/p", args: &[&long], env: &[], aslr: false };
+    let error = start(&[("p", 0o100755, &elf)], &request, PIPES).err().unwrap();
+    assert_eq!(error.failure(), Some(ExecFailure::TooBig));
+}
+
+#[test]
+fn nothing_leaks() {
+    let elf = tiny_elf(3, None);
+    let r = run(&[("prog", 0o100755, &elf)], "/prog", true).unwrap();
+    assert!(r.machine.frames.allocated() > 0);
+    r.process.space().clear();
+    assert_eq!(r.machine.frames.allocated(), 0);
+}

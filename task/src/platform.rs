@@ -1,0 +1,85 @@
+//! [`Platform`]: what the kernel gives to processes, as a trait, so that everything above runs on the host too.
+//!
+//! Implemented once by `kernel`, and by [`testing`](crate::testing) for tests. Times are nanoseconds.
+
+use alloc::boxed::Box;
+use core::fmt;
+use mm::addr::PhysAddr;
+use mm::paging::{FrameSource, PageTables};
+use mm::user::UserMemory;
+
+/// Memory of the machine, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// All that programs and the kernel can use.
+    pub total: u64,
+    /// Not in use.
+    pub free: u64,
+}
+
+/// What the CPU offers, as the auxiliary vector tells it (getauxval(3)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuFeatures {
+    /// AT_HWCAP: CPUID leaf 1, EDX.
+    pub hwcap: u64,
+    /// AT_HWCAP2. Must not offer FSGSBASE (bit 1): GS belongs to the kernel.
+    pub hwcap2: u64,
+    /// AT_MINSIGSTKSZ: bytes of the largest signal frame.
+    pub min_signal_stack: u64,
+}
+
+/// The kernel's services.
+pub trait Platform: Send + Sync {
+    /// Time since boot.
+    fn monotonic_ns(&self) -> u64;
+
+    /// Time since 1970, UTC.
+    fn realtime_ns(&self) -> u64;
+
+    /// How fine the clocks are.
+    fn clock_resolution_ns(&self) -> u64;
+
+    /// Time since boot that the CPU was halted because nobody had anything to do.
+    fn idle_ns(&self) -> u64;
+
+    /// Halts the CPU until an interrupt comes or `deadline` (monotonic) is reached; it may return at any time before. Callers
+    /// look again at what they wait for.
+    fn wait(&self, deadline: Option<u64>);
+
+    /// Fills `buf` with unpredictable bytes.
+    fn random(&self, buf: &mut [u8]);
+
+    /// The program's FS base.
+    fn fs_base(&self) -> u64;
+
+    /// Sets the program's FS base to an address below [`mm::addr::USER_END`].
+    fn set_fs_base(&self, base: u64);
+
+    /// A line of text for the user: reports, strace, unknown calls. Goes out on the second channel whatever the log level.
+    fn message(&self, line: fmt::Arguments<'_>);
+
+    /// Physical memory.
+    fn frames(&self) -> &'static dyn FrameSource;
+
+    /// How much memory there is.
+    fn memory(&self) -> MemoryUse;
+
+    /// Page tables with an empty lower half; `None` without memory.
+    fn new_page_tables(&self) -> Option<Box<dyn PageTables>>;
+
+    /// Makes the CPU use an address space (loads CR3).
+    fn activate(&self, root: PhysAddr);
+
+    /// The memory of the running program. Page faults during an access are resolved through
+    /// [`Process::fault`](crate::Process::fault), so no lock on the address space may be held across one.
+    fn user_memory(&self) -> &dyn UserMemory;
+
+    /// Number of CPUs that run programs.
+    fn cpu_count(&self) -> u32;
+
+    /// The CPU that runs this, from 0.
+    fn current_cpu(&self) -> u32;
+
+    /// What the CPU offers to programs.
+    fn cpu_features(&self) -> CpuFeatures;
+}

@@ -1,0 +1,234 @@
+//! [`Process`] and [`Thread`]: the program as Linux sees it.
+//!
+//! Made by [`exec`](crate::exec); used by every system call and by the fault path. In this state of the project there is one
+//! process with one thread, and its memory, files and dispositions are shared with nobody, but they are objects behind their
+//! own locks as fork and threads will need them.
+//!
+//! Invariants: no lock is held while program memory is accessed, except those that the page-fault path never takes (files'
+//! positions, the console); the locks here are taken one at a time.
+
+use crate::exec::ProgramImage;
+use crate::limits::Limits;
+use crate::platform::Platform;
+use crate::{FdTable, Signals};
+use abi::structs::StackT;
+use abi::{SigSet, Signal};
+use alloc::{sync::Arc, vec::Vec};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use fs::console::SignalTarget;
+use fs::{NodeRef, OpenFile, Vfs};
+use mm::addr::VirtAddr;
+use mm::space::{Access, AddressSpace, FaultError};
+use sync::{Mutex, MutexGuard};
+
+/// The first program's process number: 1 is the kernel, which plays init.
+pub const FIRST_PID: u32 = 2;
+
+/// Longest process name, bytes without NUL (prctl(2), PR_SET_NAME).
+pub const NAME_LEN: usize = 15;
+
+/// A process.
+pub struct Process {
+    /// Its number; also its session and process group.
+    pub pid: u32,
+    /// Its parent's number.
+    pub ppid: u32,
+    /// The tree of files it sees.
+    pub vfs: Arc<Vfs>,
+    /// Signal dispositions and pending signals.
+    pub signals: Signals,
+    /// File creation mask (umask(2)).
+    pub umask: AtomicU32,
+    /// Monotonic time of its start, nanoseconds.
+    pub start_ns: u64,
+    /// Platform idle time at its start, nanoseconds.
+    pub start_idle_ns: u64,
+    strace: AtomicBool,
+    name: Mutex<[u8; NAME_LEN + 1]>,
+    image: Mutex<Arc<ProgramImage>>,
+    cwd: Mutex<NodeRef>,
+    files: Mutex<FdTable>,
+    limits: Mutex<Limits>,
+    space: Mutex<AddressSpace>,
+    /// Call numbers outside the kernel's table that have been named on the console already.
+    named_calls: [AtomicU64; 8],
+    named_beyond: AtomicBool,
+}
+
+/// What a new process is made of.
+pub(crate) struct Parts {
+    pub vfs: Arc<Vfs>,
+    pub space: AddressSpace,
+    pub image: ProgramImage,
+    pub limits: Limits,
+    pub strace: bool,
+}
+
+impl Process {
+    pub(crate) fn new(platform: &dyn Platform, parts: Parts) -> Self {
+        let name = name_of(&parts.image.path);
+        let cwd = parts.vfs.root().clone();
+        Process {
+            pid: FIRST_PID,
+            ppid: 1,
+            vfs: parts.vfs,
+            signals: Signals::new(),
+            umask: AtomicU32::new(0o022),
+            start_ns: platform.monotonic_ns(),
+            start_idle_ns: platform.idle_ns(),
+            strace: AtomicBool::new(parts.strace),
+            name: Mutex::new(name),
+            image: Mutex::new(Arc::new(parts.image)),
+            cwd: Mutex::new(cwd),
+            files: Mutex::new(FdTable::new()),
+            limits: Mutex::new(parts.limits),
+            space: Mutex::new(parts.space),
+            named_calls: [const { AtomicU64::new(0) }; 8],
+            named_beyond: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether every system call is shown.
+    #[inline]
+    pub fn is_traced(&self) -> bool {
+        self.strace.load(Ordering::Relaxed)
+    }
+
+    /// The name shown by ps(1), NUL-padded.
+    pub fn name(&self) -> [u8; NAME_LEN + 1] {
+        *self.name.lock()
+    }
+
+    /// Changes the name: up to the first NUL, cut to [`NAME_LEN`].
+    pub fn set_name(&self, name: &[u8]) {
+        *self.name.lock() = padded(name);
+    }
+
+    /// The program that runs: paths, load addresses, where its arguments lie.
+    pub fn image(&self) -> Arc<ProgramImage> {
+        self.image.lock().clone()
+    }
+
+    /// The current directory.
+    pub fn cwd(&self) -> NodeRef {
+        self.cwd.lock().clone()
+    }
+
+    /// Changes the current directory.
+    pub fn set_cwd(&self, dir: NodeRef) {
+        *self.cwd.lock() = dir;
+    }
+
+    /// The descriptors.
+    pub fn files(&self) -> MutexGuard<'_, FdTable> {
+        self.files.lock()
+    }
+
+    /// The file of a descriptor.
+    pub fn file(&self, fd: crate::Fd) -> Result<Arc<OpenFile>, crate::FdError> {
+        self.files.lock().get(fd)
+    }
+
+    /// The resource limits.
+    pub fn limits(&self) -> MutexGuard<'_, Limits> {
+        self.limits.lock()
+    }
+
+    /// The address space. Program memory must not be accessed while the guard lives.
+    pub fn space(&self) -> MutexGuard<'_, AddressSpace> {
+        self.space.lock()
+    }
+
+    /// Resolves a page fault of the program, or of a copy from or to its memory.
+    pub fn fault(&self, addr: u64, access: Access) -> Result<(), FaultError> {
+        self.space.lock().fault(VirtAddr(addr), access)
+    }
+
+    /// Whether the unknown call `nr` is seen for the first time.
+    pub fn first_unknown_call(&self, nr: u64) -> bool {
+        let word = usize::try_from(nr / 64).ok().and_then(|word| self.named_calls.get(word));
+        match word {
+            Some(word) => word.fetch_or(1 << (nr % 64), Ordering::Relaxed) >> (nr % 64) & 1 == 0,
+            // Numbers that no Linux has: once for all of them, so that a program cannot flood the console.
+            None => !self.named_beyond.swap(true, Ordering::Relaxed),
+        }
+    }
+}
+
+impl SignalTarget for Process {
+    fn terminal_signal(&self, signal: Signal) {
+        self.signals.send(signal);
+    }
+}
+
+/// A thread of a process.
+pub struct Thread {
+    /// Its number; that of the first thread is the process's.
+    pub tid: u32,
+    mask: AtomicU64,
+    /// The alternate signal stack (sigaltstack(2)).
+    pub alt_stack: Mutex<StackT>,
+    /// Where 0 is stored and a futex is woken when the thread ends (set_tid_address(2)).
+    pub clear_child_tid: AtomicU64,
+    /// Head of the robust list and its size (set_robust_list(2)).
+    pub robust_list: Mutex<(u64, u64)>,
+    /// The result of a call that has run, while its signals wait for the full register set.
+    pub(crate) result: Mutex<Option<u64>>,
+}
+
+impl Thread {
+    pub(crate) fn new(tid: u32) -> Self {
+        let disabled = StackT { flags: abi::general::SS_DISABLE as i32, ..StackT::default() };
+        Thread {
+            tid,
+            mask: AtomicU64::new(0),
+            alt_stack: Mutex::new(disabled),
+            clear_child_tid: AtomicU64::new(0),
+            robust_list: Mutex::new((0, 0)),
+            result: Mutex::new(None),
+        }
+    }
+
+    /// The blocked signals.
+    #[inline]
+    pub fn mask(&self) -> SigSet {
+        SigSet(self.mask.load(Ordering::Relaxed))
+    }
+
+    /// Changes the blocked signals; SIGKILL and SIGSTOP stay unblocked.
+    pub fn set_mask(&self, mask: SigSet) {
+        self.mask.store(mask.0 & !SigSet::UNBLOCKABLE.0, Ordering::Relaxed);
+    }
+
+    /// Keeps the result of a call until [`take_result`](Self::take_result).
+    pub fn keep_result(&self, result: u64) {
+        *self.result.lock() = Some(result);
+    }
+
+    /// The kept result.
+    pub fn take_result(&self) -> Option<u64> {
+        self.result.lock().take()
+    }
+}
+
+/// The process name for a program: the last component of its path.
+fn name_of(path: &[u8]) -> [u8; NAME_LEN + 1] {
+    padded(path.rsplit(|&byte| byte == b'/').next().unwrap_or_default())
+}
+
+fn padded(name: &[u8]) -> [u8; NAME_LEN + 1] {
+    let mut out = [0; NAME_LEN + 1];
+    for (to, from) in out.iter_mut().zip(name.iter().take(NAME_LEN).take_while(|&&byte| byte != 0)) {
+        *to = *from;
+    }
+    out
+}
+
+/// The files that a program starts with.
+pub(crate) fn open_standard_files(process: &Process, files: Vec<Arc<OpenFile>>) {
+    let mut table = process.files.lock();
+    for file in files {
+        // Three descriptors fit any table.
+        let _ = table.insert(file, abi::FdFlags::empty(), 0, u64::from(u32::MAX));
+    }
+}

@@ -1,0 +1,239 @@
+//! A machine for tests: platform, files, console and a small program in it (feature `testing`).
+//!
+//! Not part of a kernel build. Program memory is the process's own address space over fake page tables, so a test finds a
+//! handler that touches program memory while it holds the address space's lock.
+
+use crate::exec::{self, Entry, ExecError, ExecRequest, StartOptions};
+use crate::platform::{CpuFeatures, MemoryUse, Platform};
+use crate::{Process, Thread};
+use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+use fs::console::{ConsoleMode, ConsoleOptions};
+use fs::testing::{FakeLine, Member, tree};
+use mm::addr::{PhysAddr, VirtAddr};
+use mm::fake::{FakeFrames, FakeTables};
+use mm::paging::{FrameSource, PageTables};
+use mm::user::{RawUserMemory, UserMemory};
+use std::boxed::Box;
+use std::string::{String, ToString};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::vec::Vec;
+use sync::SetOnce;
+
+/// Frames of a fake machine.
+const FRAMES: usize = 4096;
+
+/// A deterministic [`Platform`].
+pub struct FakeMachine {
+    /// Its memory.
+    pub frames: &'static FakeFrames,
+    /// Monotonic time; each look at the clock moves it by a microsecond.
+    pub clock: AtomicU64,
+    /// The program's FS base.
+    pub fs_base: AtomicU64,
+    messages: Mutex<Vec<String>>,
+    process: SetOnce<Arc<Process>>,
+}
+
+impl FakeMachine {
+    /// A machine without a program.
+    pub fn new() -> &'static Self {
+        Box::leak(Box::new(FakeMachine {
+            frames: FakeFrames::leak(FRAMES),
+            clock: AtomicU64::new(1_000_000_000),
+            fs_base: AtomicU64::new(0),
+            messages: Mutex::new(Vec::new()),
+            process: SetOnce::new(),
+        }))
+    }
+
+    /// Takes the messages printed so far.
+    pub fn take_messages(&self) -> Vec<String> {
+        core::mem::take(&mut *self.messages.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn process(&self) -> &Process {
+        self.process.get().expect("a program was started")
+    }
+}
+
+impl Platform for FakeMachine {
+    fn monotonic_ns(&self) -> u64 {
+        self.clock.fetch_add(1000, Ordering::Relaxed)
+    }
+
+    fn realtime_ns(&self) -> u64 {
+        1_700_000_000_000_000_000 + self.monotonic_ns()
+    }
+
+    fn clock_resolution_ns(&self) -> u64 {
+        1
+    }
+
+    fn idle_ns(&self) -> u64 {
+        0
+    }
+
+    fn wait(&self, deadline: Option<u64>) {
+        let now = self.clock.load(Ordering::Relaxed);
+        self.clock.store(deadline.unwrap_or(now).max(now + 1000), Ordering::Relaxed);
+    }
+
+    fn random(&self, buf: &mut [u8]) {
+        for (i, byte) in buf.iter_mut().enumerate() {
+            *byte = (i as u8).wrapping_mul(37).wrapping_add(11);
+        }
+    }
+
+    fn fs_base(&self) -> u64 {
+        self.fs_base.load(Ordering::Relaxed)
+    }
+
+    fn set_fs_base(&self, base: u64) {
+        self.fs_base.store(base, Ordering::Relaxed);
+    }
+
+    fn message(&self, line: fmt::Arguments<'_>) {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_string());
+    }
+
+    fn frames(&self) -> &'static dyn FrameSource {
+        self.frames
+    }
+
+    fn memory(&self) -> MemoryUse {
+        let total = FRAMES as u64 * 4096;
+        MemoryUse { total, free: total - self.frames.allocated() * 4096 }
+    }
+
+    fn new_page_tables(&self) -> Option<alloc::boxed::Box<dyn PageTables>> {
+        Some(Box::new(FakeTables::new(self.frames)))
+    }
+
+    fn activate(&self, _root: PhysAddr) {}
+
+    fn user_memory(&self) -> &dyn UserMemory {
+        self
+    }
+
+    fn cpu_count(&self) -> u32 {
+        1
+    }
+
+    fn current_cpu(&self) -> u32 {
+        0
+    }
+
+    fn cpu_features(&self) -> CpuFeatures {
+        CpuFeatures { hwcap: 0x178b_fbff, hwcap2: 0, min_signal_stack: 2048 }
+    }
+}
+
+impl RawUserMemory for FakeMachine {
+    fn raw_read(&self, addr: u64, dst: &mut [u8]) -> usize {
+        self.process().space().read(VirtAddr(addr), dst).map_or_else(|fault| fault.done, |()| dst.len())
+    }
+
+    fn raw_write(&self, addr: u64, src: &[u8]) -> usize {
+        self.process().space().write(VirtAddr(addr), src).map_or_else(|fault| fault.done, |()| src.len())
+    }
+
+    fn raw_zero(&self, addr: u64, len: usize) -> usize {
+        self.raw_write(addr, &std::vec![0; len])
+    }
+}
+
+/// A machine with a started program.
+pub struct Running {
+    /// The machine.
+    pub machine: &'static FakeMachine,
+    /// The program.
+    pub process: Arc<Process>,
+    /// Its thread.
+    pub thread: Arc<Thread>,
+    /// The other end of its console.
+    pub line: &'static FakeLine,
+    /// Where it begins.
+    pub entry: Entry,
+}
+
+/// Start of the program's data segment: a page that can be written, from [`tiny_elf`].
+pub const DATA: u64 = 0x40_2000;
+
+/// A program file: code at 0x401000 (one page), data at [`DATA`] (one page in the file, one of zeros behind).
+pub fn tiny_elf(kind: u16, interp: Option<&str>) -> Vec<u8> {
+    let base: u64 = if kind == 2 { 0x40_0000 } else { 0 };
+    let mut headers: Vec<[u64; 7]> = Vec::new();
+    // type and flags, offset, vaddr, paddr, filesz, memsz, align
+    if let Some(path) = interp {
+        let len = path.len() as u64 + 1;
+        headers.push([3 | 4 << 32, 0x800, base + 0x800, 0, len, len, 1]);
+    }
+    headers.push([1 | 4 << 32, 0, base, 0, 0x1000, 0x1000, 0x1000]);
+    headers.push([1 | 5 << 32, 0x1000, base + 0x1000, 0, 0x1000, 0x1000, 0x1000]);
+    headers.push([1 | 6 << 32, 0x2000, base + 0x2000, 0, 0x1000, 0x2000, 0x1000]);
+    let mut file = std::vec![0u8; 0x3000];
+    let mut at = 0;
+    let mut put = |file: &mut [u8], bytes: &[u8]| {
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        at += bytes.len();
+    };
+    put(&mut file, b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+    put(&mut file, &kind.to_le_bytes());
+    put(&mut file, &62u16.to_le_bytes());
+    put(&mut file, &1u32.to_le_bytes());
+    for word in [base + 0x1000, 64, 0] {
+        put(&mut file, &word.to_le_bytes());
+    }
+    put(&mut file, &0u32.to_le_bytes());
+    for half in [64u16, 56, headers.len() as u16, 0, 0, 0] {
+        put(&mut file, &half.to_le_bytes());
+    }
+    for header in headers {
+        for word in header {
+            put(&mut file, &word.to_le_bytes());
+        }
+    }
+    if let Some(path) = interp {
+        file[0x800..0x800 + path.len()].copy_from_slice(path.as_bytes());
+    }
+    file[0x1000..0x1002].copy_from_slice(&[0x0f, 0x05]);
+    file
+}
+
+/// The files every test program finds, beside its own.
+pub const MEMBERS: &[Member<'static>] = &[
+    ("dev", 0o40755, b""),
+    ("etc", 0o40755, b""),
+    ("etc/hosts", 0o100644, b"127.0.0.1 localhost\n"),
+    ("etc/link", 0o120777, b"hosts"),
+    ("etc/plain", 0o100644, b"no program"),
+    ("tmp", 0o41777, b""),
+];
+
+/// Starts `request` on a machine with `files` beside [`MEMBERS`].
+pub fn start(
+    files: &[Member<'_>],
+    request: &ExecRequest<'_>,
+    mode: ConsoleMode,
+) -> Result<Running, ExecError> {
+    let machine = FakeMachine::new();
+    let mut members: Vec<Member<'_>> = MEMBERS.to_vec();
+    members.extend_from_slice(files);
+    let (vfs, console, line) = tree(&members, ConsoleOptions { mode, winsize: (24, 80) });
+    let (process, thread, entry) =
+        exec::start(machine, Arc::new(vfs), &console, request, StartOptions::default())?;
+    assert!(machine.process.set(process.clone()).is_ok(), "one program per machine");
+    Ok(Running { machine, process, thread, line, entry })
+}
+
+/// Starts the small program, with pipes as its standard files.
+pub fn running() -> Running {
+    let elf = tiny_elf(2, None);
+    let request = ExecRequest { path: b"/init", args: &[b"/init", b"arg"], env: &[b"HOME=/"], aslr: false };
+    let mode = ConsoleMode::Host { tty_in: false, tty_out: false };
+    match start(&[("init", 0o100755, &elf)], &request, mode) {
+        Ok(running) => running,
+        Err(error) => panic!("{error}"),
+    }
+}
