@@ -57,7 +57,7 @@ impl AddressSpace {
     pub fn populate(&mut self, addr: VirtAddr, len: u64) -> Result<(), FaultError> {
         let end = addr.0.saturating_add(len);
         let mut at = addr.page().0;
-        while let Some(vma) = self.vmas.find_or_next(VirtAddr(at)).filter(|vma| vma.start < end) {
+        while let Some(vma) = self.vmas.find_or_next(VirtAddr(at)).filter(|vma| at.max(vma.start) < end) {
             let (stop, prot) = (vma.end.min(end), vma.prot);
             at = at.max(vma.start);
             while at < stop && !prot.is_empty() {

@@ -4,7 +4,6 @@
 //! `total` and `data` are the sums over all areas.
 
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::fmt;
 
 use super::{Prot, Vma};
@@ -84,7 +83,7 @@ impl VmaMap {
     /// The areas that overlap `start..end`, ascending.
     pub fn overlapping(&self, start: u64, end: u64) -> impl Iterator<Item = &Vma> {
         let first = self.find(VirtAddr(start)).map_or(start, |vma| vma.start);
-        let range = if first < end { first..end } else { end..end };
+        let range = if start < end { first..end } else { end..end };
         self.areas.range(range).map(|(_, vma)| vma)
     }
 
@@ -124,18 +123,27 @@ impl VmaMap {
 
     /// Removes what lies in `start..end`, splitting areas at its borders. Both are page-aligned.
     pub fn remove(&mut self, start: u64, end: u64) {
-        for key in self.isolate(start, end) {
+        if start >= end {
+            return;
+        }
+        self.split(start);
+        self.split(end);
+        while let Some(key) = self.areas.range(start..end).next().map(|(&key, _)| key) {
             self.take(key);
         }
     }
 
     /// Sets the protection of what lies in `start..end`, splitting and joining areas. Both are page-aligned.
     pub fn protect(&mut self, start: u64, end: u64, prot: Prot) {
-        for key in self.isolate(start, end) {
-            if let Some(mut vma) = self.take(key) {
-                vma.prot = prot;
-                self.put(vma);
-            }
+        if start >= end {
+            return;
+        }
+        self.split(start);
+        self.split(end);
+        for (_, vma) in self.areas.range_mut(start..end) {
+            self.data -= data_len(vma);
+            vma.prot = prot;
+            self.data += data_len(vma);
         }
         self.join_around(start, end);
     }
@@ -165,16 +173,6 @@ impl VmaMap {
         self.areas.range(..=addr.0).next_back().map(|(_, vma)| vma)
     }
 
-    /// Cuts areas at both ends of the range; returns the starts of those that lie inside now.
-    fn isolate(&mut self, start: u64, end: u64) -> Vec<u64> {
-        if start >= end {
-            return Vec::new();
-        }
-        self.split(start);
-        self.split(end);
-        self.areas.range(start..end).map(|(&key, _)| key).collect()
-    }
-
     /// Makes `at` a border: an area that contains it becomes two.
     fn split(&mut self, at: u64) {
         let Some(vma) = self.find(VirtAddr(at)).filter(|vma| vma.start < at) else { return };
@@ -190,7 +188,9 @@ impl VmaMap {
         let Some(mut at) = before.or_else(|| self.find_or_next(VirtAddr(start))).map(|vma| vma.start) else {
             return;
         };
-        while let Some(next) = self.areas.range(at + 1..=end).next().map(|(&key, _)| key) {
+        while let Some(next) =
+            self.areas.range(at + 1..).next().map(|(&key, _)| key).filter(|&key| key <= end)
+        {
             let joins = match (self.areas.get(&at), self.areas.get(&next)) {
                 (Some(low), Some(high)) => low.can_join(high),
                 _ => false,
@@ -208,14 +208,19 @@ impl VmaMap {
 
     fn put(&mut self, vma: Vma) {
         self.total += vma.len();
-        self.data += if vma.is_data() { vma.len() } else { 0 };
+        self.data += data_len(&vma);
         self.areas.insert(vma.start, vma);
     }
 
     fn take(&mut self, start: u64) -> Option<Vma> {
         let vma = self.areas.remove(&start)?;
         self.total -= vma.len();
-        self.data -= if vma.is_data() { vma.len() } else { 0 };
+        self.data -= data_len(&vma);
         Some(vma)
     }
+}
+
+/// What an area adds to `data`.
+fn data_len(vma: &Vma) -> u64 {
+    if vma.is_data() { vma.len() } else { 0 }
 }

@@ -1,0 +1,249 @@
+//! Demand paging, file pages, copy on write, stack growth, running out of memory.
+
+use super::*;
+use crate::addr::USER_END;
+use crate::fake::{FakeStore, SpaceMemory};
+use crate::paging::PageFlags;
+use crate::user::{Fault, UserMemory};
+use crate::vma::STACK_GUARD_GAP;
+
+/// Bytes that differ from page to page and inside a page.
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i % 251) as u8 ^ (i / 4096) as u8).collect()
+}
+
+fn flags(space: &AddressSpace, page: u64) -> Option<PageFlags> {
+    space.tables.query(at(page)).map(|(_, flags)| flags)
+}
+
+#[test]
+fn the_first_access_allocates_a_zeroed_page() {
+    let (frames, mut space) = setup();
+    map_anon(&mut space, 0, 1000, RW);
+    assert_eq!((frames.allocated(), space.resident_pages()), (0, 0));
+    space.fault(VirtAddr(at(7).0 + 123), Access::Write).unwrap();
+    assert_eq!((frames.allocated(), space.resident_pages()), (2, 1), "the page and a table");
+    assert_eq!(flags(&space, 7), Some(PageFlags::READ | PageFlags::WRITE));
+    assert_eq!(bytes(&mut space, at(7), 4096), [0; 4096]);
+    space.fault(at(7), Access::Read).unwrap();
+    assert_eq!(frames.allocated(), 2, "a second fault changes nothing");
+    drop(space);
+    assert_eq!(frames.allocated(), 0);
+}
+
+#[test]
+fn rights_are_those_of_the_area() {
+    let (frames, mut space) = setup();
+    map_anon(&mut space, 0, 1, Prot::READ);
+    map_anon(&mut space, 1, 1, Prot::empty());
+    map_anon(&mut space, 2, 1, Prot::WRITE);
+    map_anon(&mut space, 3, 1, Prot::EXEC);
+    let expected =
+        [(0, [true, false, false]), (1, [false; 3]), (2, [true, true, false]), (3, [true, false, true])];
+    for (page, allowed) in expected {
+        for (access, ok) in [Access::Read, Access::Write, Access::Exec].into_iter().zip(allowed) {
+            let expected = if ok { Ok(()) } else { Err(FaultError::Protection) };
+            assert_eq!(space.fault(at(page), access), expected, "{page} {access:?}");
+        }
+    }
+    assert_eq!(frames.allocated(), 4);
+    for addr in [0, at(4).0, USER_END, u64::MAX, 0xffff_8000_0000_0000] {
+        assert_eq!(space.fault(VirtAddr(addr), Access::Read), Err(FaultError::NotMapped), "{addr:#x}");
+    }
+}
+
+#[test]
+fn mprotect_reaches_pages_that_are_present() {
+    let (_, mut space) = setup();
+    map_anon(&mut space, 0, 3, RW);
+    space.write(at(1), b"kept").unwrap();
+    space.protect(at(0), 3 * PAGE_SIZE, Prot::empty()).unwrap();
+    assert_eq!(flags(&space, 1), Some(PageFlags::empty()));
+    assert_eq!(space.read(at(1), &mut [0]), Err(Fault { addr: at(1).0, done: 0 }));
+    space.protect(at(1), PAGE_SIZE, RX).unwrap();
+    assert_eq!(bytes(&mut space, at(1), 4), b"kept");
+    assert_eq!(space.write(at(1), b"x"), Err(Fault { addr: at(1).0, done: 0 }));
+}
+
+#[test]
+fn whole_read_only_file_pages_are_mapped_without_a_copy() {
+    let (frames, mut space) = setup();
+    let data = pattern(2 * 4096 + 100);
+    let store: Arc<dyn BackingStore> = FakeStore::direct("/bin/x", &data, frames);
+    map_file(&mut space, 0, 3 * PAGE_SIZE, RX, &store);
+    assert_eq!(bytes(&mut space, at(0), data.len()), data);
+    assert_eq!(bytes(&mut space, VirtAddr(at(2).0 + 100), 3996), [0; 3996], "after the end: zeros");
+    assert_eq!(flags(&space, 0), Some(PageFlags::READ | PageFlags::EXEC | PageFlags::FOREIGN));
+    assert_eq!(flags(&space, 2), Some(PageFlags::READ | PageFlags::EXEC));
+    assert_eq!((frames.allocated(), space.resident_pages()), (2, 3), "a table and the last page");
+
+    // Made writable: the store's frames stay as they are until the first store, which copies.
+    space.protect(at(0), 3 * PAGE_SIZE, RW).unwrap();
+    assert_eq!(flags(&space, 1), Some(PageFlags::READ | PageFlags::FOREIGN));
+    space.write(VirtAddr(at(1).0 + 4), b"changed").unwrap();
+    assert_eq!(flags(&space, 1), Some(PageFlags::READ | PageFlags::WRITE));
+    let mut expected = data.clone();
+    expected[4100..4107].copy_from_slice(b"changed");
+    assert_eq!(bytes(&mut space, at(0), data.len()), expected);
+    let mut other = new_space(frames, limits());
+    map_file(&mut other, 0, 3 * PAGE_SIZE, RX, &store);
+    assert_eq!(bytes(&mut other, at(0), data.len()), data, "the store is unchanged");
+    other.clear();
+    space.clear();
+    assert_eq!(frames.allocated(), 0);
+}
+
+#[test]
+fn writable_or_unaligned_file_pages_are_copied() {
+    let (frames, mut space) = setup();
+    let data = pattern(3 * 4096);
+    let direct: Arc<dyn BackingStore> = FakeStore::direct("/d", &data, frames);
+    let copied: Arc<dyn BackingStore> = FakeStore::copied("/c", &data);
+    for (page, prot, store) in [(0, RW, &direct), (10, RW, &copied), (20, RX, &copied)] {
+        map_file(&mut space, page, 3 * PAGE_SIZE, prot, store);
+        assert_eq!(bytes(&mut space, at(page), data.len()), data);
+        assert_eq!(flags(&space, page), Some(prot.into()));
+    }
+    assert_eq!(frames.allocated(), 10);
+}
+
+#[test]
+fn a_segment_ends_in_zeros() {
+    let (frames, mut space) = setup();
+    let data = pattern(4 * 4096);
+    let store = FakeStore::direct("/bin/x", &data, frames);
+    // 100 bytes of the second page belong to the segment, the rest of it and two more pages are bss.
+    let file = FileBacking { store, offset: PAGE_SIZE, file_len: PAGE_SIZE + 100 };
+    space.map(MapRequest::file(fixed(0), 4 * PAGE_SIZE, Prot::READ, file)).unwrap();
+    let mut expected = data[4096..2 * 4096 + 100].to_vec();
+    expected.resize(4 * 4096, 0);
+    assert_eq!(bytes(&mut space, at(0), 4 * 4096), expected);
+}
+
+#[test]
+fn past_the_file_and_failing_files() {
+    let (frames, mut space) = setup();
+    let file = FakeStore::copied("/f", &pattern(5000));
+    let store: Arc<dyn BackingStore> = file.clone();
+    map_file(&mut space, 0, 4 * PAGE_SIZE, RW, &store);
+    space.fault(at(1), Access::Read).unwrap();
+    assert_eq!(space.fault(at(2), Access::Read), Err(FaultError::BeyondFile));
+    assert_eq!(space.fault(at(3), Access::Write), Err(FaultError::BeyondFile));
+    let before = frames.allocated();
+    file.set_failing(true);
+    assert_eq!(space.fault(at(0), Access::Read), Err(FaultError::Io));
+    assert_eq!(frames.allocated(), before);
+    file.set_failing(false);
+    space.fault(at(0), Access::Read).unwrap();
+}
+
+#[test]
+fn the_stack_grows_within_its_limit() {
+    let (_, mut space) = setup();
+    let top = VirtAddr(space.layout().stack_top);
+    stack(&mut space, top, 4);
+    let below = |pages: u64| VirtAddr(top.0 - pages * PAGE_SIZE);
+    space.fault(below(10), Access::Write).unwrap();
+    assert_eq!(space.find(below(7)).unwrap().label(), b"[stack]");
+    assert_eq!(space.mapped_bytes(), 10 * PAGE_SIZE);
+    space.fault(below(64), Access::Write).unwrap();
+    assert_eq!(space.fault(below(65), Access::Write), Err(FaultError::StackLimit));
+    space.set_limits(Limits { address_space: 70 * PAGE_SIZE, ..Limits::UNLIMITED });
+    assert_eq!(space.fault(below(71), Access::Write), Err(FaultError::StackLimit));
+    space.fault(below(70), Access::Read).unwrap();
+    space.set_limits(Limits::UNLIMITED);
+    assert_eq!(space.fault(VirtAddr(0), Access::Write), Err(FaultError::StackLimit), "never down to NULL");
+}
+
+#[test]
+fn the_stack_keeps_its_distance() {
+    let (_, mut space) = setup();
+    space.set_limits(Limits::UNLIMITED);
+    stack(&mut space, at(1000), 4);
+    let gap = STACK_GUARD_GAP / PAGE_SIZE;
+    map_anon(&mut space, 500, 1, RW);
+    space.fault(at(501 + gap), Access::Write).unwrap();
+    assert_eq!(space.fault(at(500 + gap), Access::Write), Err(FaultError::StackLimit));
+    space.protect(at(500), PAGE_SIZE, Prot::empty()).unwrap();
+    space.fault(at(501), Access::Write).unwrap();
+    assert_eq!(space.fault(at(499), Access::Write), Err(FaultError::NotMapped));
+    // New mappings keep away from the stack.
+    let got = space.map(MapRequest::anonymous(Placement::Hint(at(300)), PAGE_SIZE, RW)).unwrap();
+    assert_eq!(got, at(300));
+    space.unmap(at(500), PAGE_SIZE).unwrap();
+    let got = space.map(MapRequest::anonymous(Placement::Hint(at(400)), PAGE_SIZE, RW)).unwrap();
+    assert_ne!(got, at(400));
+}
+
+#[test]
+fn populate_fills_what_can_be_filled() {
+    let (frames, mut space) = setup();
+    map_anon(&mut space, 0, 4, RW);
+    map_anon(&mut space, 4, 4, Prot::empty());
+    map_anon(&mut space, 10, 4, Prot::READ);
+    space.populate(at(2), 9 * PAGE_SIZE).unwrap();
+    assert_eq!(space.resident_pages(), 3);
+    space.populate(VirtAddr(0), u64::MAX).unwrap();
+    assert_eq!((space.resident_pages(), frames.allocated()), (8, 9));
+}
+
+#[test]
+fn exec_writes_where_the_program_may_not() {
+    let (frames, mut space) = setup();
+    let store: Arc<dyn BackingStore> = FakeStore::direct("/x", &pattern(8192), frames);
+    map_file(&mut space, 0, 2 * PAGE_SIZE, RX, &store);
+    space.fault(at(0), Access::Exec).unwrap();
+    space.write_initial(VirtAddr(at(1).0 - 3), b"abcdef").unwrap();
+    assert_eq!(bytes(&mut space, VirtAddr(at(1).0 - 3), 6), b"abcdef");
+    assert_eq!(bytes(&mut space, VirtAddr(at(1).0 + 3), 100), pattern(8192)[4099..4199]);
+    assert_eq!(flags(&space, 0), Some(RX.into()));
+    assert_eq!(space.write_initial(VirtAddr(at(2).0 - 1), b"xy"), Err(FaultError::NotMapped));
+    assert_eq!(space.write_initial(VirtAddr(u64::MAX), b"xy"), Err(FaultError::NotMapped));
+    stack(&mut space, at(3000), 1);
+    space.write_initial(at(2990), b"below the stack").unwrap();
+}
+
+#[test]
+fn running_out_of_memory_leaks_nothing() {
+    let frames = FakeFrames::leak(256);
+    let store: Arc<dyn BackingStore> = FakeStore::direct("/d", &pattern(3 * 4096), frames);
+    let copied: Arc<dyn BackingStore> = FakeStore::copied("/c", &pattern(5000));
+    let mut successes = 0;
+    for budget in 0..20 {
+        let mut space = new_space(frames, limits());
+        map_anon(&mut space, 0, 1, RW);
+        map_file(&mut space, 600, 3 * PAGE_SIZE, RX, &store);
+        map_file(&mut space, 1200, 2 * PAGE_SIZE, RW, &copied);
+        frames.set_budget(Some(budget));
+        let results = [
+            space.fault(at(0), Access::Write),
+            space.fault(at(600), Access::Exec),
+            space.write_initial(at(600), b"x"),
+            space.fault(at(1200), Access::Read),
+            space.fault(at(1201), Access::Write),
+        ];
+        for result in results {
+            assert!(matches!(result, Ok(()) | Err(FaultError::OutOfMemory)), "{result:?}");
+        }
+        successes += results.iter().filter(|r| r.is_ok()).count();
+        frames.set_budget(None);
+        space.clear();
+        assert_eq!(frames.allocated(), 0, "budget {budget}");
+    }
+    assert!((40..100).contains(&successes), "both outcomes were seen: {successes}");
+}
+
+#[test]
+fn user_memory_over_an_address_space() {
+    let (_, mut space) = setup();
+    map_anon(&mut space, 0, 2, RW);
+    map_anon(&mut space, 2, 1, Prot::READ);
+    let memory = SpaceMemory::new(space);
+    memory.write(at(0).0, &[7; 8192]).unwrap();
+    assert_eq!(memory.zero(at(2).0 - 2, 4), Err(Fault { addr: at(2).0, done: 2 }));
+    let mut buf = [1; 6];
+    assert_eq!(memory.read(at(3).0 - 3, &mut buf), Err(Fault { addr: at(3).0, done: 3 }));
+    assert_eq!(buf, [0, 0, 0, 1, 1, 1]);
+    memory.read(at(2).0 - 4, &mut buf).unwrap();
+    assert_eq!(buf, [7, 7, 0, 0, 0, 0]);
+}
