@@ -54,12 +54,13 @@ static void all(const char *kind, void *bad) {
 
 int main(void) {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    read_only = mmap(0, 4096, PROT_READ, flags, -1, 0);
+    no_access = mmap(0, 4096, PROT_NONE, flags, -1, 0);
+    // Last, so that no later mapping fills the hole.
     char *two = mmap(0, 8192, PROT_READ | PROT_WRITE, flags, -1, 0);
     munmap(two + 4096, 4096);
     edge = two + 4095;
     *edge = 'x';
-    read_only = mmap(0, 4096, PROT_READ, flags, -1, 0);
-    no_access = mmap(0, 4096, PROT_NONE, flags, -1, 0);
     all("one", (void *)1);
     all("unmapped", (void *)0x123456789000);
     all("no access", no_access);

@@ -69,7 +69,10 @@ fn nospin(lab: &Lab, case: &Program, program: &Path, args: &[String], data: &Pat
     command.arg("run").arg(program);
     command.args(["-m", &case.memory.to_string(), "--smp", &case.smp.to_string()]);
     command.args(["--machine", case.machine.name()]);
-    for (name, value) in &case.env {
+    // In the order of their names, as the standard library hands them to the native run.
+    let mut env = case.env.clone();
+    env.sort();
+    for (name, value) in &env {
         command.arg("-e").arg(format!("{name}={value}"));
     }
     if case.data {

@@ -5,10 +5,11 @@ use crate::case::{Case, tool};
 use crate::compile::{Variant, program};
 use crate::exec::{Outcome, Streams, run};
 use crate::lab::Lab;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 pub fn cases() -> Vec<Case> {
     vec![
@@ -285,23 +286,59 @@ fn arguments(lab: &Lab) -> Result<(), String> {
     }
 }
 
-/// A program that waits for ever: SIGTERM to `nospin` ends QEMU too.
+/// A program that waits for input for ever: SIGTERM to `nospin` ends QEMU too.
 fn terminated(lab: &Lab) -> Result<(), String> {
     let echo = program(lab, "echo", Variant::Glibc)?;
-    let mut script = Command::new("sh");
-    // stdin stays open through the sleep, so that the program waits.
-    script.arg("-c").arg(
-        "sleep 60 | \"$0\" run \"$1\" & sleep 4; nospin=$(pgrep -g 0 -x nospin); qemu=$(pgrep -P $nospin); \
-         test -n \"$qemu\" || { echo no QEMU; exit 90; }; kill -TERM $nospin; sleep 2; \
-         if kill -0 $qemu 2>/dev/null; then echo QEMU lives; exit 91; fi; exit 17",
-    );
-    script.arg(&lab.nospin).arg(&echo);
-    let done = run(&mut script, b"", Streams::Merged, Duration::from_secs(60))?;
-    if done.status == 17 {
-        Ok(())
-    } else {
-        Err(format!("{}: {}", done.status, String::from_utf8_lossy(&done.stdout)))
+    let mut nospin = Command::new(&lab.nospin)
+        .arg("run")
+        .arg(&echo)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let pid = nospin.id();
+    let qemu = within(Duration::from_secs(20), || qemu_of(pid));
+    let signalled = i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .is_some_and(|pid| qemu.is_some() && kill_process(pid, Signal::TERM).is_ok());
+    let status = within(Duration::from_secs(10), || nospin.try_wait().ok().flatten());
+    let gone = qemu.and_then(|qemu| within(Duration::from_secs(5), || is_gone(qemu).then_some(())));
+    let _ = nospin.kill();
+    let _ = nospin.wait();
+    match (qemu, signalled, status.and_then(|status| status.code()), gone) {
+        (None, ..) => Err("no QEMU was started".into()),
+        (_, false, ..) => Err("nospin was gone before the signal".into()),
+        (_, _, Some(143), Some(())) => Ok(()),
+        (_, _, status, gone) => Err(format!("status {status:?}, QEMU gone: {}", gone.is_some())),
     }
+}
+
+/// Asks again and again until there is an answer or the time is up.
+fn within<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    loop {
+        match ask() {
+            None if start.elapsed() < limit => std::thread::sleep(Duration::from_millis(50)),
+            answer => return answer,
+        }
+    }
+}
+
+/// The child of a process whose program is QEMU.
+fn qemu_of(parent: u32) -> Option<u32> {
+    let tasks = fs::read_dir(format!("/proc/{parent}/task")).ok()?;
+    let children = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let pids: Vec<u32> =
+        children.flat_map(|text| text.split_whitespace().flat_map(str::parse).collect::<Vec<_>>()).collect();
+    pids.into_iter().find(|pid| {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("qemu"))
+    })
+}
+
+fn is_gone(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
 }
 
 /// The image is one file that QEMU boots by itself; the exit status comes through isa-debug-exit as far as it can.

@@ -46,6 +46,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("nospin-libc-shim", &["nospin-abi"]),
+    ("nospin-kerncore", &[]),
     (
         "nospin-kernel",
         &[
@@ -60,6 +61,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "nospin-task",
             "nospin-syscall",
             "nospin-libc-shim",
+            "nospin-kerncore",
         ],
     ),
     ("nospin-images", &["nospin-abi", "nospin-image-format", "nospin-loader"]),
