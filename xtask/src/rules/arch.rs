@@ -15,6 +15,10 @@ pub fn check(files: &[File]) -> Vec<Offence> {
     let mut offences = Vec::new();
     for file in files.iter().filter(|file| !file.path.starts_with(ARCH) && !file.is_test_program()) {
         if !file.is_rust() {
+            // A host test may assemble a stand-in for a kernel.
+            if file.is_test() {
+                continue;
+            }
             offences.push(Offence::new(&file.path, format!("assembly outside {ARCH}")));
             continue;
         }
@@ -44,6 +48,7 @@ mod tests {
             File::new("kernel/src/trap.rs", "fn f() {\n core::arch::asm!(\"cli\") }"),
             File::new("sync/src/lib.rs", "#[cfg(target_arch = \"x86_64\")] fn f() {}"),
             File::new("mm/src/fast.S", "nop"),
+            File::new("images/tests/stub.s", "nop"),
             File::new("task/src/lib.rs", "// asm!(\nconst S: &str = \"target_arch asm!(\"; let asm = 1;"),
             File::new("tests/programs/red_zone.rs", "asm!(\"syscall\")"),
         ];
