@@ -7,3 +7,4 @@
 
 pub mod acpi;
 pub mod memmap;
+pub mod rtc;

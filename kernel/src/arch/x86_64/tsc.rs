@@ -1,0 +1,144 @@
+//! The monotonic clock and sleeping: the time-stamp counter, and the local timer to wake up.
+//!
+//! The TSC's frequency comes from CPUID where a hypervisor or the CPU states it. Otherwise it is
+//! measured against the ACPI timer or the PIT, and not before somebody asks for the time: a program
+//! that never does boots without the measurement.
+
+use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+
+use super::pio::{inb, inl, outb};
+use super::{apic, cpu};
+
+const PM_TIMER_HZ: u64 = 3_579_545;
+const PIT_HZ: u64 = 1_193_182;
+/// How long a measurement takes at least.
+const MEASURE_US: u64 = 2_000;
+/// The 24-bit ACPI timer wraps after 4.7 s; a TSC faster than 0.5 GHz has counted this far by 2 s.
+const MAX_TICKS_FROM_BOOT: u64 = 1_000_000_000;
+
+static BOOT_TSC: AtomicU64 = AtomicU64::new(0);
+static BOOT_PM: AtomicU32 = AtomicU32::new(0);
+/// Port of the ACPI timer; 0 = none.
+static PM_PORT: AtomicU16 = AtomicU16::new(0);
+/// 0 = not known yet.
+static TSC_KHZ: AtomicU64 = AtomicU64::new(0);
+/// Frequency of the local timer; 0 = not known yet.
+static TIMER_KHZ: AtomicU64 = AtomicU64::new(0);
+
+/// Remembers the start of time. `pm_timer` is the port of the ACPI timer, if the machine has one.
+pub fn init(pm_timer: Option<u16>) {
+    if let Some(port) = pm_timer {
+        PM_PORT.store(port, Ordering::Relaxed);
+        BOOT_PM.store(inl(port) & 0x00ff_ffff, Ordering::Relaxed);
+    }
+    BOOT_TSC.store(cpu::rdtsc(), Ordering::Relaxed);
+    TSC_KHZ.store(stated_khz().unwrap_or(0), Ordering::Relaxed);
+}
+
+/// The frequency as a hypervisor (leaf 0x40000010) or the CPU (leaf 0x15) states it.
+fn stated_khz() -> Option<u64> {
+    let hypervisor = u64::from(cpu::cpuid(0x4000_0010).eax);
+    if hypervisor != 0 {
+        return Some(hypervisor);
+    }
+    let leaf = cpu::cpuid(0x15);
+    if leaf.eax == 0 || leaf.ebx == 0 || leaf.ecx == 0 {
+        return None;
+    }
+    Some(u64::from(leaf.ecx) * u64::from(leaf.ebx) / u64::from(leaf.eax) / 1000)
+}
+
+/// Runs `during` while a reference clock is watched; returns how long that took, in nanoseconds.
+fn measured_interval(mut before: impl FnMut()) -> u64 {
+    let port = PM_PORT.load(Ordering::Relaxed);
+    if port != 0 {
+        let start = inl(port);
+        before();
+        loop {
+            let ticks = u64::from(inl(port).wrapping_sub(start) & 0x00ff_ffff);
+            if ticks >= PM_TIMER_HZ * MEASURE_US / 1_000_000 {
+                return ticks * 1_000_000_000 / PM_TIMER_HZ;
+            }
+        }
+    }
+    // PIT channel 2, mode 0: its output rises when the count has run out. The gate is in port 0x61.
+    let count = PIT_HZ * MEASURE_US / 1_000_000;
+    outb(0x61, inb(0x61) & !2 | 1);
+    outb(0x43, 0xb0);
+    outb(0x42, count as u8);
+    outb(0x42, (count >> 8) as u8);
+    before();
+    // An absent PIT reads as 0xff: its output seems to be up at once, and the interval is nonsense.
+    let mut reads = 0u32;
+    while inb(0x61) & 0x20 == 0 && reads < 10_000_000 {
+        reads += 1;
+    }
+    MEASURE_US * 1000
+}
+
+fn measure() {
+    let port = PM_PORT.load(Ordering::Relaxed);
+    let boot = BOOT_TSC.load(Ordering::Relaxed);
+    let since_boot = cpu::rdtsc() - boot;
+    if port != 0 && TSC_KHZ.load(Ordering::Relaxed) == 0 && since_boot < MAX_TICKS_FROM_BOOT {
+        let ticks = u64::from((inl(port) & 0x00ff_ffff).wrapping_sub(BOOT_PM.load(Ordering::Relaxed)) & 0x00ff_ffff);
+        if ticks >= PM_TIMER_HZ * MEASURE_US / 1_000_000 {
+            TSC_KHZ.store((cpu::rdtsc() - boot) * PM_TIMER_HZ / ticks / 1000, Ordering::Relaxed);
+            return;
+        }
+    }
+    let mut start = 0;
+    let ns = measured_interval(|| start = cpu::rdtsc());
+    let khz = (cpu::rdtsc() - start).saturating_mul(1_000_000) / ns.max(1);
+    log::debug!("TSC measured: {khz} kHz");
+    TSC_KHZ.store(khz.max(1), Ordering::Relaxed);
+}
+
+fn tsc_khz() -> u64 {
+    if TSC_KHZ.load(Ordering::Relaxed) == 0 {
+        measure();
+    }
+    TSC_KHZ.load(Ordering::Relaxed).max(1)
+}
+
+/// Nanoseconds since boot.
+pub fn monotonic_ns() -> u64 {
+    let khz = tsc_khz();
+    let ticks = cpu::rdtsc().saturating_sub(BOOT_TSC.load(Ordering::Relaxed));
+    (u128::from(ticks) * 1_000_000 / u128::from(khz)) as u64
+}
+
+fn timer_khz() -> u64 {
+    if TIMER_KHZ.load(Ordering::Relaxed) == 0 {
+        apic::start_timer_silently();
+        let start = apic::timer_count();
+        let from = monotonic_ns();
+        let ns = measured_interval(|| ()).max(monotonic_ns() - from).max(1);
+        let ticks = u64::from(start.wrapping_sub(apic::timer_count()));
+        TIMER_KHZ.store((ticks * 1_000_000 / ns).max(1), Ordering::Relaxed);
+    }
+    TIMER_KHZ.load(Ordering::Relaxed)
+}
+
+/// Bounds the time for which a halted program can stay unnoticed: an interrupt a few times a second.
+pub fn start_tick() {
+    // The frequency does not matter here: 1 GHz under QEMU and KVM, 25 MHz and more elsewhere.
+    apic::start_timer(100_000_000, true);
+}
+
+/// Halts until `deadline_ns` on the monotonic clock, or until `wake` says so after an interrupt.
+pub fn sleep_until(deadline_ns: u64, mut wake: impl FnMut() -> bool) {
+    let khz = timer_khz();
+    cpu::without_interrupts(|| {
+        loop {
+            let left = deadline_ns.saturating_sub(monotonic_ns());
+            if left == 0 || wake() {
+                break;
+            }
+            let count = (u128::from(left) * u128::from(khz) / 1_000_000).clamp(1, u128::from(u32::MAX));
+            apic::start_timer(count as u32, false);
+            cpu::wait_for_interrupt();
+        }
+        start_tick();
+    });
+}

@@ -1,0 +1,153 @@
+//! What the kernel gives to processes: `task::Platform` and the raw access to program memory.
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use mm::addr::PhysAddr;
+use mm::paging::{FrameSource, PageTables};
+use mm::user::{RawUserMemory, UserMemory};
+use sync::SetOnce;
+use task::{CpuFeatures, MemoryUse, Platform};
+
+use crate::arch::usertables::UserTables;
+use crate::arch::{cpu, paging, tsc, usercopy};
+use crate::drivers::rtc;
+use crate::logging;
+use crate::mem::frames::{self, MachineFrames};
+
+/// The machine as `task` and `syscall` see it.
+pub struct Machine;
+
+/// The one instance.
+pub static MACHINE: Machine = Machine;
+
+static FRAMES: MachineFrames = MachineFrames;
+static IDLE_NS: AtomicU64 = AtomicU64::new(0);
+
+impl Platform for Machine {
+    fn monotonic_ns(&self) -> u64 {
+        tsc::monotonic_ns()
+    }
+
+    fn realtime_ns(&self) -> u64 {
+        boot_time_ns() + tsc::monotonic_ns()
+    }
+
+    fn clock_resolution_ns(&self) -> u64 {
+        1
+    }
+
+    fn idle_ns(&self) -> u64 {
+        IDLE_NS.load(Ordering::Relaxed)
+    }
+
+    fn wait(&self, deadline: Option<u64>) {
+        let before = tsc::monotonic_ns();
+        let mut halted = false;
+        // Ends after the first interrupt: the caller looks again at what it waits for.
+        tsc::sleep_until(deadline.unwrap_or(u64::MAX), || core::mem::replace(&mut halted, true));
+        IDLE_NS.fetch_add(tsc::monotonic_ns() - before, Ordering::Relaxed);
+    }
+
+    fn random(&self, buf: &mut [u8]) {
+        for chunk in buf.chunks_mut(8) {
+            let value = cpu::hardware_random().unwrap_or_else(jitter);
+            chunk.copy_from_slice(&value.to_ne_bytes()[..chunk.len()]);
+        }
+    }
+
+    fn fs_base(&self) -> u64 {
+        cpu::fs_base()
+    }
+
+    fn set_fs_base(&self, base: u64) {
+        cpu::set_fs_base(base);
+    }
+
+    fn message(&self, line: fmt::Arguments<'_>) {
+        logging::line(line);
+    }
+
+    fn frames(&self) -> &'static dyn FrameSource {
+        &FRAMES
+    }
+
+    fn memory(&self) -> MemoryUse {
+        let stats = frames::stats();
+        MemoryUse { total: stats.total * 4096, free: stats.free * 4096 }
+    }
+
+    fn new_page_tables(&self) -> Option<Box<dyn PageTables>> {
+        Some(Box::new(UserTables::new().ok()?))
+    }
+
+    fn activate(&self, root: PhysAddr) {
+        paging::load_root(root.0);
+    }
+
+    fn user_memory(&self) -> &dyn UserMemory {
+        self
+    }
+
+    fn cpu_count(&self) -> u32 {
+        1
+    }
+
+    fn current_cpu(&self) -> u32 {
+        0
+    }
+
+    fn cpu_features(&self) -> CpuFeatures {
+        // No FSGSBASE in AT_HWCAP2: GS is the kernel's.
+        CpuFeatures { hwcap: cpu::hwcap(), hwcap2: 0, min_signal_stack: cpu::vector_state_size() + SIGNAL_FRAME }
+    }
+}
+
+/// What a signal frame takes beside the vector state (ucontext, siginfo, alignment), as Linux counts it.
+const SIGNAL_FRAME: u64 = 1024;
+
+impl RawUserMemory for Machine {
+    fn raw_read(&self, addr: u64, dst: &mut [u8]) -> usize {
+        dst.len() - usercopy::read(addr, dst)
+    }
+
+    fn raw_write(&self, addr: u64, src: &[u8]) -> usize {
+        src.len() - usercopy::write(addr, src)
+    }
+
+    fn raw_zero(&self, addr: u64, len: usize) -> usize {
+        len - usercopy::zero(addr, len)
+    }
+}
+
+/// The wall clock at boot, in nanoseconds since 1970.
+pub fn boot_time_ns() -> u64 {
+    static BOOT_TIME: SetOnce<u64> = SetOnce::new();
+    if let Some(&time) = BOOT_TIME.get() {
+        return time;
+    }
+    // Asked for during boot, so the machine's clock still says when that was.
+    let now = rtc::unix_seconds().unwrap_or_else(|| {
+        log::warn!("no real-time clock: the wall clock starts in 1970");
+        0
+    });
+    // Set by another thread in between: then that value counts.
+    let _ = BOOT_TIME.set(now.saturating_mul(1_000_000_000));
+    BOOT_TIME.get().copied().unwrap_or(0)
+}
+
+/// Random numbers of a processor that has none: a counter stirred with the time-stamp counter. Not good
+/// enough for keys, and said so once.
+fn jitter() -> u64 {
+    static STATE: AtomicU64 = AtomicU64::new(0);
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    if !WARNED.swap(true, Ordering::Relaxed) {
+        log::warn!("this CPU has no random numbers (RDRAND, RDSEED): those given to the program are predictable");
+    }
+    // SplitMix64 (Steele, Lea, Flood 2014).
+    let mut z = STATE.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed) ^ cpu::rdtsc();
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}

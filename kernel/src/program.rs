@@ -1,0 +1,234 @@
+//! The program: how it is started, and what its traps and system calls lead to.
+//!
+//! Between the processor (`arch`) and the layers that know Linux (`task`, `syscall`). One process with one
+//! thread runs in this step.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use abi::regs::UserRegs;
+use fs::archive::ArchiveFs;
+use fs::devfs::DevFs;
+use fs::device::{Devices, RandomSource};
+use fs::{Console, ConsoleOptions, Vfs};
+use image_format::cmdline::CommandLine;
+use mm::addr::PhysAddr;
+use mm::space::{Access, FaultError};
+use mm::user::UserMemory;
+use sync::SetOnce;
+use syscall::{Context, Outcome};
+use task::fault::{Cause, Exception};
+use task::hlt::{self, Site};
+use task::{Entry, ExecRequest, ExitStatus, Platform, Process, StartOptions, Thread};
+
+use crate::arch::trap::{self, Trap};
+use crate::arch::{syscall_entry, usercopy};
+use crate::drivers::serial::SerialConsole;
+use crate::platform::MACHINE;
+use crate::{platform, power};
+
+/// Environment of a program whose image and command line set nothing else.
+const DEFAULT_ENV: [(&str, &[u8]); 2] =
+    [("PATH", b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), ("HOME", b"/root")];
+/// Device numbers of the file systems.
+const ROOT_DEVICE: u64 = 1;
+const DEV_DEVICE: u64 = 5;
+/// Status of a program that cannot be started, as a shell gives it: not found, not executable.
+const STATUS_NOT_FOUND: u8 = 127;
+const STATUS_NOT_EXECUTABLE: u8 = 126;
+
+const HLT: u8 = 0xf4;
+
+/// What runs.
+struct Running {
+    process: Arc<Process>,
+    thread: Arc<Thread>,
+    console: Arc<Console>,
+}
+
+static RUNNING: SetOnce<Running> = SetOnce::new();
+/// The console's device has received something since the program last ran.
+static INPUT_ARRIVED: AtomicBool = AtomicBool::new(false);
+
+/// Starts the program that the command line names, from the archive at physical address `archive_at`.
+pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
+    let (options, complaint) =
+        ConsoleOptions::parse(line.get("console"), line.get("tty"), line.get("winsize"));
+    if let Some(text) = complaint {
+        log::warn!("{text}");
+    }
+    let console = Console::new(&SerialConsole, options);
+    let vfs = match file_tree(archive, archive_at, &console) {
+        Ok(vfs) => Arc::new(vfs),
+        Err(error) => {
+            log::error!("the image's root archive: {error}");
+            power::fail()
+        }
+    };
+    let args: Vec<&[u8]> = line.program.iter().flatten().map(Vec::as_slice).collect();
+    let Some(&path) = args.first() else {
+        log::error!("no program: the command line has no `-- PROGRAM ARG...`");
+        power::fail()
+    };
+    let env = environment(line);
+    let env: Vec<&[u8]> = env.iter().map(Vec::as_slice).collect();
+    let request = ExecRequest { path, args: &args, env: &env, aslr: line.get("aslr") != Some(b"off") };
+    let options = StartOptions { strace: line.get("strace").is_some_and(|value| value != b"off") };
+    match task::start(&MACHINE, vfs, &console, &request, options) {
+        Ok((process, thread, entry)) => enter(Running { process, thread, console }, entry),
+        Err(error) => {
+            log::error!("{}: {error}", path.escape_ascii());
+            let missing = matches!(error, task::ExecError::File(_, fs::FsError::NotFound));
+            power::exit(ExitStatus::Code(if missing { STATUS_NOT_FOUND } else { STATUS_NOT_EXECUTABLE }))
+        }
+    }
+}
+
+/// The image's files with the devices mounted on `/dev`.
+fn file_tree(archive: &'static [u8], at: u64, console: &Arc<Console>) -> Result<Vfs, fs::archive::ArchiveError> {
+    struct MachineRandom;
+    impl RandomSource for MachineRandom {
+        fn fill(&self, buf: &mut [u8]) {
+            MACHINE.random(buf);
+        }
+    }
+    let root = ArchiveFs::new(archive, Some(PhysAddr(at)), ROOT_DEVICE)?;
+    let mut vfs = Vfs::new(root, Devices::new(Arc::new(MachineRandom), console.clone()));
+    if let Err(error) = vfs.mount(b"/dev", DevFs::new(DEV_DEVICE, platform::boot_time_ns())) {
+        log::warn!("/dev is not mounted: {error}");
+    }
+    Ok(vfs)
+}
+
+/// `NAME=VALUE` of each variable: those of the command line, and the defaults that it does not set.
+fn environment(line: &CommandLine) -> Vec<Vec<u8>> {
+    let given = || line.env();
+    let defaults = DEFAULT_ENV.into_iter().filter(|(name, _)| given().all(|(other, _)| other != *name));
+    defaults.chain(given()).map(|(name, value)| [name.as_bytes(), b"=", value].concat()).collect()
+}
+
+fn enter(running: Running, entry: Entry) -> ! {
+    // Set once: one program is started.
+    let _ = RUNNING.set(running);
+    syscall_entry::start_program(&UserRegs {
+        rip: entry.rip,
+        rsp: entry.rsp,
+        rflags: trap::INITIAL_FLAGS,
+        cs: trap::PROGRAM_CS,
+        ss: trap::PROGRAM_SS,
+        ..UserRegs::default()
+    })
+}
+
+/// The running program. Traps and calls come from it, so it exists.
+fn running() -> &'static Running {
+    RUNNING.get().unwrap_or_else(|| panic!("a trap from a program before there is one"))
+}
+
+fn end(status: ExitStatus) -> ! {
+    power::exit(status)
+}
+
+/// An exception of the program, on its kernel stack with interrupts on.
+pub fn trap(frame: &mut UserRegs, trap: &Trap) {
+    let running = running();
+    let cause = if trap.gs_moved {
+        if syscall_entry::is_entry(frame.rip) {
+            // The program's next instruction is what it can be told.
+            frame.rip = frame.rcx;
+        }
+        Cause::Exception(Exception::GsChanged)
+    } else if let Some(addr) = trap.page_address() {
+        match running.process.fault(addr, trap.access()) {
+            Ok(()) => return,
+            Err(error) => Cause::Page { addr, access: trap.access(), error },
+        }
+    } else {
+        Cause::Exception(Exception::from_vector(trap.vector))
+    };
+    end(task::fault::program_fault(&MACHINE, &running.process, &running.thread, frame, cause))
+}
+
+/// A fault of the kernel on program memory, inside `usercopy`.
+pub fn page_fault(addr: u64, access: Access) -> Result<(), FaultError> {
+    match RUNNING.get() {
+        Some(running) => running.process.fault(addr, access),
+        None => Err(FaultError::NotMapped),
+    }
+}
+
+/// Called by the console's interrupt handler.
+pub fn input_arrived() {
+    INPUT_ARRIVED.store(true, Ordering::Relaxed);
+}
+
+/// Whether an interrupt that returns to the program leaves something to do first. In the interrupt
+/// handler: looks, and does nothing else.
+pub fn needs_attention(frame: &UserRegs) -> bool {
+    INPUT_ARRIVED.load(Ordering::Relaxed) || byte_before(frame.rip) == Some(HLT)
+}
+
+/// What [`needs_attention`] asked for, on the thread's kernel stack.
+pub fn attend(frame: &mut UserRegs) {
+    let running = running();
+    if INPUT_ARRIVED.swap(false, Ordering::Relaxed) && running.console.take_in() {
+        deliver_signals(running, frame);
+    }
+    if byte_before(frame.rip) == Some(HLT) && was_halted(frame) {
+        let cause = Cause::Exception(Exception::Halt);
+        end(task::fault::program_fault(&MACHINE, &running.process, &running.thread, frame, cause))
+    }
+}
+
+fn deliver_signals(running: &Running, frame: &UserRegs) {
+    if let Some(status) = task::fault::deliver_pending(&MACHINE, &running.process, &running.thread, frame) {
+        end(status)
+    }
+}
+
+/// The byte in front of `rip`, if it is the program's and mapped.
+fn byte_before(rip: u64) -> Option<u8> {
+    let at = rip.checked_sub(1).filter(|&at| at < mm::addr::USER_END)?;
+    let mut byte = [0];
+    (usercopy::read(at, &mut byte) == 0).then_some(byte[0])
+}
+
+/// Whether the program was interrupted in a `hlt`: decided from the code around it and the flags.
+fn was_halted(frame: &UserRegs) -> bool {
+    const AROUND: usize = 4096;
+    let memory: &dyn UserMemory = &MACHINE;
+    let (mut before, mut after) = ([0; AROUND], [0; AROUND]);
+    // Backwards page by page, as far as code is mapped.
+    let mut known = 0;
+    while known < AROUND {
+        let end = frame.rip.saturating_sub(known as u64);
+        let piece = ((end.saturating_sub(1) & 4095) as usize + 1).min(AROUND - known);
+        let slot = &mut before[AROUND - known - piece..AROUND - known];
+        if memory.read(end.saturating_sub(piece as u64), slot).is_err() {
+            break;
+        }
+        known += piece;
+    }
+    let got = memory.read(frame.rip, &mut after).map_or_else(|fault| fault.done, |()| AROUND);
+    let before = &before[AROUND - known..];
+    hlt::was_halted(&Site { rip: frame.rip, rflags: frame.rflags, before, after: &after[..got] })
+}
+
+/// The call in `frame`. Returns whether it has to be finished with the full register set.
+pub fn system_call(frame: &mut UserRegs) -> bool {
+    let running = running();
+    let mut context = Context::new(&MACHINE, &running.process, &running.thread);
+    match syscall::dispatch(&mut context, frame.orig_rax, frame.syscall_args()) {
+        Outcome::Return(value) => {
+            frame.rax = value;
+            false
+        }
+        Outcome::Exit(status) => end(status),
+    }
+}
+
+/// Finishes a call whose signals need the full register set.
+pub fn system_call_full(frame: &mut UserRegs) {
+    deliver_signals(running(), frame);
+}
