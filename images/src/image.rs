@@ -163,11 +163,16 @@ impl Image {
         self.header.cmdline(self.bytes.get(self.payload..).unwrap_or_default()).unwrap_or_default()
     }
 
+    /// The root archive, in cpio's format.
+    #[must_use]
+    pub fn archive(&self) -> &[u8] {
+        self.header.root(self.bytes.get(self.payload..).unwrap_or_default()).unwrap_or_default()
+    }
+
     /// The files inside.
     #[must_use]
     pub fn root(&self) -> Root<'_> {
-        let payload = self.bytes.get(self.payload..).unwrap_or_default();
-        Root::new(Archive::new(self.header.root(payload).unwrap_or_default()))
+        Root::new(Archive::new(self.archive()))
     }
 }
 

@@ -35,13 +35,23 @@ fn state() -> MutexGuard<'static, State> {
 /// # Errors
 /// The signals could not be registered, or the thread not started.
 pub fn install() -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    if !hangup_is_ignored() {
+        signals.add_signal(SIGHUP)?;
+    }
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         if let Some(number) = signals.forever().next() {
             end(number);
         }
     })?;
     Ok(())
+}
+
+/// Started by nohup(1), which is to be respected. proc_pid_status(5): a mask in hexadecimal, signal 1 is bit 0.
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
 }
 
 fn end(number: i32) -> ! {

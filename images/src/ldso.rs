@@ -301,6 +301,3 @@ fn probe(path: &Path) -> Result<Probe, LinkError> {
 fn split_list(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|&byte| byte == b':' || byte == b';').filter(|part| !part.is_empty())
 }
-
-#[cfg(test)]
-mod tests;

@@ -119,12 +119,8 @@ fn spawn(vm: &Vm, sockets: [OwnedFd; 2]) -> Result<Child, RunError> {
 
 /// Waits for the end of QEMU, and reaps it after nobody will send it a signal any more.
 fn wait(child: &mut Child, pid: Pid) -> io::Result<ExitStatus> {
-    loop {
-        match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
-            Err(rustix::io::Errno::INTR) => (),
-            _ => break,
-        }
-    }
+    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), ended) {}
     interrupt::child_ended();
     child.wait()
 }

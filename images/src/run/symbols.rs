@@ -106,7 +106,7 @@ struct File {
     /// The file is loaded at the addresses that it states.
     fixed: bool,
     lines: Option<Context<Reader>>,
-    /// Start, size and name of each function, sorted.
+    /// Start, end and name of each function, sorted.
     functions: Vec<(u64, u64, String)>,
 }
 
@@ -119,12 +119,26 @@ impl File {
             Ok::<_, gimli::Error>(Reader::new(data, gimli::RunTimeEndian::Little))
         };
         let lines = gimli::Dwarf::load(section).ok().and_then(|dwarf| Context::from_dwarf(dwarf).ok());
+        // One without a size (written in assembly) may reach to the end of its section.
+        let section_end = |symbol: &object::Symbol<'_, '_>| {
+            let section = object.section_by_index(symbol.section_index()?).ok()?;
+            section.address().checked_add(section.size())
+        };
         let mut functions: Vec<_> = object
             .symbols()
             .chain(object.dynamic_symbols())
-            .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.is_definition())
-            .filter_map(|symbol| Some((symbol.address(), symbol.size(), symbol.name().ok()?.to_owned())))
-            .filter(|(_, _, name)| !name.is_empty())
+            .filter(|symbol| {
+                matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Label | SymbolKind::Unknown)
+            })
+            .filter(|symbol| symbol.is_definition())
+            .filter_map(|symbol| {
+                let (start, name) = (symbol.address(), symbol.name().ok().filter(|name| !name.is_empty())?);
+                let end = match symbol.size() {
+                    0 => section_end(&symbol)?,
+                    size => start.checked_add(size)?,
+                };
+                Some((start, end, name.to_owned()))
+            })
             .collect();
         functions.sort();
         Some(Self { fixed: object.kind() == ObjectKind::Executable, lines, functions })
@@ -159,14 +173,14 @@ impl File {
         Some(places)
     }
 
-    /// By the nearest function at or below the address. One whose size is known has to hold the address.
+    /// By the nearest function at or below the address, if it reaches that far.
     fn by_symbol(&self, address: u64) -> Option<String> {
         let index = self.functions.partition_point(|(start, ..)| *start <= address).checked_sub(1)?;
-        let (start, size, name) = self.functions.get(index)?;
-        let offset = address - start;
-        if *size != 0 && offset >= *size {
+        let (start, end, name) = self.functions.get(index)?;
+        if address >= *end {
             return None;
         }
+        let offset = address - start;
         let name = addr2line::demangle_auto(name.into(), None);
         Some(if offset == 0 { name.into_owned() } else { format!("{name}+{offset:#x}") })
     }
