@@ -1,6 +1,6 @@
 //! The hardware behind an address space: page tables and physical memory, as traits.
 //!
-//! `kernel` implements them over real tables and its direct map, [`crate::fake`] over maps. [`crate::space`] is the
+//! `kernel` implements them over real tables and its direct map, `mm::fake` over maps. [`crate::space`] is the
 //! only caller.
 //!
 //! Invariant: a frame that a table entry no longer names is freed only after no TLB can hold the entry.

@@ -187,6 +187,26 @@ fn misuse_is_reported_and_changes_nothing() {
 }
 
 #[test]
+fn joining_leaves_no_trace_of_the_parts() {
+    let mut frames = allocator(&[(0, 1024)]);
+    for order in [[0, 1], [1, 0]] {
+        let pair = [frames.alloc(0).unwrap(), frames.alloc(0).unwrap()];
+        for i in order {
+            frames.free(pair[i], 0).unwrap();
+        }
+        for block in pair {
+            assert_eq!(frames.free(block, 0), Err(FrameError::DoubleFree));
+        }
+        let whole = frames.alloc(MAX_ORDER).unwrap();
+        for block in 1..1024 {
+            assert_eq!(frames.free(frame(block), 0), Err(FrameError::NotFirst));
+        }
+        frames.free(whole, MAX_ORDER).unwrap();
+        check_lists(&frames);
+    }
+}
+
+#[test]
 fn the_last_reference_frees_the_whole_block() {
     let mut frames = allocator(&[(0, 1024)]);
     let block = frames.alloc(9).unwrap();

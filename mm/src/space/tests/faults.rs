@@ -94,6 +94,27 @@ fn whole_read_only_file_pages_are_mapped_without_a_copy() {
 }
 
 #[test]
+fn a_store_to_a_shared_frame_copies_it_and_drops_the_reference() {
+    let (frames, mut space) = setup();
+    map_anon(&mut space, 0, 1, RW);
+    space.write(at(0), b"shared").unwrap();
+    let (old, flags) = space.tables.query(at(0)).unwrap();
+    let shared = (flags - PageFlags::WRITE) | PageFlags::COW;
+    assert!(space.tables.protect(at(0), shared));
+    let before = frames.allocated();
+    assert_eq!(bytes(&mut space, at(0), 6), b"shared");
+    assert_eq!(space.tables.query(at(0)), Some((old, shared)), "a load leaves it shared");
+    frames.set_budget(Some(0));
+    assert_eq!(space.fault(at(0), Access::Write), Err(FaultError::OutOfMemory));
+    frames.set_budget(None);
+    space.write(at(0), b"S").unwrap();
+    let (new, flags) = space.tables.query(at(0)).unwrap();
+    assert!(new != old && flags == RW.into());
+    assert_eq!(bytes(&mut space, at(0), 6), b"Shared");
+    assert_eq!(frames.allocated(), before);
+}
+
+#[test]
 fn writable_or_unaligned_file_pages_are_copied() {
     let (frames, mut space) = setup();
     let data = pattern(3 * 4096);

@@ -65,3 +65,9 @@ fn bytes(space: &mut AddressSpace, addr: VirtAddr, len: usize) -> Vec<u8> {
 fn ranges(space: &AddressSpace) -> Vec<(u64, u64)> {
     space.vmas().map(|v| ((v.start - BASE) / PAGE_SIZE, (v.end - BASE) / PAGE_SIZE)).collect()
 }
+
+#[test]
+fn an_address_space_can_move_between_threads() {
+    fn send<T: Send>(_: &T) {}
+    send(&setup().1);
+}
