@@ -173,17 +173,13 @@ pub fn needs_attention(frame: &UserRegs) -> bool {
 pub fn attend(frame: &mut UserRegs) {
     let running = running();
     if INPUT_ARRIVED.swap(false, Ordering::Relaxed) && running.console.take_in() {
-        deliver_signals(running, frame);
+        if let Some(status) = syscall::deliver_signals(&mut context(running, frame)) {
+            end(status)
+        }
     }
     if byte_before(frame.rip) == Some(HLT) && was_halted(frame) {
         let cause = Cause::Exception(Exception::Halt);
         end(task::fault::program_fault(&MACHINE, &running.process, &running.thread, frame, cause))
-    }
-}
-
-fn deliver_signals(running: &Running, frame: &UserRegs) {
-    if let Some(status) = task::fault::deliver_pending(&MACHINE, &running.process, &running.thread, frame) {
-        end(status)
     }
 }
 
@@ -215,20 +211,30 @@ fn was_halted(frame: &UserRegs) -> bool {
     hlt::was_halted(&Site { rip: frame.rip, rflags: frame.rflags, before, after: &after[..got] })
 }
 
-/// The call in `frame`. Returns whether it has to be finished with the full register set.
+fn context<'a>(running: &'a Running, regs: &'a mut UserRegs) -> Context<'a> {
+    Context { platform: &MACHINE, process: &running.process, thread: &running.thread, regs }
+}
+
+/// The call in `frame`, of whose registers only those that a function may clobber are valid. Returns
+/// whether it has to be finished with all of them, by [`system_call_full`].
 pub fn system_call(frame: &mut UserRegs) -> bool {
-    let running = running();
-    let mut context = Context::new(&MACHINE, &running.process, &running.thread);
-    match syscall::dispatch(&mut context, frame.orig_rax, frame.syscall_args()) {
+    let (nr, args) = (frame.orig_rax, frame.syscall_args());
+    match syscall::dispatch(&mut context(running(), frame), nr, args) {
         Outcome::Return(value) => {
             frame.rax = value;
             false
         }
+        Outcome::AllRegisters => true,
         Outcome::Exit(status) => end(status),
     }
 }
 
-/// Finishes a call whose signals need the full register set.
+/// Finishes a call with all registers in `frame`.
 pub fn system_call_full(frame: &mut UserRegs) {
-    deliver_signals(running(), frame);
+    match syscall::dispatch_full(&mut context(running(), frame)) {
+        Outcome::Return(value) => frame.rax = value,
+        // It has all registers now, so it cannot ask for them again.
+        Outcome::AllRegisters => {}
+        Outcome::Exit(status) => end(status),
+    }
 }

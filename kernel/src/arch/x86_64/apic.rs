@@ -44,7 +44,6 @@ const NONE: u64 = 1;
 pub type Handler = fn();
 
 static HANDLERS: [SetOnce<Handler>; IRQ_LINES as usize] = [const { SetOnce::new() }; IRQ_LINES as usize];
-static UNEXPECTED: AtomicU64 = AtomicU64::new(0);
 
 fn read(register: u32) -> u32 {
     match REGISTERS.load(Ordering::Relaxed) {
@@ -122,22 +121,21 @@ pub fn timer_count() -> u32 {
     read(REG_TIMER_CURRENT)
 }
 
+/// Whether a device or controller can raise `vector`. Any other was an `int` instruction.
+pub fn is_device_vector(vector: u8) -> bool {
+    let lines = IRQ_BASE..IRQ_BASE + IRQ_LINES;
+    let legacy = PIC_BASE..PIC_BASE + 16;
+    matches!(vector, TIMER_VECTOR | SPURIOUS_VECTOR) || lines.contains(&vector) || legacy.contains(&vector)
+}
+
 /// Takes an interrupt: runs its handler and acknowledges it.
 pub fn handle(vector: u8) {
-    match vector {
-        SPURIOUS_VECTOR => return,
-        TIMER_VECTOR => {}
-        _ => {
-            let line = vector.wrapping_sub(IRQ_BASE);
-            if let Some(handler) = HANDLERS.get(usize::from(line)).and_then(SetOnce::get) {
-                handler();
-            } else {
-                UNEXPECTED.fetch_add(1, Ordering::Relaxed);
-                if (PIC_BASE..PIC_BASE + 16).contains(&vector) {
-                    return; // spurious interrupts of the masked legacy controllers
-                }
-            }
-        }
+    let line = vector.wrapping_sub(IRQ_BASE);
+    if let Some(handler) = HANDLERS.get(usize::from(line)).and_then(SetOnce::get) {
+        handler();
+    } else if vector != TIMER_VECTOR {
+        // Spurious, of this controller or of the masked legacy ones: those want no acknowledgement.
+        return;
     }
     write(REG_EOI, 0);
 }

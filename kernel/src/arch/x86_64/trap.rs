@@ -28,6 +28,7 @@ pub const PROGRAM_CS: u64 = KERNEL_CS as u64;
 pub const PROGRAM_SS: u64 = KERNEL_SS as u64;
 
 const VECTOR_NMI: u8 = 2;
+const VECTOR_GENERAL_PROTECTION: u8 = 13;
 const VECTOR_PAGE_FAULT: u8 = 14;
 
 /// What the CPU reported with a trap.
@@ -130,7 +131,7 @@ extern "C" fn trap_move(frame: &mut UserRegs) -> *mut UserRegs {
     match origin(frame, cpu) {
         Origin::Program => copy_frame(frame, end - 8 - size),
         Origin::Kernel if frame.rsp >= bottom + STACK_RESERVE => {
-            copy_frame(frame, ((frame.rsp - size) & !15))
+            copy_frame(frame, (frame.rsp - size) & !15)
         }
         _ => frame,
     }
@@ -192,8 +193,11 @@ extern "C" fn trap_interrupt(frame: &mut UserRegs) -> *mut UserRegs {
     percpu::repair_gs(expected_gs(frame));
     let trap = Trap::of(frame);
     let cpu = percpu::current();
-    apic::handle(trap.vector);
-    if origin(frame, cpu) == Origin::Program && program::needs_attention(frame) {
+    let from_device = apic::is_device_vector(trap.vector);
+    if from_device {
+        apic::handle(trap.vector);
+    }
+    if origin(frame, cpu) == Origin::Program && (!from_device || program::needs_attention(frame)) {
         let (_, end) = cpu.kernel_stack();
         return copy_frame(frame, end - 8 - size_of::<UserRegs>() as u64);
     }
@@ -203,6 +207,12 @@ extern "C" fn trap_interrupt(frame: &mut UserRegs) -> *mut UserRegs {
 /// The rest of an interrupt that found something to do for the program, on its kernel stack.
 #[unsafe(no_mangle)]
 extern "C" fn trap_deferred(frame: &mut UserRegs) {
+    let trap = Trap::of(frame);
     cpu::enable_interrupts();
-    program::attend(frame);
+    if apic::is_device_vector(trap.vector) {
+        program::attend(frame);
+    } else {
+        // An `int` instruction, which would not be allowed outside of ring 0.
+        program::trap(frame, &Trap { vector: VECTOR_GENERAL_PROTECTION, ..trap });
+    }
 }
