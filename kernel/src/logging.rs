@@ -65,7 +65,11 @@ struct Out;
 
 impl Write for Out {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if debugcon::present() { debugcon::write(text.as_bytes()) } else { serial::write(text.as_bytes()) }
+        if debugcon::present() {
+            debugcon::write(text.as_bytes())
+        } else {
+            serial::write(text.as_bytes())
+        }
         Ok(())
     }
 }

@@ -40,7 +40,9 @@ fn begin() {
 fn on_panic(info: &PanicInfo) -> ! {
     begin();
     match info.location() {
-        Some(at) => line(format_args!("nospin: kernel panic at {}:{}: {}", at.file(), at.line(), info.message())),
+        Some(at) => {
+            line(format_args!("nospin: kernel panic at {}:{}: {}", at.file(), at.line(), info.message()))
+        }
         None => line(format_args!("nospin: kernel panic: {}", info.message())),
     }
     backtrace(cpu::instruction_pointer(), cpu::frame_pointer());

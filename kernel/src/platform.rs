@@ -100,7 +100,11 @@ impl Platform for Machine {
 
     fn cpu_features(&self) -> CpuFeatures {
         // No FSGSBASE in AT_HWCAP2: GS is the kernel's.
-        CpuFeatures { hwcap: cpu::hwcap(), hwcap2: 0, min_signal_stack: cpu::vector_state_size() + SIGNAL_FRAME }
+        CpuFeatures {
+            hwcap: cpu::hwcap(),
+            hwcap2: 0,
+            min_signal_stack: cpu::vector_state_size() + SIGNAL_FRAME,
+        }
     }
 }
 
@@ -143,7 +147,9 @@ fn jitter() -> u64 {
     static STATE: AtomicU64 = AtomicU64::new(0);
     static WARNED: AtomicBool = AtomicBool::new(false);
     if !WARNED.swap(true, Ordering::Relaxed) {
-        log::warn!("this CPU has no random numbers (RDRAND, RDSEED): those given to the program are predictable");
+        log::warn!(
+            "this CPU has no random numbers (RDRAND, RDSEED): those given to the program are predictable"
+        );
     }
     // SplitMix64 (Steele, Lea, Flood 2014).
     let mut z = STATE.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed) ^ cpu::rdtsc();

@@ -86,7 +86,11 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
 }
 
 /// The image's files with the devices mounted on `/dev`.
-fn file_tree(archive: &'static [u8], at: u64, console: &Arc<Console>) -> Result<Vfs, fs::archive::ArchiveError> {
+fn file_tree(
+    archive: &'static [u8],
+    at: u64,
+    console: &Arc<Console>,
+) -> Result<Vfs, fs::archive::ArchiveError> {
     struct MachineRandom;
     impl RandomSource for MachineRandom {
         fn fill(&self, buf: &mut [u8]) {

@@ -187,8 +187,8 @@ pub fn s5_sleep_type(dsdt: &[u8]) -> Option<u8> {
     const PACKAGE_OP: u8 = 0x12;
     const BYTE_PREFIX: u8 = 0x0a;
     let at = dsdt.windows(4).enumerate().position(|(at, name)| {
-        let behind_name_op = at >= 1 && dsdt[at - 1] == NAME_OP
-            || at >= 2 && dsdt[at - 2] == NAME_OP && dsdt[at - 1] == b'\\';
+        let behind_name_op =
+            at >= 1 && dsdt[at - 1] == NAME_OP || at >= 2 && dsdt[at - 2] == NAME_OP && dsdt[at - 1] == b'\\';
         name == b"_S5_" && behind_name_op && dsdt.get(at + 4) == Some(&PACKAGE_OP)
     })?;
     let length_at = at + 5;

@@ -39,7 +39,8 @@ impl Reading {
         };
         let (second, minute) = (number(self.second)?, number(self.minute)?);
         let (day, month, year) = (number(self.day)?, number(self.month)?, number(self.year)?);
-        let in_range = second <= 60 && minute < 60 && hour < 24 && (1..=31).contains(&day) && (1..=12).contains(&month);
+        let in_range =
+            second <= 60 && minute < 60 && hour < 24 && (1..=31).contains(&day) && (1..=12).contains(&month);
         if !in_range || year > 99 {
             return None;
         }
@@ -70,7 +71,15 @@ mod tests {
 
     #[test]
     fn known_moments() {
-        let binary = |year, month, day, hour, minute, second| Reading { second, minute, hour, day, month, year, mode: 6 };
+        let binary = |year, month, day, hour, minute, second| Reading {
+            second,
+            minute,
+            hour,
+            day,
+            month,
+            year,
+            mode: 6,
+        };
         assert_eq!(binary(70, 1, 1, 0, 0, 0).unix_seconds(), Some(0));
         assert_eq!(binary(0, 2, 29, 12, 0, 0).unix_seconds(), Some(951_825_600));
         assert_eq!(binary(1, 9, 9, 1, 46, 40).unix_seconds(), Some(1_000_000_000));
@@ -80,7 +89,8 @@ mod tests {
 
     #[test]
     fn bcd_and_twelve_hours() {
-        let at = Reading { second: 0x40, minute: 0x46, hour: 0x01, day: 0x09, month: 0x09, year: 0x01, mode: 0 };
+        let at =
+            Reading { second: 0x40, minute: 0x46, hour: 0x01, day: 0x09, month: 0x09, year: 0x01, mode: 0 };
         assert_eq!(at.unix_seconds(), Some(1_000_000_000));
         let afternoon = Reading { hour: 0x81, ..at };
         assert_eq!(afternoon.unix_seconds(), Some(1_000_000_000 + 12 * 3600));

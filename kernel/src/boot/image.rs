@@ -28,10 +28,13 @@ impl core::fmt::Display for ImageError {
         match self {
             Self::Header(error) => write!(f, "the image behind the kernel cannot be used: {error}"),
             Self::TooLittleMemory { needed, have } => {
-                // A little for page tables, the heap and the program itself.
-                let mib = needed.div_ceil(1 << 20) + 6;
+                // A little for page tables and the heap; the program itself comes on top.
+                let mib = (needed + (512 << 10)).div_ceil(1 << 20);
                 let have = have.div_ceil(1 << 20);
-                write!(f, "not enough memory: this image needs at least {mib} MiB, the machine has {have} MiB")
+                write!(
+                    f,
+                    "not enough memory: this image needs at least {mib} MiB, the machine has {have} MiB"
+                )
             }
         }
     }
@@ -50,7 +53,10 @@ impl Image {
         let start = symbols::kernel_end_phys();
         let mut bytes = [0; HEADER_SIZE];
         if !map.covers(start, HEADER_SIZE as u64) || !phys::read_low(start, &mut bytes) {
-            return Err(ImageError::TooLittleMemory { needed: start + HEADER_SIZE as u64, have: map.total() });
+            return Err(ImageError::TooLittleMemory {
+                needed: start + HEADER_SIZE as u64,
+                have: map.total(),
+            });
         }
         let header = ImageHeader::parse(&bytes).map_err(ImageError::Header)?;
         if !map.covers(start, header.total_len) {

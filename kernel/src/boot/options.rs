@@ -32,7 +32,8 @@ pub fn apply(line: &CommandLine) {
         log::warn!("log={}: unknown level", level.escape_ascii());
     }
     for (key, _) in &line.options {
-        let known = KNOWN.contains(&key.as_str()) || KNOWN_PREFIXES.iter().any(|prefix| key.starts_with(prefix));
+        let known =
+            KNOWN.contains(&key.as_str()) || KNOWN_PREFIXES.iter().any(|prefix| key.starts_with(prefix));
         if !known {
             log::warn!("unknown option {key}");
         }

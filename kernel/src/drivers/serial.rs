@@ -99,9 +99,7 @@ pub fn flush() {
 
 /// Waits for the device to report `status`; an absent one reports everything.
 fn wait_for(status: u8) {
-    while inb(LSR) & status == 0 {
-        core::hint::black_box(());
-    }
+    while inb(LSR) & status == 0 {}
 }
 
 /// The console's device for the program's standard streams.

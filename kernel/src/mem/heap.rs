@@ -2,10 +2,10 @@
 
 use core::alloc::Layout;
 
+use talc::TalcLock;
 use talc::base::Talc;
 use talc::base::binning::Binning;
 use talc::source::Source;
-use talc::TalcLock;
 
 use super::frames;
 use crate::arch::paging::phys_to_virt;
@@ -22,7 +22,8 @@ pub struct FrameBlocks;
 // SAFETY: `acquire` uses the frame allocator only, which does not use the heap.
 unsafe impl Source for FrameBlocks {
     fn acquire<B: Binning>(talc: &mut Talc<Self, B>, layout: Layout) -> Result<(), ()> {
-        let bytes = layout.size().checked_add(layout.align()).and_then(|n| n.checked_add(OVERHEAD)).ok_or(())?;
+        let bytes =
+            layout.size().checked_add(layout.align()).and_then(|n| n.checked_add(OVERHEAD)).ok_or(())?;
         let order = (bytes.div_ceil(4096).next_power_of_two().ilog2() as u8).max(MIN_ORDER);
         let block = frames::alloc_block(order).ok_or(())?;
         // SAFETY: the block is free memory in the direct map, given to the heap for good.

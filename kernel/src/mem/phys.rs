@@ -6,7 +6,6 @@ use kerncore::memmap::MemoryMap;
 use crate::arch::layout::BOOT_MAP_END;
 use crate::arch::paging::{self, phys_to_virt};
 
-
 use super::frames;
 
 /// Copies from physical address `pa` at boot, while the boot page tables reach the first 4 GiB.

@@ -15,8 +15,7 @@ const TRAP_STACK_PAGES: u64 = 4;
 /// Stacks that a backtrace knows; more are possible, but not walked.
 const KNOWN: usize = 16;
 
-static STACKS: [(AtomicU64, AtomicU64); KNOWN] =
-    [const { (AtomicU64::new(0), AtomicU64::new(0)) }; KNOWN];
+static STACKS: [(AtomicU64, AtomicU64); KNOWN] = [const { (AtomicU64::new(0), AtomicU64::new(0)) }; KNOWN];
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// Maps a stack of `pages` pages between two unmapped ones. Returns its bottom and its end.
@@ -38,8 +37,7 @@ pub fn containing(address: u64) -> Option<(u64, u64)> {
 
 /// Gives the boot processor its guarded stacks: one for each kind of trap, and the first thread's.
 pub fn init() -> Result<(), OutOfTables> {
-    let indices =
-        [gdt::IST_IRQ, gdt::IST_FAULT, gdt::IST_NMI, gdt::IST_DOUBLE_FAULT, gdt::IST_MACHINE_CHECK];
+    let indices = [gdt::IST_IRQ, gdt::IST_FAULT, gdt::IST_NMI, gdt::IST_DOUBLE_FAULT, gdt::IST_MACHINE_CHECK];
     for index in indices {
         let (_, end) = map_stack(TRAP_STACK_PAGES)?;
         gdt::set_trap_stack(index, end);

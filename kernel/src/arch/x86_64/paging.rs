@@ -73,7 +73,15 @@ impl Mapper<'_> {
         self.map_level(self.root, 4, va, pa, len, flags)
     }
 
-    fn map_level(&mut self, table: u64, level: u32, mut va: u64, mut pa: u64, len: u64, flags: u64) -> Result<(), OutOfTables> {
+    fn map_level(
+        &mut self,
+        table: u64,
+        level: u32,
+        mut va: u64,
+        mut pa: u64,
+        len: u64,
+        flags: u64,
+    ) -> Result<(), OutOfTables> {
         let size = 1u64 << (12 + 9 * (level - 1));
         let end = va + (len - 1);
         loop {
@@ -107,7 +115,10 @@ impl Mapper<'_> {
 
 /// Builds the kernel's half and switches to it. `ram` lists the physical ranges (page-aligned) that the
 /// direct map covers; `alloc` gives zeroed frames below 4 GiB.
-pub fn init(ram: impl Iterator<Item = (u64, u64)>, alloc: &mut dyn FnMut() -> Option<u64>) -> Result<(), OutOfTables> {
+pub fn init(
+    ram: impl Iterator<Item = (u64, u64)>,
+    alloc: &mut dyn FnMut() -> Option<u64>,
+) -> Result<(), OutOfTables> {
     let root = alloc().ok_or(OutOfTables)?;
     let max_leaf_level = if cpu::has_giant_pages() { 3 } else { 2 };
     let mut mapper = Mapper { root, alloc, max_leaf_level };
@@ -123,7 +134,9 @@ pub fn init(ram: impl Iterator<Item = (u64, u64)>, alloc: &mut dyn FnMut() -> Op
         }
     }
     mapper.max_leaf_level = 1;
-    for (start, end, flags) in [(seg.start, seg.text, CONST), (seg.text, seg.data, TEXT), (seg.data, seg.end, DATA)] {
+    for (start, end, flags) in
+        [(seg.start, seg.text, CONST), (seg.text, seg.data, TEXT), (seg.data, seg.end, DATA)]
+    {
         mapper.map(start, start - KERNEL_BASE, end - start, flags)?;
     }
     mapper.next_table(root, index_at(VMAP, 4))?;
@@ -199,11 +212,20 @@ pub fn map_device(pa: u64, len: u64, table: &mut dyn FnMut() -> Option<u64>) -> 
 }
 
 /// Maps `len` bytes of firmware tables at `pa`, read-only. Returns where `pa` is seen.
-pub fn map_firmware(pa: u64, len: u64, table: &mut dyn FnMut() -> Option<u64>) -> Result<*mut u8, OutOfTables> {
+pub fn map_firmware(
+    pa: u64,
+    len: u64,
+    table: &mut dyn FnMut() -> Option<u64>,
+) -> Result<*mut u8, OutOfTables> {
     map_window(pa, len, CONST, table)
 }
 
-fn map_window(pa: u64, len: u64, flags: u64, table: &mut dyn FnMut() -> Option<u64>) -> Result<*mut u8, OutOfTables> {
+fn map_window(
+    pa: u64,
+    len: u64,
+    flags: u64,
+    table: &mut dyn FnMut() -> Option<u64>,
+) -> Result<*mut u8, OutOfTables> {
     let first = pa & !4095;
     let last = pa.checked_add(len).and_then(|end| end.checked_next_multiple_of(4096)).ok_or(OutOfTables)?;
     let start = reserve((last - first) / 4096)?;

@@ -72,10 +72,27 @@ impl Trap {
     /// The exception's name in Intel's manuals.
     pub fn name(&self) -> &'static str {
         const NAMES: [&str; 22] = [
-            "#DE divide error", "#DB debug", "NMI", "#BP breakpoint", "#OF overflow", "#BR bound range",
-            "#UD invalid opcode", "#NM no FPU", "#DF double fault", "coprocessor overrun", "#TS invalid TSS",
-            "#NP segment not present", "#SS stack segment", "#GP general protection", "#PF page fault", "reserved",
-            "#MF x87 error", "#AC alignment check", "#MC machine check", "#XM SIMD error", "#VE virtualization",
+            "#DE divide error",
+            "#DB debug",
+            "NMI",
+            "#BP breakpoint",
+            "#OF overflow",
+            "#BR bound range",
+            "#UD invalid opcode",
+            "#NM no FPU",
+            "#DF double fault",
+            "coprocessor overrun",
+            "#TS invalid TSS",
+            "#NP segment not present",
+            "#SS stack segment",
+            "#GP general protection",
+            "#PF page fault",
+            "reserved",
+            "#MF x87 error",
+            "#AC alignment check",
+            "#MC machine check",
+            "#XM SIMD error",
+            "#VE virtualization",
             "#CP control protection",
         ];
         NAMES.get(usize::from(self.vector)).copied().unwrap_or("interrupt")
@@ -130,9 +147,7 @@ extern "C" fn trap_move(frame: &mut UserRegs) -> *mut UserRegs {
     let size = size_of::<UserRegs>() as u64;
     match origin(frame, cpu) {
         Origin::Program => copy_frame(frame, end - 8 - size),
-        Origin::Kernel if frame.rsp >= bottom + STACK_RESERVE => {
-            copy_frame(frame, (frame.rsp - size) & !15)
-        }
+        Origin::Kernel if frame.rsp >= bottom + STACK_RESERVE => copy_frame(frame, (frame.rsp - size) & !15),
         _ => frame,
     }
 }
@@ -151,7 +166,9 @@ extern "C" fn trap_handle(frame: &mut UserRegs) {
         }
         return;
     }
-    if origin == Origin::Kernel && (overflowed(frame, &trap, cpu) || !(trap.vector == VECTOR_PAGE_FAULT && fixup.is_some())) {
+    if origin == Origin::Kernel
+        && (overflowed(frame, &trap, cpu) || !(trap.vector == VECTOR_PAGE_FAULT && fixup.is_some()))
+    {
         panic::kernel_trap(frame, &trap, overflowed(frame, &trap, cpu));
     }
     if frame.rflags & FLAG_IF != 0 {

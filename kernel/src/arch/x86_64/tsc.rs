@@ -81,7 +81,8 @@ fn measure() {
     let boot = BOOT_TSC.load(Ordering::Relaxed);
     let since_boot = cpu::rdtsc() - boot;
     if port != 0 && TSC_KHZ.load(Ordering::Relaxed) == 0 && since_boot < MAX_TICKS_FROM_BOOT {
-        let ticks = u64::from((inl(port) & 0x00ff_ffff).wrapping_sub(BOOT_PM.load(Ordering::Relaxed)) & 0x00ff_ffff);
+        let ticks =
+            u64::from((inl(port) & 0x00ff_ffff).wrapping_sub(BOOT_PM.load(Ordering::Relaxed)) & 0x00ff_ffff);
         if ticks >= PM_TIMER_HZ * MEASURE_US / 1_000_000 {
             TSC_KHZ.store((cpu::rdtsc() - boot) * PM_TIMER_HZ / ticks / 1000, Ordering::Relaxed);
             return;

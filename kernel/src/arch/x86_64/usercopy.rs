@@ -20,8 +20,18 @@ unsafe extern "C" {
 pub fn fixup(rip: u64) -> Option<u64> {
     let at = |symbol: *const u8| symbol.addr() as u64;
     let loops = [
-        (&raw const usercopy_words, &raw const usercopy_bytes, &raw const usercopy_end, &raw const usercopy_out),
-        (&raw const userzero_words, &raw const userzero_bytes, &raw const userzero_end, &raw const userzero_out),
+        (
+            &raw const usercopy_words,
+            &raw const usercopy_bytes,
+            &raw const usercopy_end,
+            &raw const usercopy_out,
+        ),
+        (
+            &raw const userzero_words,
+            &raw const userzero_bytes,
+            &raw const userzero_end,
+            &raw const userzero_out,
+        ),
     ];
     loops.into_iter().find_map(|(words, bytes, end, out)| {
         if (at(words)..at(bytes)).contains(&rip) {
