@@ -152,36 +152,50 @@ impl File {
         places
     }
 
-    /// By debug information, inlined functions included.
+    /// By debug information, inlined functions included. The innermost comes first.
     fn by_lines(&self, address: u64) -> Option<Vec<String>> {
         let mut frames = self.lines.as_ref()?.find_frames(address).skip_all_loads().ok()?;
-        let mut places = Vec::new();
+        let mut found = Vec::new();
         while let Ok(Some(frame)) = frames.next() {
-            let name = frame.function.as_ref().and_then(|name| Some(name.demangle().ok()?.into_owned()));
+            let name =
+                frame.function.as_ref().and_then(|name| name.raw_name().ok().map(|raw| demangle(&raw)));
             let line = frame.location.and_then(|location| {
                 let file = location.file?;
                 Some(location.line.map_or(file.to_owned(), |line| format!("{file}:{line}")))
             });
-            let place = match (name.or_else(|| self.by_symbol(address)), line) {
-                (Some(name), Some(line)) => format!("{name} ({line})"),
-                (Some(name), None) => name,
-                (None, Some(line)) => format!("({line})"),
-                (None, None) => continue,
-            };
-            places.push(place);
+            found.push((name, line));
         }
-        Some(places)
+        // The symbol names the function that everything else was inlined into, and with its module.
+        if let (Some((name, _)), Some((_, _, symbol))) = (found.last_mut(), self.function(address)) {
+            *name = Some(demangle(symbol));
+        }
+        let place = |(name, line)| match (name, line) {
+            (Some(name), Some(line)) => Some(format!("{name} ({line})")),
+            (Some(name), None) => Some(name),
+            (None, Some(line)) => Some(format!("({line})")),
+            (None, None) => None,
+        };
+        Some(found.into_iter().filter_map(place).collect())
     }
 
-    /// By the nearest function at or below the address, if it reaches that far.
-    fn by_symbol(&self, address: u64) -> Option<String> {
+    /// The nearest function at or below the address, if it reaches that far.
+    fn function(&self, address: u64) -> Option<&(u64, u64, String)> {
         let index = self.functions.partition_point(|(start, ..)| *start <= address).checked_sub(1)?;
-        let (start, end, name) = self.functions.get(index)?;
-        if address >= *end {
-            return None;
-        }
-        let offset = address - start;
-        let name = addr2line::demangle_auto(name.into(), None);
-        Some(if offset == 0 { name.into_owned() } else { format!("{name}+{offset:#x}") })
+        self.functions.get(index).filter(|(_, end, _)| address < *end)
+    }
+
+    /// By the symbol table.
+    fn by_symbol(&self, address: u64) -> Option<String> {
+        let (start, _, name) = self.function(address)?;
+        let (offset, name) = (address - start, demangle(name));
+        Some(if offset == 0 { name } else { format!("{name}+{offset:#x}") })
+    }
+}
+
+/// A symbol as the source has it, without the hash that Rust adds.
+fn demangle(symbol: &str) -> String {
+    match rustc_demangle::try_demangle(symbol) {
+        Ok(name) => format!("{name:#}"),
+        Err(_) => addr2line::demangle_auto(symbol.into(), None).into_owned(),
     }
 }
