@@ -17,6 +17,16 @@ impl DeviceNumber {
         let (major, minor) = (major as u64, minor as u64);
         DeviceNumber((major & 0xfff) << 8 | (major & !0xfff) << 32 | minor & 0xff | (minor & !0xff) << 12)
     }
+
+    /// The major number.
+    pub const fn major(self) -> u32 {
+        (self.0 >> 8 & 0xfff | self.0 >> 32 & !0xfff) as u32
+    }
+
+    /// The minor number.
+    pub const fn minor(self) -> u32 {
+        (self.0 & 0xff | self.0 >> 12 & !0xff) as u32
+    }
 }
 
 /// /dev/null
@@ -212,6 +222,8 @@ mod tests {
     fn numbers_are_linux_s() {
         assert_eq!(NULL.0, 0x103);
         assert_eq!(DeviceNumber::new(0x1234, 0x5678).0, 0x1000_0562_3478, "as makedev(3)");
+        let number = DeviceNumber::new(0x1234, 0x5678);
+        assert_eq!((number.major(), number.minor()), (0x1234, 0x5678));
     }
 
     #[test]

@@ -228,7 +228,7 @@ pub fn load(
         platform: b"x86_64",
         random: secret,
         auxv: &aux.entries(),
-        top: layout.stack_top - (random(request.aslr) % STACK_RANDOM_BYTES & !15),
+        top: layout.stack_top - ((random(request.aslr) % STACK_RANDOM_BYTES) & !15),
         stack_limit: limits.soft(RLIMIT_STACK),
     })
     .map_err(ExecError::Stack)?;

@@ -204,5 +204,6 @@ pub fn deliver_pending(
             }
         }
     }
+    thread.restore_mask();
     None
 }

@@ -172,8 +172,10 @@ pub struct Thread {
     pub clear_child_tid: AtomicU64,
     /// Head of the robust list and its size (set_robust_list(2)).
     pub robust_list: Mutex<(u64, u64)>,
+    /// The mask to go back to when the signals that ended a call have been delivered.
+    saved_mask: Mutex<Option<SigSet>>,
     /// The result of a call that has run, while its signals wait for the full register set.
-    pub(crate) result: Mutex<Option<u64>>,
+    result: Mutex<Option<u64>>,
 }
 
 impl Thread {
@@ -185,6 +187,7 @@ impl Thread {
             alt_stack: Mutex::new(disabled),
             clear_child_tid: AtomicU64::new(0),
             robust_list: Mutex::new((0, 0)),
+            saved_mask: Mutex::new(None),
             result: Mutex::new(None),
         }
     }
@@ -198,6 +201,17 @@ impl Thread {
     /// Changes the blocked signals; SIGKILL and SIGSTOP stay unblocked.
     pub fn set_mask(&self, mask: SigSet) {
         self.mask.store(mask.0 & !SigSet::UNBLOCKABLE.0, Ordering::Relaxed);
+    }
+
+    /// Goes back to `mask` once the signals that ended a call have been delivered (ppoll(2), sigsuspend(2)).
+    pub fn restore_mask_later(&self, mask: SigSet) {
+        *self.saved_mask.lock() = Some(mask);
+    }
+
+    pub(crate) fn restore_mask(&self) {
+        if let Some(mask) = self.saved_mask.lock().take() {
+            self.set_mask(mask);
+        }
     }
 
     /// Keeps the result of a call until [`take_result`](Self::take_result).

@@ -80,6 +80,12 @@ mod structs {
             freehigh, mem_unit, pad3 }
         Stat { st_dev, st_ino, st_nlink, st_mode, st_uid, st_gid, __pad0, st_rdev, st_size, st_blksize, st_blocks, st_atime,
             st_atime_nsec, st_mtime, st_mtime_nsec, st_ctime, st_ctime_nsec, __unused }
+        StatxTimestamp { tv_sec, tv_nsec, __reserved }
+        Statx { stx_mask, stx_blksize, stx_attributes, stx_nlink, stx_uid, stx_gid, stx_mode, __spare0, stx_ino, stx_size,
+            stx_blocks, stx_attributes_mask, stx_atime, stx_btime, stx_ctime, stx_mtime, stx_rdev_major, stx_rdev_minor,
+            stx_dev_major, stx_dev_minor, stx_mnt_id, stx_dio_mem_align, stx_dio_offset_align, stx_subvol,
+            stx_atomic_write_unit_min, stx_atomic_write_unit_max, stx_atomic_write_segments_max,
+            stx_dio_read_offset_align, stx_atomic_write_unit_max_opt, __spare2, __spare3 }
         Timespec { tv_sec, tv_nsec }
         Timeval { tv_sec, tv_usec }
         Timezone { tz_minuteswest, tz_dsttime }

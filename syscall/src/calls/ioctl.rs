@@ -1,0 +1,58 @@
+//! ioctl(2): requests to devices, and those that every descriptor knows.
+
+use crate::context::descriptor;
+use crate::prelude::*;
+use abi::{FdFlags, OpenFlags, ioctl};
+
+/// `ioctl(fd, request, argument)`.
+pub struct IoCtl {
+    fd: i32,
+    request: u32,
+    arg: u64,
+}
+
+/// The requests that are known, for strace.
+const REQUESTS: Names = &[
+    (ioctl::TCGETS as u64, "TCGETS"),
+    (ioctl::TCSETS as u64, "TCSETS"),
+    (ioctl::TCSETSW as u64, "TCSETSW"),
+    (ioctl::TCSETSF as u64, "TCSETSF"),
+    (ioctl::TCFLSH as u64, "TCFLSH"),
+    (ioctl::TIOCGWINSZ as u64, "TIOCGWINSZ"),
+    (ioctl::TIOCSWINSZ as u64, "TIOCSWINSZ"),
+    (ioctl::TIOCGPGRP as u64, "TIOCGPGRP"),
+    (ioctl::TIOCSPGRP as u64, "TIOCSPGRP"),
+    (ioctl::TIOCGSID as u64, "TIOCGSID"),
+    (ioctl::FIONREAD as u64, "FIONREAD"),
+    (ioctl::FIONBIO as u64, "FIONBIO"),
+    (ioctl::FIOCLEX as u64, "FIOCLEX"),
+    (ioctl::FIONCLEX as u64, "FIONCLEX"),
+];
+
+impl Syscall for IoCtl {
+    const NR: u32 = nr::IOCTL;
+    const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::Value(REQUESTS), ArgKind::Hex];
+
+    fn decode(args: &RawArgs) -> CallResult<Self> {
+        Ok(IoCtl { fd: args.int::<0>(), request: args.uint::<1>(), arg: args.long::<2>() })
+    }
+
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let file = ctx.file(self.fd)?;
+        if file.is_path_only() {
+            return Err(Errno::EBADF.into());
+        }
+        match self.request {
+            ioctl::FIOCLEX => ctx.process.files().set_flags(descriptor(self.fd)?, FdFlags::CLOEXEC)?,
+            ioctl::FIONCLEX => ctx.process.files().set_flags(descriptor(self.fd)?, FdFlags::empty())?,
+            ioctl::FIONBIO => {
+                let on = UserPtr::<i32>::new(self.arg).read(ctx.memory())? != 0;
+                let mut flags = file.flags();
+                flags.set(OpenFlags::NONBLOCK, on);
+                file.set_flags(flags);
+            }
+            request => return Ok(file.file().ioctl(request, self.arg, ctx.memory())?),
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,162 @@
+//! mmap(2): maps memory or a file.
+
+use crate::prelude::*;
+use abi::{MapFlags, Prot, general as raw};
+use mm::addr::{PAGE_SIZE, VirtAddr, page_floor};
+use mm::space::{MapRequest, Placement};
+use mm::vma::{Backing, FileBacking, VmaFlags};
+
+/// `mmap(address, length, protection, flags, fd, offset)`.
+///
+/// Mappings are private in fact: without fork and without writable files nobody can tell a shared mapping from a private one.
+pub struct MMap {
+    addr: u64,
+    len: u64,
+    prot: Prot,
+    flags: MapFlags,
+    fd: i32,
+    offset: u64,
+}
+
+/// Protections, for strace.
+pub const PROTECTIONS: Names =
+    names![PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC, PROT_SEM, PROT_GROWSDOWN, PROT_GROWSUP];
+
+const FLAGS: Names = names![
+    MAP_SHARED_VALIDATE,
+    MAP_SHARED,
+    MAP_PRIVATE,
+    MAP_FIXED,
+    MAP_ANONYMOUS,
+    MAP_32BIT,
+    MAP_GROWSDOWN,
+    MAP_DENYWRITE,
+    MAP_EXECUTABLE,
+    MAP_LOCKED,
+    MAP_NORESERVE,
+    MAP_POPULATE,
+    MAP_NONBLOCK,
+    MAP_STACK,
+    MAP_HUGETLB,
+    MAP_SYNC,
+    MAP_FIXED_NOREPLACE,
+];
+
+/// The flags that MAP_SHARED_VALIDATE knows: all those below, but MAP_SYNC, which needs a file system for it.
+const KNOWN: u32 = raw::MAP_TYPE
+    | raw::MAP_FIXED
+    | raw::MAP_ANONYMOUS
+    | raw::MAP_32BIT
+    | raw::MAP_GROWSDOWN
+    | raw::MAP_DENYWRITE
+    | raw::MAP_EXECUTABLE
+    | raw::MAP_LOCKED
+    | raw::MAP_NORESERVE
+    | raw::MAP_POPULATE
+    | raw::MAP_NONBLOCK
+    | raw::MAP_STACK
+    | raw::MAP_HUGETLB
+    | raw::MAP_FIXED_NOREPLACE;
+
+impl Syscall for MMap {
+    const NR: u32 = nr::MMAP;
+    const ARGS: &'static [ArgKind] = &[
+        ArgKind::Ptr,
+        ArgKind::Unsigned,
+        ArgKind::Bits(PROTECTIONS),
+        ArgKind::Bits(FLAGS),
+        ArgKind::Int,
+        ArgKind::Hex,
+    ];
+
+    fn decode(args: &RawArgs) -> CallResult<Self> {
+        let offset = args.long::<5>();
+        if !offset.is_multiple_of(PAGE_SIZE) {
+            return Err(Errno::EINVAL.into());
+        }
+        Ok(MMap {
+            addr: args.long::<0>(),
+            len: args.long::<1>(),
+            prot: Prot::from_bits_retain(args.uint::<2>()),
+            flags: MapFlags::from_bits_retain(args.uint::<3>()),
+            fd: args.int::<4>(),
+            offset,
+        })
+    }
+
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let backing = self.backing(ctx)?;
+        if self.len == 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        // Huge pages that must be huge, and the low 2 GiB, are places without room here.
+        if self.flags.intersects(MapFlags::HUGETLB | MapFlags::BIT32) {
+            return Err(Errno::ENOMEM.into());
+        }
+        let mut flags = VmaFlags::empty();
+        flags.set(VmaFlags::GROWSDOWN, self.flags.contains(MapFlags::GROWSDOWN));
+        flags.set(VmaFlags::NORESERVE, self.flags.contains(MapFlags::NORESERVE));
+        let request = MapRequest {
+            at: self.placement(),
+            len: self.len,
+            prot: self.prot.into(),
+            backing,
+            flags,
+            name: None,
+        };
+        let mut space = ctx.process.space();
+        let start = space.map(request)?;
+        if self.flags.intersects(MapFlags::POPULATE | MapFlags::LOCKED)
+            && !self.flags.contains(MapFlags::NONBLOCK)
+        {
+            // mmap(2): it does not fail when the mapping cannot be populated.
+            let _ = space.populate(start, self.len);
+        }
+        Ok(start.0)
+    }
+}
+
+impl MMap {
+    fn placement(&self) -> Placement {
+        if self.flags.contains(MapFlags::FIXED_NOREPLACE) {
+            Placement::FixedNoReplace(VirtAddr(self.addr))
+        } else if self.flags.contains(MapFlags::FIXED) {
+            Placement::Fixed(VirtAddr(self.addr))
+        } else if page_floor(self.addr) == 0 {
+            Placement::Anywhere
+        } else {
+            Placement::Hint(VirtAddr(page_floor(self.addr)))
+        }
+    }
+
+    /// The content, after the checks that depend on the file.
+    fn backing(&self, ctx: &Context<'_>) -> CallResult<Backing> {
+        let kind = self.flags.bits() & raw::MAP_TYPE;
+        let shared = match kind {
+            raw::MAP_PRIVATE => false,
+            raw::MAP_SHARED => true,
+            raw::MAP_SHARED_VALIDATE if self.flags.contains(MapFlags::ANONYMOUS) => {
+                return Err(Errno::EINVAL.into());
+            }
+            raw::MAP_SHARED_VALIDATE if self.flags.bits() & !KNOWN != 0 => {
+                return Err(Errno::EOPNOTSUPP.into());
+            }
+            raw::MAP_SHARED_VALIDATE => true,
+            _ => return Err(Errno::EINVAL.into()),
+        };
+        if self.flags.contains(MapFlags::ANONYMOUS) {
+            return Ok(Backing::Anonymous);
+        }
+        let file = ctx.file(self.fd)?;
+        if file.is_path_only() {
+            return Err(Errno::EBADF.into());
+        }
+        let writing = shared && self.prot.contains(Prot::WRITE);
+        if !file.flags().readable() || (writing && !file.flags().writable()) {
+            return Err(Errno::EACCES.into());
+        }
+        let store = file.file().backing().ok_or(Errno::ENODEV)?;
+        let file_len = store.len().saturating_sub(self.offset).min(self.len);
+        Ok(Backing::File(FileBacking { store, offset: self.offset, file_len }))
+    }
+}

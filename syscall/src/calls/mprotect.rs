@@ -1,0 +1,33 @@
+//! mprotect(2): changes the protection of pages.
+
+use super::mmap::PROTECTIONS;
+use crate::prelude::*;
+use abi::Prot;
+use mm::addr::VirtAddr;
+
+/// `mprotect(address, length, protection)`.
+pub struct MProtect {
+    addr: u64,
+    len: u64,
+    prot: Prot,
+}
+
+impl Syscall for MProtect {
+    const NR: u32 = nr::MPROTECT;
+    const ARGS: &'static [ArgKind] = &[ArgKind::Ptr, ArgKind::Unsigned, ArgKind::Bits(PROTECTIONS)];
+
+    fn decode(args: &RawArgs) -> CallResult<Self> {
+        let prot = Prot::from_bits_retain(args.uint::<2>());
+        let known = Prot::READ | Prot::WRITE | Prot::EXEC | Prot::SEM;
+        // PROT_GROWSDOWN and PROT_GROWSUP would change more than was named; nothing uses them.
+        if !known.contains(prot) {
+            return Err(Errno::EINVAL.into());
+        }
+        Ok(MProtect { addr: args.long::<0>(), len: args.long::<1>(), prot })
+    }
+
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        ctx.process.space().protect(VirtAddr(self.addr), self.len, self.prot.into())?;
+        Ok(0)
+    }
+}

@@ -1,0 +1,30 @@
+//! readv(2): as read, into several buffers.
+
+use crate::prelude::*;
+use fs::UserSink;
+use mm::user::IoVecs;
+
+/// `readv(fd, vectors, count)`.
+pub struct ReadV {
+    fd: i32,
+    vectors: u64,
+    count: usize,
+}
+
+impl Syscall for ReadV {
+    const NR: u32 = nr::READV;
+    const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::VectorOut(2), ArgKind::Int];
+
+    fn decode(args: &RawArgs) -> CallResult<Self> {
+        Ok(ReadV { fd: args.int::<0>(), vectors: args.long::<1>(), count: args.size::<2>() })
+    }
+
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let file = ctx.file(self.fd)?;
+        if !file.flags().readable() {
+            return Err(Errno::EBADF.into());
+        }
+        let vectors = IoVecs::load(ctx.memory(), self.vectors, self.count)?;
+        Ok(file.read(&mut UserSink::new(ctx.memory(), vectors.slices(), vectors.total()))? as u64)
+    }
+}

@@ -1,0 +1,37 @@
+//! tgkill(2): sends a signal to a thread of a given process.
+
+use super::kill::signal_number;
+use crate::prelude::*;
+
+/// `tgkill(process, thread, signal)`.
+pub struct TgKill {
+    pid: i32,
+    tid: i32,
+    signal: i32,
+}
+
+impl Syscall for TgKill {
+    const NR: u32 = nr::TGKILL;
+    const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::Int, ArgKind::Signal];
+
+    fn decode(args: &RawArgs) -> CallResult<Self> {
+        let (pid, tid, signal) = (args.int::<0>(), args.int::<1>(), args.int::<2>());
+        if pid <= 0 || tid <= 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        Ok(TgKill { pid, tid, signal })
+    }
+
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let signal = signal_number(self.signal)?;
+        let own =
+            u32::try_from(self.pid) == Ok(ctx.process.pid) && u32::try_from(self.tid) == Ok(ctx.thread.tid);
+        if !own {
+            return Err(Errno::ESRCH.into());
+        }
+        if let Some(signal) = signal {
+            ctx.process.signals.send(signal);
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,34 @@
+//! tkill(2): sends a signal to a thread.
+
+use super::kill::signal_number;
+use crate::prelude::*;
+
+/// `tkill(tid, signal)`.
+pub struct TKill {
+    tid: i32,
+    signal: i32,
+}
+
+impl Syscall for TKill {
+    const NR: u32 = nr::TKILL;
+    const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::Signal];
+
+    fn decode(args: &RawArgs) -> CallResult<Self> {
+        let (tid, signal) = (args.int::<0>(), args.int::<1>());
+        if tid <= 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        Ok(TKill { tid, signal })
+    }
+
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let signal = signal_number(self.signal)?;
+        if u32::try_from(self.tid) != Ok(ctx.thread.tid) {
+            return Err(Errno::ESRCH.into());
+        }
+        if let Some(signal) = signal {
+            ctx.process.signals.send(signal);
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,42 @@
+//! uname(2): what the kernel calls itself.
+
+use crate::prelude::*;
+use abi::structs::Utsname;
+
+/// `uname(buffer)`.
+pub struct Uname {
+    buffer: UserPtr<Utsname>,
+}
+
+/// The Linux release whose interface this is: programs read features from it.
+pub const RELEASE: &str = "6.1.0-nospin";
+/// The host's name.
+pub const HOST: &str = "nospin";
+
+fn fill(field: &mut [i8; 65], text: &str) {
+    // The last byte stays 0.
+    for (to, from) in field.iter_mut().take(64).zip(text.bytes()) {
+        *to = from as i8;
+    }
+}
+
+impl Syscall for Uname {
+    const NR: u32 = nr::UNAME;
+    const ARGS: &'static [ArgKind] = &[ArgKind::Ptr];
+
+    fn decode(args: &RawArgs) -> CallResult<Self> {
+        Ok(Uname { buffer: args.ptr::<0, _>() })
+    }
+
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let mut name: Utsname = abi::zeroed();
+        fill(&mut name.sysname, "Linux");
+        fill(&mut name.nodename, HOST);
+        fill(&mut name.release, RELEASE);
+        fill(&mut name.version, concat!("#1 nospin ", env!("CARGO_PKG_VERSION")));
+        fill(&mut name.machine, "x86_64");
+        fill(&mut name.domainname, "(none)");
+        self.buffer.write(ctx.memory(), &name)?;
+        Ok(0)
+    }
+}

@@ -1,0 +1,90 @@
+//! From the entry code to the row of a call, and back to what the program finds in RAX.
+
+use crate::strace;
+use crate::table::TABLE;
+use crate::{CallError, CallResult, Context, RawArgs};
+use abi::Errno;
+use task::ExitStatus;
+
+/// What the entry code does after a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Puts the value into RAX and returns to the program.
+    Return(u64),
+    /// Saves all registers and calls [`dispatch_full`]. The call may have run already or not; that is kept in the thread.
+    AllRegisters,
+    /// The process has ended.
+    Exit(ExitStatus),
+}
+
+/// What the program finds in RAX for a result; `Err` if it never sees it.
+#[inline]
+pub fn encode(result: CallResult<u64>) -> Result<u64, ExitStatus> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(CallError::Errno(errno)) => Ok(errno.to_rax()),
+        Err(CallError::Exit(status)) => Err(status),
+    }
+}
+
+/// Runs call `nr`. Linux looks at the low half of the number only.
+#[inline]
+pub fn dispatch(ctx: &mut Context<'_>, nr: u64, args: [u64; 6]) -> Outcome {
+    let args = RawArgs(args);
+    match execute(ctx, nr, &args) {
+        Ok(value) if ctx.interrupted() => {
+            ctx.thread.keep_result(value);
+            Outcome::AllRegisters
+        }
+        Ok(value) => Outcome::Return(value),
+        Err(status) => Outcome::Exit(status),
+    }
+}
+
+#[inline]
+fn execute(ctx: &mut Context<'_>, nr: u64, args: &RawArgs) -> Result<u64, ExitStatus> {
+    let result = match TABLE.get(nr as u32 as usize) {
+        Some(Some(row)) => (row.run)(ctx, args),
+        _ => Err(unknown(ctx, u64::from(nr as u32), args).into()),
+    };
+    if ctx.process.is_traced() {
+        strace::show(ctx, nr, args, &result);
+    }
+    encode(result)
+}
+
+/// Continues after [`Outcome::AllRegisters`], with all registers in `ctx.regs`: delivers signals, after the call if it has not
+/// run yet.
+pub fn dispatch_full(ctx: &mut Context<'_>) -> Outcome {
+    let result = match ctx.thread.take_result() {
+        Some(value) => Ok(value),
+        None => execute(ctx, ctx.regs.orig_rax, &RawArgs(ctx.regs.syscall_args())),
+    };
+    match result {
+        Err(status) => Outcome::Exit(status),
+        Ok(value) => match deliver_signals(ctx) {
+            Some(status) => Outcome::Exit(status),
+            None => Outcome::Return(value),
+        },
+    }
+}
+
+/// Delivers pending signals, with all registers in `ctx.regs`; `Some` if one ends the process. Also called when an interrupt of
+/// the program has made a signal pending.
+pub fn deliver_signals(ctx: &mut Context<'_>) -> Option<ExitStatus> {
+    task::fault::deliver_pending(ctx.platform, ctx.process, ctx.thread, ctx.regs)
+}
+
+/// A call without a row: named the first time.
+#[cold]
+fn unknown(ctx: &Context<'_>, nr: u64, args: &RawArgs) -> Errno {
+    if ctx.process.first_unknown_call(nr) {
+        let [a, b, c, d, e, f] = args.0;
+        let name = abi::nr::name(nr).unwrap_or("without a name");
+        ctx.platform.message(format_args!(
+            "system call {nr} ({name}) is not implemented: called with ({a:#x}, {b:#x}, {c:#x}, {d:#x}, {e:#x}, {f:#x}), \
+             answered ENOSYS"
+        ));
+    }
+    Errno::ENOSYS
+}

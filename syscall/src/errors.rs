@@ -1,0 +1,102 @@
+//! Which error number each failure becomes: the one place where that is decided.
+
+use abi::Errno;
+use fs::FsError;
+use mm::space::{FaultError, MmError};
+use mm::user::{CStrError, Fault, IoVecError};
+use task::limits::LimitError;
+use task::{ExitStatus, FdError};
+
+/// Why a call does not return a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// It failed.
+    Errno(Errno),
+    /// It does not return: the process ends.
+    Exit(ExitStatus),
+}
+
+/// The result of a call or of a part of one.
+pub type CallResult<T> = Result<T, CallError>;
+
+impl From<Errno> for CallError {
+    fn from(errno: Errno) -> Self {
+        CallError::Errno(errno)
+    }
+}
+
+/// The error number of a failure.
+pub trait ToErrno {
+    /// The number.
+    fn to_errno(&self) -> Errno;
+}
+
+macro_rules! errors {
+    ($($ty:ty: $($pattern:pat => $errno:ident),* ;)*) => {$(
+        impl ToErrno for $ty {
+            fn to_errno(&self) -> Errno {
+                match self {
+                    $($pattern => Errno::$errno,)*
+                }
+            }
+        }
+
+        impl From<$ty> for CallError {
+            fn from(error: $ty) -> Self {
+                CallError::Errno(error.to_errno())
+            }
+        }
+    )*};
+}
+
+errors! {
+    FsError:
+        FsError::NotFound => ENOENT,
+        FsError::NotDirectory => ENOTDIR,
+        FsError::IsDirectory => EISDIR,
+        FsError::Loop => ELOOP,
+        FsError::NameTooLong => ENAMETOOLONG,
+        FsError::Access => EACCES,
+        FsError::ReadOnly => EROFS,
+        FsError::Exists => EEXIST,
+        FsError::Invalid => EINVAL,
+        FsError::BadMode => EBADF,
+        FsError::NotSeekable => ESPIPE,
+        FsError::NotTty => ENOTTY,
+        FsError::NoDevice | FsError::BeyondEnd => ENXIO,
+        FsError::NoSpace => ENOSPC,
+        FsError::Overflow => EOVERFLOW,
+        FsError::Fault => EFAULT,
+        FsError::WouldBlock => EAGAIN,
+        FsError::Interrupted => EINTR,
+        FsError::NotSupported => EOPNOTSUPP,
+        FsError::NoMemory => ENOMEM,
+        FsError::Io => EIO;
+    MmError:
+        MmError::Invalid => EINVAL,
+        MmError::NoMemory => ENOMEM,
+        MmError::Exists => EEXIST,
+        MmError::Denied => EPERM,
+        MmError::Overflow => EOVERFLOW;
+    FaultError:
+        FaultError::OutOfMemory => ENOMEM,
+        _ => EFAULT;
+    Fault:
+        _ => EFAULT;
+    CStrError:
+        CStrError::Fault(_) => EFAULT,
+        CStrError::TooLong => ENAMETOOLONG,
+        CStrError::NoMemory => ENOMEM;
+    IoVecError:
+        IoVecError::Invalid => EINVAL,
+        IoVecError::Fault(_) => EFAULT,
+        IoVecError::NoMemory => ENOMEM;
+    FdError:
+        FdError::Bad => EBADF,
+        FdError::TooMany => EMFILE,
+        FdError::Invalid => EINVAL,
+        FdError::NoMemory => ENOMEM;
+    LimitError:
+        LimitError::Invalid => EINVAL,
+        LimitError::Permission => EPERM;
+}

@@ -1,0 +1,122 @@
+//! The table of calls: one row per call, found by its number.
+
+use crate::calls::*;
+use crate::strace::ArgKind;
+use crate::{CallResult, Context, RawArgs, Syscall};
+
+/// What is known about a call.
+pub struct Row {
+    /// Its number.
+    pub nr: u32,
+    /// Decodes and executes it.
+    pub run: fn(&mut Context<'_>, &RawArgs) -> CallResult<u64>,
+    /// Its arguments, for strace.
+    pub args: &'static [ArgKind],
+}
+
+impl Row {
+    const fn of<S: Syscall>() -> Self {
+        Row { nr: S::NR, run: run::<S>, args: S::ARGS }
+    }
+}
+
+fn run<S: Syscall>(ctx: &mut Context<'_>, args: &RawArgs) -> CallResult<u64> {
+    S::decode(args)?.execute(ctx)
+}
+
+/// Builds the table. Two rows with the same number do not compile.
+macro_rules! rows {
+    ($($call:ty,)*) => {
+        /// All calls, by number.
+        pub static TABLE: [Option<Row>; abi::nr::COUNT] = {
+            let mut table = [const { None }; abi::nr::COUNT];
+            $(
+                assert!(table[<$call as Syscall>::NR as usize].is_none(), "two rows for one call");
+                table[<$call as Syscall>::NR as usize] = Some(Row::of::<$call>());
+            )*
+            table
+        };
+    };
+}
+
+rows! {
+    access::Access,
+    arch_prctl::ArchPrctl,
+    brk::Brk,
+    chdir::ChDir,
+    clock_getres::ClockGetRes,
+    clock_gettime::ClockGetTime,
+    clock_nanosleep::ClockNanoSleep,
+    close::Close,
+    dup::Dup,
+    dup2::Dup2,
+    dup3::Dup3,
+    exit::Exit,
+    exit_group::ExitGroup,
+    faccessat::FAccessAt,
+    faccessat2::FAccessAt2,
+    fchdir::FChDir,
+    fcntl::Fcntl,
+    fstat::FStat,
+    futex::Futex,
+    getcpu::GetCpu,
+    getcwd::GetCwd,
+    getdents64::GetDents64,
+    getegid::GetEGid,
+    geteuid::GetEUid,
+    getgid::GetGid,
+    getpgid::GetPgid,
+    getpgrp::GetPgrp,
+    getpid::GetPid,
+    getppid::GetPPid,
+    getrandom::GetRandom,
+    getrlimit::GetRLimit,
+    getsid::GetSid,
+    gettid::GetTid,
+    gettimeofday::GetTimeOfDay,
+    getuid::GetUid,
+    ioctl::IoCtl,
+    kill::Kill,
+    lseek::LSeek,
+    lstat::LStat,
+    madvise::MAdvise,
+    mmap::MMap,
+    mprotect::MProtect,
+    munmap::MUnmap,
+    nanosleep::NanoSleep,
+    newfstatat::NewFStatAt,
+    open::Open,
+    openat::OpenAt,
+    poll::Poll,
+    ppoll::PPoll,
+    prctl::Prctl,
+    pread64::PRead64,
+    prlimit64::PrLimit64,
+    pwrite64::PWrite64,
+    read::Read,
+    readlink::ReadLink,
+    readlinkat::ReadLinkAt,
+    readv::ReadV,
+    rseq::Rseq,
+    rt_sigaction::RtSigAction,
+    rt_sigprocmask::RtSigProcMask,
+    sched_getaffinity::SchedGetAffinity,
+    sched_yield::SchedYield,
+    sendfile::SendFile,
+    set_robust_list::SetRobustList,
+    set_tid_address::SetTidAddress,
+    setgid::SetGid,
+    setrlimit::SetRLimit,
+    setuid::SetUid,
+    sigaltstack::SigAltStack,
+    stat::Stat,
+    statx::Statx,
+    sysinfo::SysInfo,
+    tgkill::TgKill,
+    time::Time,
+    tkill::TKill,
+    umask::Umask,
+    uname::Uname,
+    write::Write,
+    writev::WriteV,
+}
