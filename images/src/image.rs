@@ -16,7 +16,7 @@ use image_format::newc::mode;
 use image_format::{Archive, CmdlineError, CommandLine, Entry, HeaderError, ImageHeader, NewcError};
 
 use crate::elf::{self, ElfError};
-use crate::kernel::{Kernel, KernelError};
+use crate::kernel;
 
 /// As many symbolic links as Linux follows on one path.
 const LINKS_MAX: usize = 40;
@@ -123,15 +123,7 @@ impl Image {
     pub fn detect(path: &Path) -> Result<FileKind, ImageError> {
         let bytes = fs::read(path).map_err(ImageError::Read)?;
         // A file with a PVH entry is no program for the guest: it is an image, whole or not.
-        let bootable = match Kernel::from_bytes(bytes.clone()) {
-            Ok(_) => true,
-            Err(
-                KernelError::Elf(_)
-                | KernelError::NoPvhEntry
-                | KernelError::Missing { .. }
-                | KernelError::Read(..),
-            ) => false,
-        };
+        let bootable = kernel::is_bootable(&bytes);
         match Self::from_bytes(bytes) {
             Ok(image) => Ok(FileKind::Image(Box::new(image))),
             Err(error) if bootable || matches!(error, ImageError::Header(_)) => Err(error),

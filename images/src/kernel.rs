@@ -113,17 +113,7 @@ impl Kernel {
         if segments.is_empty() {
             return Err(KernelError::Elf(ElfError::NoSegments));
         }
-        let mut build_id = BuildId::default();
-        let mut pvh = false;
-        for note in notes.iter().filter_map(|phdr| elf::contents(&elf, phdr)) {
-            for (name, kind, desc) in Notes(note) {
-                match (name, kind) {
-                    (b"Xen\0", NOTE_PVH_ENTRY) => pvh = true,
-                    (b"GNU\0", NOTE_BUILD_ID) => build_id = BuildId(desc.try_into().unwrap_or_default()),
-                    _ => (),
-                }
-            }
-        }
+        let (pvh, build_id) = read_notes(&elf, &phdrs);
         if !pvh {
             return Err(KernelError::NoPvhEntry);
         }
@@ -141,6 +131,26 @@ impl Kernel {
     pub fn contents(&self, phdr: &ProgramHeader) -> &[u8] {
         elf::contents(&self.elf, phdr).unwrap_or_default()
     }
+}
+
+/// Whether there is a PVH entry among the notes of an ELF file, and the build id.
+fn read_notes(elf: &[u8], phdrs: &[ProgramHeader]) -> (bool, BuildId) {
+    let (mut pvh, mut build_id) = (false, BuildId::default());
+    let notes = phdrs.iter().filter(|phdr| phdr.p_type == PT_NOTE);
+    for (name, kind, desc) in notes.filter_map(|phdr| elf::contents(elf, phdr)).flat_map(Notes) {
+        match (name, kind) {
+            (b"Xen\0", NOTE_PVH_ENTRY) => pvh = true,
+            (b"GNU\0", NOTE_BUILD_ID) => build_id = BuildId(desc.try_into().unwrap_or_default()),
+            _ => (),
+        }
+    }
+    (pvh, build_id)
+}
+
+/// Whether these are the bytes of an ELF file that a hypervisor can boot: a kernel or an image, not a program.
+#[must_use]
+pub fn is_bootable(elf: &[u8]) -> bool {
+    elf::program_headers(elf).is_ok_and(|(_, phdrs)| read_notes(elf, &phdrs).0)
 }
 
 /// The notes in the contents of a PT_NOTE segment: name with its NUL, type, descriptor. elf(5).

@@ -20,7 +20,7 @@ use std::thread;
 use image_format::channel::INPUT_EOF;
 use image_format::encode_input;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::io::{FdFlags, fcntl_setfd, retry_on_intr};
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, getppid, kill_process, set_parent_process_death_signal, waitid,
 };
@@ -120,7 +120,7 @@ fn spawn(vm: &Vm, sockets: [OwnedFd; 2]) -> Result<Child, RunError> {
 /// Waits for the end of QEMU, and reaps it after nobody will send it a signal any more.
 fn wait(child: &mut Child, pid: Pid) -> io::Result<ExitStatus> {
     let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), ended) {}
+    retry_on_intr(|| waitid(WaitId::Pid(pid), ended))?;
     interrupt::child_ended();
     child.wait()
 }
