@@ -163,7 +163,7 @@ pub fn start(
     let Loaded { space, image, entry } = load(platform, &vfs, vfs.root(), &limits, request)?;
     platform.activate(space.root());
     let parts = Parts { vfs, space, image, limits, strace: options.strace };
-    let process = Arc::new(Process::new(platform, parts));
+    let process = Arc::new(Process::new(parts));
     open_standard_files(&process, fs::console::standard_files(console));
     console.set_foreground(process.pid, Some(process.clone()));
     let thread = Arc::new(Thread::new(process.pid));

@@ -9,7 +9,6 @@
 
 use crate::exec::ProgramImage;
 use crate::limits::Limits;
-use crate::platform::Platform;
 use crate::{FdTable, Signals};
 use abi::structs::StackT;
 use abi::{SigSet, Signal};
@@ -65,7 +64,7 @@ pub(crate) struct Parts {
 }
 
 impl Process {
-    pub(crate) fn new(platform: &dyn Platform, parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         let name = name_of(&parts.image.path);
         let cwd = parts.vfs.root().clone();
         Process {
@@ -74,8 +73,10 @@ impl Process {
             vfs: parts.vfs,
             signals: Signals::new(),
             umask: AtomicU32::new(0o022),
-            start_ns: platform.monotonic_ns(),
-            start_idle_ns: platform.idle_ns(),
+            // The first process starts with the machine. Asking the clock here would make every boot
+            // wait until its frequency has been measured, also for programs that never want to know.
+            start_ns: 0,
+            start_idle_ns: 0,
             strace: AtomicBool::new(parts.strace),
             name: Mutex::new(name),
             image: Mutex::new(Arc::new(parts.image)),
