@@ -121,17 +121,19 @@ pub fn timer_count() -> u32 {
     read(REG_TIMER_CURRENT)
 }
 
-/// Whether a device or controller can raise `vector`. Any other was an `int` instruction.
+/// Whether a device or controller raises `vector` in this machine. Any other was an `int` instruction.
 pub fn is_device_vector(vector: u8) -> bool {
-    let lines = IRQ_BASE..IRQ_BASE + IRQ_LINES;
     let legacy = PIC_BASE..PIC_BASE + 16;
-    matches!(vector, TIMER_VECTOR | SPURIOUS_VECTOR) || lines.contains(&vector) || legacy.contains(&vector)
+    matches!(vector, TIMER_VECTOR | SPURIOUS_VECTOR) || handler(vector).is_some() || legacy.contains(&vector)
+}
+
+fn handler(vector: u8) -> Option<&'static Handler> {
+    HANDLERS.get(usize::from(vector.wrapping_sub(IRQ_BASE))).and_then(SetOnce::get)
 }
 
 /// Takes an interrupt: runs its handler and acknowledges it.
 pub fn handle(vector: u8) {
-    let line = vector.wrapping_sub(IRQ_BASE);
-    if let Some(handler) = HANDLERS.get(usize::from(line)).and_then(SetOnce::get) {
+    if let Some(handler) = handler(vector) {
         handler();
     } else if vector != TIMER_VECTOR {
         // Spurious, of this controller or of the masked legacy ones: those want no acknowledgement.
