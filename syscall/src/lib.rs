@@ -22,6 +22,8 @@ pub mod errors;
 mod prelude;
 pub mod strace;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod time;
 
 pub use args::{RawArgs, Syscall};

@@ -26,6 +26,9 @@ pub const FIRST_PID: u32 = 2;
 /// Longest process name, bytes without NUL (prctl(2), PR_SET_NAME).
 pub const NAME_LEN: usize = 15;
 
+/// How many call numbers that no Linux has are named, so that a program that tries them all does not flood the console.
+const NAMED_BEYOND_MAX: usize = 16;
+
 /// A process.
 pub struct Process {
     /// Its number; also its session and process group.
@@ -51,7 +54,8 @@ pub struct Process {
     space: Mutex<AddressSpace>,
     /// Call numbers outside the kernel's table that have been named on the console already.
     named_calls: [AtomicU64; 8],
-    named_beyond: AtomicBool,
+    /// The numbers beyond those words that have been named.
+    named_beyond: Mutex<Vec<u64>>,
 }
 
 /// What a new process is made of.
@@ -85,7 +89,7 @@ impl Process {
             limits: Mutex::new(parts.limits),
             space: Mutex::new(parts.space),
             named_calls: [const { AtomicU64::new(0) }; 8],
-            named_beyond: AtomicBool::new(false),
+            named_beyond: Mutex::new(Vec::new()),
         }
     }
 
@@ -150,8 +154,14 @@ impl Process {
         let word = usize::try_from(nr / 64).ok().and_then(|word| self.named_calls.get(word));
         match word {
             Some(word) => word.fetch_or(1 << (nr % 64), Ordering::Relaxed) >> (nr % 64) & 1 == 0,
-            // Numbers that no Linux has: once for all of them, so that a program cannot flood the console.
-            None => !self.named_beyond.swap(true, Ordering::Relaxed),
+            None => {
+                let mut named = self.named_beyond.lock();
+                let first = named.len() < NAMED_BEYOND_MAX && !named.contains(&nr);
+                if first {
+                    named.push(nr);
+                }
+                first
+            }
         }
     }
 }

@@ -156,7 +156,7 @@ impl MMap {
             return Err(Errno::EACCES.into());
         }
         let store = file.file().backing().ok_or(Errno::ENODEV)?;
-        let file_len = store.len().saturating_sub(self.offset).min(self.len);
-        Ok(Backing::File(FileBacking { store, offset: self.offset, file_len }))
+        // All of it is the file's: pages wholly behind its end cannot be accessed.
+        Ok(Backing::File(FileBacking { store, offset: self.offset, file_len: self.len }))
     }
 }

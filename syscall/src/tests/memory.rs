@@ -1,0 +1,129 @@
+//! mmap and its relatives.
+
+use super::{BAD, Caller};
+use abi::general as raw;
+use abi::{Errno, nr};
+
+const RW: u64 = 3;
+const ANON: u64 = (raw::MAP_PRIVATE | raw::MAP_ANONYMOUS) as u64;
+const NO_FD: u64 = u64::MAX;
+
+fn map(c: &Caller, len: u64) -> u64 {
+    c.ok(nr::MMAP, &[0, len, RW, ANON, NO_FD, 0])
+}
+
+#[test]
+fn anonymous_memory() {
+    let c = Caller::new();
+    let at = map(&c, 5000);
+    c.put(at + 8184, &7u64);
+    assert_eq!(c.get::<u64>(at), 0);
+    assert_eq!(c.ok(nr::MPROTECT, &[at, 4096, 1]), 0);
+    assert!(c.memory().write(at, &[1]).is_err());
+    assert_eq!(c.ok(nr::MUNMAP, &[at, 8192]), 0);
+    assert!(c.memory().read(at, &mut [0]).is_err());
+    let fixed = ANON | u64::from(raw::MAP_FIXED);
+    assert_eq!(c.ok(nr::MMAP, &[0x7000_0000, 4096, RW, fixed, NO_FD, 0]), 0x7000_0000);
+    let hint = c.ok(nr::MMAP, &[0x7000_0123, 4096, RW, ANON, NO_FD, 0]);
+    assert_ne!(hint, 0x7000_0000, "taken");
+    let noreplace = ANON | u64::from(raw::MAP_FIXED_NOREPLACE);
+    c.fails(nr::MMAP, &[0x7000_0000, 4096, RW, noreplace, NO_FD, 0], Errno::EEXIST);
+    let shared = u64::from(raw::MAP_SHARED | raw::MAP_ANONYMOUS | raw::MAP_POPULATE);
+    c.put(c.ok(nr::MMAP, &[0, 4096, RW, shared, NO_FD, 0]), &1u8);
+    for (args, errno) in [
+        ([0, 0, RW, ANON, NO_FD, 0], Errno::EINVAL),
+        ([0, 4096, RW, ANON, NO_FD, 1], Errno::EINVAL),
+        ([0, 4096, RW, u64::from(raw::MAP_ANONYMOUS), NO_FD, 0], Errno::EINVAL),
+        ([0x7000_0001, 4096, RW, fixed, NO_FD, 0], Errno::EINVAL),
+        ([0, 1 << 50, RW, ANON, NO_FD, 0], Errno::ENOMEM),
+        ([0, u64::MAX, RW, ANON, NO_FD, 0], Errno::ENOMEM),
+        ([0x1000, 4096, RW, fixed, NO_FD, 0], Errno::EPERM),
+        ([0, 4096, RW, ANON | u64::from(raw::MAP_HUGETLB), NO_FD, 0], Errno::ENOMEM),
+        ([0, 4096, RW, u64::from(raw::MAP_PRIVATE), NO_FD, 0], Errno::EBADF),
+    ] {
+        c.fails(nr::MMAP, &args, errno);
+    }
+    c.fails(nr::MUNMAP, &[at + 1, 4096], Errno::EINVAL);
+    c.fails(nr::MUNMAP, &[at, 0], Errno::EINVAL);
+    c.fails(nr::MPROTECT, &[at + 1, 4096, 1], Errno::EINVAL);
+    c.fails(nr::MPROTECT, &[at, 4096, 0x100], Errno::EINVAL);
+    c.fails(nr::MPROTECT, &[BAD, 4096, 1], Errno::ENOMEM);
+    assert_eq!(c.ok(nr::MPROTECT, &[at, 0, 1]), 0);
+}
+
+#[test]
+fn file_mappings() {
+    let c = Caller::new();
+    let private = u64::from(raw::MAP_PRIVATE);
+    let shared = u64::from(raw::MAP_SHARED);
+    let fd = c.open("/init", 0);
+    let at = c.ok(nr::MMAP, &[0, 4096, RW, private, fd, 0]);
+    assert_eq!(c.bytes(at, 4), b"\x7fELF");
+    c.put(at, &0u32);
+    let again = c.ok(nr::MMAP, &[0, 4096, 1, shared, fd, 0x1000]);
+    assert_eq!(c.bytes(again, 2), [0x0f, 0x05]);
+    let hosts = c.open("/etc/hosts", 0);
+    let short = c.ok(nr::MMAP, &[0, 8192, 1, private, hosts, 0]);
+    assert_eq!(c.bytes(short, 22)[17..], *b"st\n\0\0");
+    assert!(c.memory().read(short + 4096, &mut [0]).is_err(), "beyond the end");
+    c.fails(nr::MMAP, &[0, 4096, RW, shared, fd, 0], Errno::EACCES);
+    c.fails(nr::MMAP, &[0, 4096, 1, private, 99, 0], Errno::EBADF);
+    c.fails(nr::MMAP, &[0, 4096, 1, private, 1, 0], Errno::EACCES);
+    c.fails(nr::MMAP, &[0, 4096, 1, private, c.open("/etc", 0), 0], Errno::ENODEV);
+    c.fails(nr::MMAP, &[0, 4096, 1, private, 0, 0], Errno::ENODEV);
+    c.fails(nr::MMAP, &[0, 4096, 1, private, c.open("/init", raw::O_PATH), 0], Errno::EBADF);
+    let validate = u64::from(raw::MAP_SHARED_VALIDATE | raw::MAP_SYNC);
+    c.fails(nr::MMAP, &[0, 4096, 1, validate, fd, 0], Errno::EOPNOTSUPP);
+}
+
+#[test]
+fn heap() {
+    let c = Caller::new();
+    let start = c.ok(nr::BRK, &[0]);
+    assert_eq!(c.ok(nr::BRK, &[start + 10_000]), start + 10_000);
+    c.put(start + 9_992, &1u64);
+    assert_eq!(c.ok(nr::BRK, &[start + 100]), start + 100);
+    assert_eq!(c.ok(nr::BRK, &[start - 1]), start + 100, "refused: the old end");
+    assert_eq!(c.ok(nr::BRK, &[u64::MAX]), start + 100);
+}
+
+#[test]
+fn advice() {
+    let c = Caller::new();
+    let at = map(&c, 3 * 4096);
+    for page in 0..3 {
+        c.put(at + page * 4096, &(page + 1));
+    }
+    let resident = c.r.process.space().resident_pages();
+    assert_eq!(c.ok(nr::MADVISE, &[at + 4096, 4096, raw::MADV_DONTNEED.into()]), 0);
+    assert_eq!(c.r.process.space().resident_pages(), resident - 1, "the page is gone");
+    assert_eq!([0, 1, 2].map(|page| c.get::<u64>(at + page * 4096)), [1, 0, 3]);
+    let areas = c.r.process.space().vmas().count();
+    assert_eq!(c.ok(nr::MADVISE, &[at, 4096, raw::MADV_FREE.into()]), 0);
+    assert_eq!(c.get::<u64>(at), 0);
+    assert_eq!(c.r.process.space().vmas().count(), areas, "areas stay joined");
+    assert_eq!(c.ok(nr::MADVISE, &[at, 3 * 4096, raw::MADV_POPULATE_WRITE.into()]), 0);
+    for hint in [raw::MADV_NORMAL, raw::MADV_WILLNEED, raw::MADV_HUGEPAGE, raw::MADV_DONTFORK, raw::MADV_COLD]
+    {
+        assert_eq!(c.ok(nr::MADVISE, &[at, 4096, hint.into()]), 0);
+    }
+    let file = c.ok(nr::MMAP, &[0, 4096, RW, u64::from(raw::MAP_PRIVATE), c.open("/init", 0), 0]);
+    c.put(file, &0u32);
+    assert_eq!(c.ok(nr::MADVISE, &[file, 4096, raw::MADV_DONTNEED.into()]), 0);
+    assert_eq!(c.bytes(file, 4), b"\x7fELF", "the file's content is back");
+    c.fails(nr::MADVISE, &[file, 4096, raw::MADV_FREE.into()], Errno::EINVAL);
+    c.fails(nr::MADVISE, &[at + 1, 4096, raw::MADV_DONTNEED.into()], Errno::EINVAL);
+    c.fails(nr::MADVISE, &[at, u64::MAX, raw::MADV_DONTNEED.into()], Errno::EINVAL);
+    c.fails(nr::MADVISE, &[at, 4096, 999], Errno::EINVAL);
+    c.fails(nr::MADVISE, &[BAD, 4096, raw::MADV_DONTNEED.into()], Errno::ENOMEM);
+    assert_eq!(c.ok(nr::MADVISE, &[at, 0, raw::MADV_DONTNEED.into()]), 0);
+}
+
+#[test]
+fn limits_on_memory() {
+    let c = Caller::new();
+    let at = map(&c, 4096);
+    c.put(at, &abi::structs::Rlimit { rlim_cur: 1 << 20, rlim_max: 1 << 20 });
+    c.ok(nr::PRLIMIT64, &[0, raw::RLIMIT_AS.into(), at, 0]);
+    c.fails(nr::MMAP, &[0, 1 << 20, RW, ANON, NO_FD, 0], Errno::ENOMEM);
+}

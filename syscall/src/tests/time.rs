@@ -1,0 +1,81 @@
+//! Clocks and sleeping.
+
+use super::{BAD, Caller, READ_ONLY};
+use abi::general as raw;
+use abi::structs::{Timespec, Timeval};
+use abi::{Errno, nr};
+use task::testing::DATA;
+
+const BUF: u64 = DATA + 0x100;
+
+#[test]
+fn clocks() {
+    let c = Caller::new();
+    for clock in [
+        raw::CLOCK_REALTIME,
+        raw::CLOCK_MONOTONIC,
+        raw::CLOCK_PROCESS_CPUTIME_ID,
+        raw::CLOCK_THREAD_CPUTIME_ID,
+        raw::CLOCK_MONOTONIC_RAW,
+        raw::CLOCK_REALTIME_COARSE,
+        raw::CLOCK_MONOTONIC_COARSE,
+        raw::CLOCK_BOOTTIME,
+        raw::CLOCK_TAI,
+    ] {
+        let read = || {
+            c.ok(nr::CLOCK_GETTIME, &[clock.into(), BUF]);
+            let t: Timespec = c.get(BUF);
+            t.tv_sec * 1_000_000_000 + t.tv_nsec
+        };
+        assert!(read() < read(), "clock {clock} goes on");
+        c.ok(nr::CLOCK_GETRES, &[clock.into(), BUF]);
+        assert!(c.get::<Timespec>(BUF).tv_nsec > 0);
+        c.ok(nr::CLOCK_GETRES, &[clock.into(), 0]);
+        c.fails(nr::CLOCK_GETTIME, &[clock.into(), BAD], Errno::EFAULT);
+        c.fails(nr::CLOCK_GETTIME, &[clock.into(), 0], Errno::EFAULT);
+        c.fails(nr::CLOCK_GETRES, &[clock.into(), READ_ONLY], Errno::EFAULT);
+    }
+    for clock in [10, 99, u64::MAX] {
+        c.fails(nr::CLOCK_GETTIME, &[clock, BUF], Errno::EINVAL);
+        c.fails(nr::CLOCK_GETRES, &[clock, BUF], Errno::EINVAL);
+    }
+    c.ok(nr::GETTIMEOFDAY, &[BUF, BUF + 16]);
+    assert_eq!(c.get::<Timeval>(BUF).tv_sec, 1_700_000_001);
+    c.ok(nr::GETTIMEOFDAY, &[0, 0]);
+    c.fails(nr::GETTIMEOFDAY, &[BAD, 0], Errno::EFAULT);
+    c.fails(nr::GETTIMEOFDAY, &[0, BAD], Errno::EFAULT);
+    assert_eq!(c.ok(nr::TIME, &[BUF]), 1_700_000_001);
+    assert_eq!(c.get::<i64>(BUF), 1_700_000_001);
+    c.ok(nr::TIME, &[0]);
+    c.fails(nr::TIME, &[BAD], Errno::EFAULT);
+}
+
+#[test]
+fn sleeping() {
+    let c = Caller::new();
+    let now = || task::Platform::monotonic_ns(c.r.machine);
+    c.put(BUF, &Timespec { tv_sec: 3, tv_nsec: 500 });
+    let start = now();
+    c.ok(nr::NANOSLEEP, &[BUF, 0]);
+    assert!(now() - start >= 3_000_000_500);
+    let start = now();
+    c.ok(nr::CLOCK_NANOSLEEP, &[raw::CLOCK_REALTIME.into(), 0, BUF, 0]);
+    assert!(now() - start >= 3_000_000_500);
+    // An absolute time, to come and past.
+    let until = now() + 5_000_000_000;
+    c.put(BUF, &crate::time::timespec(until));
+    c.ok(nr::CLOCK_NANOSLEEP, &[raw::CLOCK_MONOTONIC.into(), 1, BUF, 0]);
+    assert!(now() >= until);
+    let start = now();
+    c.ok(nr::CLOCK_NANOSLEEP, &[raw::CLOCK_MONOTONIC.into(), 1, BUF, 0]);
+    assert!(now() - start < 1_000_000);
+    c.fails(nr::NANOSLEEP, &[BAD, 0], Errno::EFAULT);
+    c.fails(nr::CLOCK_NANOSLEEP, &[99, 0, BUF, 0], Errno::EINVAL);
+    c.fails(nr::CLOCK_NANOSLEEP, &[raw::CLOCK_THREAD_CPUTIME_ID.into(), 0, BUF, 0], Errno::EINVAL);
+    c.fails(nr::CLOCK_NANOSLEEP, &[raw::CLOCK_MONOTONIC_RAW.into(), 0, BUF, 0], Errno::EOPNOTSUPP);
+    for bad in [(-1, 0), (0, -1), (0, 1_000_000_000)] {
+        c.put(BUF, &Timespec { tv_sec: bad.0, tv_nsec: bad.1 });
+        c.fails(nr::NANOSLEEP, &[BUF, 0], Errno::EINVAL);
+        c.fails(nr::CLOCK_NANOSLEEP, &[1, 0, BUF, 0], Errno::EINVAL);
+    }
+}
