@@ -6,16 +6,18 @@
 //! Invariants of a built tree: every node but the root has a parent that is a directory; names are neither empty, `.`, `..`,
 //! nor contain a slash or a NUL; a directory's entries are sorted and unique. Archives that say otherwise are refused.
 
-use crate::file::seek_in;
+mod build;
+mod file;
+
 use crate::node::NodeKind;
-use crate::{DirEntry, File, FileSystem, FsError, Metadata, NodeId, NodeRef, Offset, SeekFrom, Sink, Source};
-use abi::{Mode, NAME_MAX, OpenFlags, PATH_MAX};
-use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use crate::{DirEntry, File, FileSystem, FsError, Metadata, NodeId, NodeRef};
+use abi::OpenFlags;
+use alloc::{sync::Arc, vec::Vec};
+use build::Builder;
 use core::fmt;
-use hashbrown::HashMap;
-use image_format::newc::{Archive, Entry, NewcError};
-use mm::addr::{Frame, PAGE_SIZE, PhysAddr};
-use mm::store::{BackingStore, StoreError};
+use file::{ArchiveFile, Contents};
+use image_format::newc::{Archive, NewcError};
+use mm::addr::{PAGE_SIZE, PhysAddr};
 
 /// Why an archive cannot be the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,131 +91,6 @@ pub struct ArchiveFs {
 }
 
 const ROOT: u32 = 0;
-
-/// The tree under construction: directories still as maps.
-struct Builder {
-    nodes: Vec<Node>,
-    children: HashMap<u32, BTreeMap<&'static [u8], u32>>,
-    /// Nodes with several names, by the archive's device and inode.
-    linked: HashMap<((u32, u32), u32), u32>,
-    /// The last parent looked up: entries of one directory usually follow each other.
-    recent: (&'static [u8], u32),
-}
-
-impl Builder {
-    fn new() -> Self {
-        let root = Node {
-            parent: ROOT,
-            mode: Mode::IFDIR | 0o755,
-            uid: 0,
-            gid: 0,
-            nlink: 2,
-            mtime: 0,
-            rdev: 0,
-            content: Content::Special,
-        };
-        let mut children = HashMap::new();
-        children.insert(ROOT, BTreeMap::new());
-        Builder { nodes: alloc::vec![root], children, linked: HashMap::new(), recent: (b"", ROOT) }
-    }
-
-    fn add(&mut self, entry: &Entry<'static>) -> Result<(), ArchiveError> {
-        let at = entry.data_offset;
-        let path = entry.name.strip_suffix(b"/").unwrap_or(entry.name);
-        if path.is_empty() || path == b"." {
-            if NodeKind::of_mode(entry.mode) != NodeKind::Directory {
-                return Err(ArchiveError::BadType(at));
-            }
-            return self.update_directory(ROOT, entry);
-        }
-        let (dir, name) = match path.iter().rposition(|&byte| byte == b'/') {
-            Some(slash) => (path.get(..slash).unwrap_or_default(), path.get(slash + 1..).unwrap_or_default()),
-            None => (&b""[..], path),
-        };
-        if name.is_empty() || name == b"." || name == b".." || name.len() > NAME_MAX || name.contains(&0) {
-            return Err(ArchiveError::BadName(at));
-        }
-        let parent = self.find_directory(dir).ok_or(ArchiveError::NoParent(at))?;
-        let existing = self.children.get(&parent).and_then(|map| map.get(name).copied());
-        if let Some(node) = existing {
-            if self.children.contains_key(&node) && NodeKind::of_mode(entry.mode) == NodeKind::Directory {
-                return self.update_directory(node, entry);
-            }
-            return Err(ArchiveError::Duplicate(at));
-        }
-        let node = self.node_for(entry, parent)?;
-        self.children.entry(parent).or_default().insert(name, node);
-        Ok(())
-    }
-
-    fn update_directory(&mut self, node: u32, entry: &Entry<'static>) -> Result<(), ArchiveError> {
-        if let Some(dir) = self.nodes.get_mut(node as usize) {
-            (dir.mode, dir.uid, dir.gid, dir.nlink, dir.mtime) =
-                (entry.mode, entry.uid, entry.gid, entry.nlink, entry.mtime);
-        }
-        Ok(())
-    }
-
-    fn find_directory(&mut self, path: &'static [u8]) -> Option<u32> {
-        if self.recent.0 == path {
-            return Some(self.recent.1);
-        }
-        let mut node = ROOT;
-        for name in path.split(|&byte| byte == b'/').filter(|_| !path.is_empty()) {
-            node = *self.children.get(&node)?.get(name)?;
-        }
-        self.children.contains_key(&node).then(|| {
-            self.recent = (path, node);
-            node
-        })
-    }
-
-    /// The node of an entry: a new one, or the one that it is a further name of.
-    fn node_for(&mut self, entry: &Entry<'static>, parent: u32) -> Result<u32, ArchiveError> {
-        let at = entry.data_offset;
-        let index = u32::try_from(self.nodes.len()).map_err(|_| ArchiveError::BadType(at))?;
-        let file = Content::File { offset: at, len: entry.data.len() };
-        let content = match Mode(entry.mode).file_type() {
-            Mode::IFREG if entry.nlink > 1 => {
-                let first = *self.linked.entry((entry.dev, entry.ino)).or_insert(index);
-                if first != index {
-                    // Contents stand with one of the names only.
-                    if let (false, Some(node)) = (entry.data.is_empty(), self.nodes.get_mut(first as usize)) {
-                        node.content = file;
-                    }
-                    return Ok(first);
-                }
-                file
-            }
-            Mode::IFREG => file,
-            Mode::IFDIR => {
-                self.children.insert(index, BTreeMap::new());
-                Content::Special
-            }
-            Mode::IFLNK
-                if entry.data.is_empty() || entry.data.len() >= PATH_MAX || entry.data.contains(&0) =>
-            {
-                return Err(ArchiveError::BadLink(at));
-            }
-            Mode::IFLNK => Content::Link(entry.data),
-            Mode::IFCHR | Mode::IFBLK | Mode::IFIFO | Mode::IFSOCK => Content::Special,
-            _ => return Err(ArchiveError::BadType(at)),
-        };
-        let rdev = crate::device::DeviceNumber::new(entry.rdev.0, entry.rdev.1).0;
-        let &Entry { mode, uid, gid, nlink, mtime, .. } = entry;
-        self.nodes.push(Node { parent, mode, uid, gid, nlink, mtime, rdev, content });
-        Ok(index)
-    }
-
-    fn finish(mut self) -> Vec<Node> {
-        for (index, map) in self.children {
-            if let Some(node) = self.nodes.get_mut(index as usize) {
-                node.content = Content::Directory(map.into_iter().collect());
-            }
-        }
-        self.nodes
-    }
-}
 
 impl ArchiveFs {
     /// Builds the tree. `physical` is where `bytes` begins in physical memory; with it, page-aligned contents can be mapped
@@ -338,83 +215,6 @@ impl ArchiveFs {
             here = parent;
         }
         names.iter().rev().flat_map(|name| [&b"/"[..], *name]).flatten().copied().collect()
-    }
-}
-
-/// The contents of a regular file, as mmap sees them.
-struct Contents {
-    data: &'static [u8],
-    physical: Option<PhysAddr>,
-    name: Vec<u8>,
-}
-
-impl BackingStore for Contents {
-    fn name(&self) -> &[u8] {
-        &self.name
-    }
-
-    fn len(&self) -> u64 {
-        self.data.len() as u64
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize, StoreError> {
-        let rest = usize::try_from(offset).ok().and_then(|at| self.data.get(at..)).unwrap_or_default();
-        let n = rest.len().min(buf.len());
-        if let (Some(to), Some(from)) = (buf.get_mut(..n), rest.get(..n)) {
-            to.copy_from_slice(from);
-        }
-        Ok(n)
-    }
-
-    fn frame_at(&self, page_index: u64) -> Option<Frame> {
-        let start = page_index.checked_mul(PAGE_SIZE)?;
-        // The page must be the file's alone: behind the file's end the archive goes on with something else.
-        if start.checked_add(PAGE_SIZE)? > self.len() {
-            return None;
-        }
-        let at = self.physical?.0.checked_add(start)?;
-        at.is_multiple_of(PAGE_SIZE).then(|| Frame::containing(PhysAddr(at)))
-    }
-}
-
-/// An open regular file of the archive.
-struct ArchiveFile {
-    node: NodeRef,
-    store: Arc<Contents>,
-}
-
-impl File for ArchiveFile {
-    fn metadata(&self) -> Result<Metadata, FsError> {
-        self.node.metadata()
-    }
-
-    fn has_position(&self) -> bool {
-        true
-    }
-
-    fn read(&self, at: Offset, dst: &mut dyn Sink, _flags: OpenFlags) -> Result<usize, FsError> {
-        let rest = usize::try_from(at.0).ok().and_then(|at| self.store.data.get(at..)).unwrap_or_default();
-        let n = rest.len().min(dst.remaining());
-        if n == 0 {
-            return Ok(0);
-        }
-        dst.put(rest.get(..n).unwrap_or_default())
-    }
-
-    fn write(&self, _at: Offset, _src: &mut dyn Source, _flags: OpenFlags) -> Result<usize, FsError> {
-        Err(FsError::ReadOnly)
-    }
-
-    fn seek(&self, to: SeekFrom, position: u64) -> Result<u64, FsError> {
-        seek_in(self.store.len(), to, position)
-    }
-
-    fn node(&self) -> Option<&NodeRef> {
-        Some(&self.node)
-    }
-
-    fn backing(&self) -> Option<Arc<dyn BackingStore>> {
-        Some(self.store.clone())
     }
 }
 

@@ -9,15 +9,21 @@
 //!
 //! Invariant: no lock of the console is held while the device waits for input.
 
+mod file;
+mod options;
+
 use crate::tty::{Available, LineDiscipline, default_termios};
-use crate::{File, FsError, Metadata, Offset, Sink, Source};
+use crate::{FsError, Sink, Source};
 use abi::general as raw;
-use abi::{Mode, OpenFlags, PollEvents, Signal, ioctl, structs::Termios, structs::Winsize};
-use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
+use abi::{OpenFlags, PollEvents, Signal, ioctl, structs::Termios, structs::Winsize};
+use alloc::{collections::VecDeque, sync::Arc};
 use core::sync::atomic::{AtomicU32, Ordering};
 use image_format::channel::{Input, InputDecoder};
 use mm::user::{UserMemory, UserPtr};
 use sync::{Mutex, SetOnce};
+
+pub use file::{ConsoleFile, End, standard_files};
+pub use options::{ConsoleMode, ConsoleOptions};
 
 /// The line behind the console.
 pub trait ConsoleDevice: Send + Sync {
@@ -33,66 +39,6 @@ pub trait ConsoleDevice: Send + Sync {
 pub trait SignalTarget: Send + Sync {
     /// Makes `signal` pending for the foreground group.
     fn terminal_signal(&self, signal: Signal);
-}
-
-/// How the console behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConsoleMode {
-    /// A terminal on a serial line.
-    Serial,
-    /// Relayed standard files (`console=host`).
-    Host {
-        /// The host's standard input is a terminal (`tty=in`).
-        tty_in: bool,
-        /// The host's standard output is a terminal (`tty=out`).
-        tty_out: bool,
-    },
-}
-
-/// The console's part of the kernel command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConsoleOptions {
-    /// The mode.
-    pub mode: ConsoleMode,
-    /// Rows and columns (`winsize=RxC`).
-    pub winsize: (u16, u16),
-}
-
-impl ConsoleOptions {
-    /// From the values of the options `console`, `tty` and `winsize`. Unknown values count as absent; they come back for a
-    /// message.
-    pub fn parse(
-        console: Option<&[u8]>,
-        tty: Option<&[u8]>,
-        winsize: Option<&[u8]>,
-    ) -> (Self, Option<&'static str>) {
-        let mut bad = None;
-        let mut ends = (false, false);
-        for end in tty.unwrap_or_default().split(|&byte| byte == b',').filter(|end| !end.is_empty()) {
-            match end {
-                b"in" => ends.0 = true,
-                b"out" => ends.1 = true,
-                _ => bad = Some("tty: neither `in` nor `out`"),
-            }
-        }
-        let mode = match console {
-            Some(b"host") => ConsoleMode::Host { tty_in: ends.0, tty_out: ends.1 },
-            None | Some(b"serial") => ConsoleMode::Serial,
-            Some(_) => {
-                bad = Some("console: neither `host` nor `serial`");
-                ConsoleMode::Serial
-            }
-        };
-        let size = winsize.map(|value| {
-            let text = core::str::from_utf8(value).ok()?;
-            let (rows, columns) = text.split_once('x')?;
-            Some((rows.parse().ok()?, columns.parse().ok()?))
-        });
-        if size == Some(None) {
-            bad = Some("winsize: not ROWSxCOLUMNS");
-        }
-        (ConsoleOptions { mode, winsize: size.flatten().unwrap_or((24, 80)) }, bad)
-    }
 }
 
 /// Input that has arrived.
@@ -386,85 +332,6 @@ impl Console {
             Buffered::Host { ready, .. } => ready.clear(),
         }
     }
-}
-
-/// Which standard file a [`ConsoleFile`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Standard input.
-    Input,
-    /// Standard output.
-    Output,
-    /// Standard error.
-    Error,
-}
-
-/// A standard file of the program.
-pub struct ConsoleFile {
-    console: Arc<Console>,
-    end: End,
-}
-
-impl ConsoleFile {
-    /// The file for `end`, and the flags of its description: a terminal is open both ways, a FIFO one way.
-    pub fn new(console: Arc<Console>, end: End) -> (Self, OpenFlags) {
-        let flags = match (console.end_is_terminal(end), end) {
-            (true, _) => OpenFlags::RDWR,
-            (false, End::Input) => OpenFlags::empty(),
-            (false, End::Output | End::Error) => OpenFlags::WRONLY,
-        };
-        (ConsoleFile { console, end }, flags)
-    }
-}
-
-impl File for ConsoleFile {
-    fn metadata(&self) -> Result<Metadata, FsError> {
-        let terminal = self.console.end_is_terminal(self.end);
-        let (mode, rdev) =
-            if terminal { (Mode::IFCHR | 0o620, crate::device::CONSOLE.0) } else { (Mode::IFIFO | 0o600, 0) };
-        let ino = match self.end {
-            _ if terminal => 1,
-            End::Input => 2,
-            End::Output => 3,
-            End::Error => 4,
-        };
-        Ok(Metadata { ino, mode, rdev, nlink: 1, block_size: 4096, ..Metadata::default() })
-    }
-
-    fn read(&self, _at: Offset, dst: &mut dyn Sink, flags: OpenFlags) -> Result<usize, FsError> {
-        self.console.read(dst, flags)
-    }
-
-    fn write(&self, _at: Offset, src: &mut dyn Source, _flags: OpenFlags) -> Result<usize, FsError> {
-        self.console.write(src)
-    }
-
-    fn ioctl(&self, request: u32, arg: u64, memory: &dyn UserMemory) -> Result<u64, FsError> {
-        if !self.console.end_is_terminal(self.end) && request != ioctl::FIONREAD {
-            return Err(FsError::NotTty);
-        }
-        self.console.ioctl(request, arg, memory)
-    }
-
-    fn readiness(&self) -> PollEvents {
-        let all = self.console.readiness();
-        match (self.console.end_is_terminal(self.end), self.end) {
-            (true, _) => all,
-            (false, End::Input) => all.difference(PollEvents::OUT | PollEvents::WRNORM),
-            (false, _) => PollEvents::OUT | PollEvents::WRNORM,
-        }
-    }
-}
-
-/// The three standard files of a program, in the order of their descriptors.
-pub fn standard_files(console: &Arc<Console>) -> Vec<Arc<crate::OpenFile>> {
-    [End::Input, End::Output, End::Error]
-        .into_iter()
-        .map(|end| {
-            let (file, flags) = ConsoleFile::new(console.clone(), end);
-            crate::OpenFile::new(Arc::new(file), flags)
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ rows! {
     getegid::GetEGid,
     geteuid::GetEUid,
     getgid::GetGid,
+    getgroups::GetGroups,
     getpgid::GetPgid,
     getpgrp::GetPgrp,
     getpid::GetPid,

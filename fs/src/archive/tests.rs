@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::archive;
-use crate::{SliceSink, SliceSource};
+use crate::{Offset, SeekFrom, SliceSink, SliceSource};
 use image_format::newc::{Metadata as Head, Writer};
 
 fn build(bytes: Vec<u8>) -> Result<Arc<ArchiveFs>, ArchiveError> {

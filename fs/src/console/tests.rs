@@ -3,7 +3,9 @@
 use super::*;
 use crate::testing::FakeLine;
 use crate::{OpenFile, SliceSink, SliceSource};
+use abi::Mode;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use mm::fake::FakeUserMemory;
 
 fn console(mode: ConsoleMode) -> (Vec<Arc<OpenFile>>, Arc<Console>, &'static FakeLine) {

@@ -25,6 +25,7 @@ pub mod getdents64;
 pub mod getegid;
 pub mod geteuid;
 pub mod getgid;
+pub mod getgroups;
 pub mod getpgid;
 pub mod getpgrp;
 pub mod getpid;

@@ -31,6 +31,8 @@ fn identity() {
         c.fails(call, &[3], Errno::ESRCH);
         c.fails(call, &[u64::MAX], Errno::ESRCH);
     }
+    assert_eq!(c.ok(nr::GETGROUPS, &[0, 0]), 0);
+    c.fails(nr::GETGROUPS, &[u64::MAX, 0], Errno::EINVAL);
     for call in [nr::SETUID, nr::SETGID] {
         c.ok(call, &[0]);
         c.fails(call, &[1000], Errno::EINVAL);
