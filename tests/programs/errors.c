@@ -103,6 +103,9 @@ int main(int argc, char **argv) {
     show("futex: odd", RAW(SYS_futex, (char *)&lim + 1, 128, 77, 0, 0, 0));
     show("futex: wake nobody", RAW(SYS_futex, &lim, 129, 1, 0, 0, 0));
     show("prctl: unknown", RAW(SYS_prctl, 7777, 0, 0, 0, 0, 0));
+    lim.rlim_cur = 50;
+    lim.rlim_max = 60;
+    show("setrlimit", setrlimit(RLIMIT_NOFILE, &lim) ? -errno : 0);
     int last = 0, n;
     while ((n = open("/dev/null", O_RDONLY)) >= 0)
         last = n;

@@ -100,7 +100,7 @@ static void heap(void) {
     unsigned seed = 1, bad = 0;
     for (int i = 0; i < N; i++) {
         seed = seed * 1103515245 + 12345;
-        size[i] = seed >> 8 & (i % 10 ? 0xfff : 0x3ffff);
+        size[i] = seed >> 8 & (i % 10 ? 0xfff : 0xffff);
         block[i] = malloc(size[i]);
         memset(block[i], i & 255, size[i]);
     }

@@ -102,7 +102,7 @@ fn excerpt(bytes: &[u8], at: usize) -> String {
     format!("\"{}\"", bytes[start..end].escape_ascii())
 }
 
-/// The last lines of a stream, for a report.
+/// The last lines of a stream, for a report: printable, whatever the stream held.
 pub fn tail(bytes: &[u8]) -> String {
     const LINES: usize = 30;
     let text = String::from_utf8_lossy(bytes);
@@ -111,7 +111,7 @@ pub fn tail(bytes: &[u8]) -> String {
     let mut out = if skipped > 0 { format!("      ... {skipped} lines ...\n") } else { String::new() };
     for line in &lines[skipped..] {
         out.push_str("      | ");
-        out.extend(line.chars().take(300));
+        out.extend(line.chars().take(300).map(|c| if c.is_control() { '.' } else { c }));
         out.push('\n');
     }
     out
@@ -163,6 +163,11 @@ mod tests {
         assert!(text("stderr", &Text::Has(vec!["a".into(), "c".into()]), b"xbya", None).is_err());
         assert!(text("stderr", &Text::Lacks(vec!["panic".into()]), b"a panic!", None).is_err());
         assert!(text("stderr", &Text::Lacks(vec!["panic".into()]), b"quiet", None).is_ok());
+    }
+
+    #[test]
+    fn a_report_is_printable() {
+        assert_eq!(tail(b"a\x1b[31m\0\n\xff"), "      | a.[31m.\n      | \u{fffd}\n");
     }
 
     #[test]

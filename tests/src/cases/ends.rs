@@ -20,15 +20,17 @@ pub fn cases() -> Vec<Case> {
         cases.push(c("status").args(&[how, status]).case(format!("ends/{how}/{status}")));
     }
     cases.push(ours("status", Variant::Musl).args(&["exit", "139"]).case("ends/exit/139 (musl)"));
+    // A report for what is a crash; an ordinary end by a signal is silent, as on Linux.
+    for (how, signal, name) in [("raise", "6", "SIGABRT"), ("kill", "11", "SIGSEGV")] {
+        cases.push(c("status").args(&[how, signal]).reports(&[name]).case(format!("ends/{how}/{name}")));
+    }
     for (how, signal, name) in [
-        ("raise", "6", "SIGABRT"),
         ("raise", "15", "SIGTERM"),
         ("raise", "9", "SIGKILL"),
         ("raise", "10", "SIGUSR1"),
-        ("kill", "11", "SIGSEGV"),
         ("kill", "2", "SIGINT"),
     ] {
-        cases.push(c("status").args(&[how, signal]).reports(&[name]).case(format!("ends/{how}/{name}")));
+        cases.push(c("status").args(&[how, signal]).case(format!("ends/{how}/{name}")));
     }
     // Signals that do nothing by default.
     for (signal, name) in [("17", "SIGCHLD"), ("28", "SIGWINCH")] {
@@ -46,6 +48,8 @@ fn fault(how: &'static str, variant: Variant, pieces: &[&str]) -> Program {
     ours("fault", variant).args(&[how]).stderr(vec![has(&["rip", "rsp", "/fault"]), has(pieces)])
 }
 
+/// Two ways to fault are missing on purpose: emulation (TCG) raises no vector floating-point exception, and in ring 0
+/// `int N` is no fault.
 fn faults(cases: &mut Vec<Case>) {
     for (how, pieces) in [
         ("read-null", ["SIGSEGV", "read"].as_slice()),
@@ -65,12 +69,10 @@ fn faults(cases: &mut Vec<Case>) {
         ("stack-overflow", &["SIGSEGV"]),
         ("divide", &["SIGFPE"]),
         ("divide-overflow", &["SIGFPE"]),
-        ("sse-divide", &["SIGFPE"]),
         ("x87-divide", &["SIGFPE"]),
         ("invalid", &["SIGILL"]),
         ("trap", &["SIGILL"]),
         ("breakpoint", &["SIGTRAP"]),
-        ("interrupt", &["SIGSEGV"]),
         ("tls", &["SIGSEGV"]),
     ] {
         cases.push(fault(how, Variant::Glibc, pieces).case(format!("ends/fault/{how}")));
