@@ -38,6 +38,7 @@ fn begin() {
 
 #[panic_handler]
 fn on_panic(info: &PanicInfo) -> ! {
+    let regs = cpu::registers();
     begin();
     match info.location() {
         Some(at) => {
@@ -45,7 +46,8 @@ fn on_panic(info: &PanicInfo) -> ! {
         }
         None => line(format_args!("nospin: kernel panic: {}", info.message())),
     }
-    backtrace(cpu::instruction_pointer(), cpu::frame_pointer());
+    registers(&regs);
+    backtrace(regs.rip, regs.rbp);
     power::fail()
 }
 

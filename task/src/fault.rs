@@ -196,9 +196,11 @@ pub fn deliver_pending(
                 signal.name()
             )),
             Delivery::Terminate => {
-                // A quiet end for what a user or the program asks for; a report for what indicates an error.
+                // A line for what a user or the program asks for; a report for what indicates an error.
                 if signal.default_action() == abi::signal::DefaultAction::Core {
                     report::print(platform, process, thread, regs, &Cause::Sent(signal));
+                } else {
+                    report::headline(platform, process, thread, &Cause::Sent(signal));
                 }
                 return Some(ExitStatus::Signal(signal));
             }

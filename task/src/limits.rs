@@ -36,7 +36,8 @@ impl Limits {
         let fixed = [
             (raw::RLIMIT_STACK, Rlimit { rlim_cur: 8 << 20, rlim_max: INFINITY }),
             (raw::RLIMIT_CORE, Rlimit { rlim_cur: 0, rlim_max: INFINITY }),
-            (raw::RLIMIT_NOFILE, same(NR_OPEN)),
+            // A low soft limit as on every Linux: programs loop over all descriptors up to it. Servers raise it.
+            (raw::RLIMIT_NOFILE, Rlimit { rlim_cur: 1024, rlim_max: NR_OPEN }),
             (raw::RLIMIT_NPROC, same(tasks)),
             (raw::RLIMIT_SIGPENDING, same(tasks)),
             (raw::RLIMIT_MEMLOCK, same(8 << 20)),

@@ -23,17 +23,22 @@ const STACK_WORDS: u64 = 16;
 /// Bytes of code that are shown at RIP.
 const CODE_BYTES: usize = 16;
 
-/// Prints the report.
-pub fn print(platform: &dyn Platform, process: &Process, thread: &Thread, regs: &UserRegs, cause: &Cause) {
-    let say = &mut |line: fmt::Arguments<'_>| platform.message(line);
-    let image = process.image();
-    say(format_args!(
+/// Prints the first line of a report: who was killed, by what.
+pub fn headline(platform: &dyn Platform, process: &Process, thread: &Thread, cause: &Cause) {
+    platform.message(format_args!(
         "program {} (pid {}, thread {}) killed by {}: {cause}",
-        image.path.escape_ascii(),
+        process.image().path.escape_ascii(),
         process.pid,
         thread.tid,
         cause.signal(),
     ));
+}
+
+/// Prints the report.
+pub fn print(platform: &dyn Platform, process: &Process, thread: &Thread, regs: &UserRegs, cause: &Cause) {
+    headline(platform, process, thread, cause);
+    let say = &mut |line: fmt::Arguments<'_>| platform.message(line);
+    let image = process.image();
     registers(regs, say);
     {
         let space = process.space();

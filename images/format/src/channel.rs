@@ -41,6 +41,9 @@ pub enum Record {
     Panic,
     /// `kernel HEX`: build id of the running kernel, sent before a backtrace.
     Kernel(BuildId),
+    /// `input`: the console takes input from now on. What is sent earlier may be lost, because a serial port
+    /// that nobody has set up yet holds a single byte.
+    Input,
 }
 
 impl fmt::Display for Record {
@@ -50,6 +53,7 @@ impl fmt::Display for Record {
             Self::Exit(status) => writeln!(f, "exit {status}"),
             Self::Signal(number) => writeln!(f, "signal {number}"),
             Self::Panic => f.write_str("panic\n"),
+            Self::Input => f.write_str("input\n"),
             Self::Kernel(id) => writeln!(f, "kernel {id}"),
         }
     }
@@ -66,8 +70,10 @@ impl Record {
 
     /// The record behind the start byte, without line feed.
     fn parse(text: &[u8]) -> Option<Self> {
-        if text == b"panic" {
-            return Some(Self::Panic);
+        match text {
+            b"panic" => return Some(Self::Panic),
+            b"input" => return Some(Self::Input),
+            _ => {}
         }
         let space = text.iter().position(|&byte| byte == b' ')?;
         let (word, rest) = (text.get(..space)?, text.get(space + 1..)?);

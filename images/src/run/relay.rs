@@ -13,8 +13,8 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use image_format::channel::INPUT_EOF;
@@ -55,8 +55,14 @@ pub fn run(mut vm: Vm, image: Option<Image>, kernel: Option<&Path>) -> Result<u8
 
     let closed = Arc::new(AtomicBool::new(false));
     let input = console.try_clone().map_err(RunError::Start)?;
+    let (announce, announced) = mpsc::channel();
     // Blocked in a read most of the time; it ends with the process.
-    thread::spawn(move || send_input(input));
+    thread::spawn(move || {
+        // An error means that the guest ended without taking input.
+        if announced.recv().is_ok() {
+            send_input(input);
+        }
+    });
     let output = thread::spawn({
         let closed = Arc::clone(&closed);
         move || {
@@ -68,7 +74,7 @@ pub fn run(mut vm: Vm, image: Option<Image>, kernel: Option<&Path>) -> Result<u8
         }
     });
     let kernel = kernel.map(Path::to_owned);
-    let messages = thread::spawn(move || second::read(channel, Symbols::new(image, kernel)));
+    let messages = thread::spawn(move || second::read(channel, Symbols::new(image, kernel), announce));
     let complaints = child.stderr.take().map(|stderr| thread::spawn(move || collect(stderr)));
 
     let status = wait(&mut child, pid).map_err(RunError::Start)?;

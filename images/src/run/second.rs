@@ -1,6 +1,7 @@
 //! The second channel on the host's side: kernel messages to stderr, records to the outcome.
 
 use std::io::{self, Read, Write, stderr};
+use std::sync::mpsc::Sender;
 
 use image_format::channel::{Frame, Line, Record, parse_line};
 
@@ -20,9 +21,10 @@ pub enum Outcome {
     Panic,
 }
 
-/// Reads the channel to its end and shows what is for the user on stderr. Returns how the guest ended, if it said so.
-pub fn read(channel: impl Read, symbols: Symbols) -> Option<Outcome> {
-    let mut reader = Reader { out: stderr(), symbols, outcome: None, in_backtrace: false };
+/// Reads the channel to its end and shows what is for the user on stderr. `input` is told when the guest takes
+/// input. Returns how the guest ended, if it said so.
+pub fn read(channel: impl Read, symbols: Symbols, input: Sender<()>) -> Option<Outcome> {
+    let mut reader = Reader { out: stderr(), symbols, input, outcome: None, in_backtrace: false };
     reader.run(channel);
     reader.outcome
 }
@@ -30,6 +32,7 @@ pub fn read(channel: impl Read, symbols: Symbols) -> Option<Outcome> {
 struct Reader<W> {
     out: W,
     symbols: Symbols,
+    input: Sender<()>,
     outcome: Option<Outcome>,
     /// The line before was a frame, so an address in the next one is a return address.
     in_backtrace: bool,
@@ -74,6 +77,8 @@ impl<W: Write> Reader<W> {
             Record::Exit(status) => self.outcome = Some(Outcome::Exit(status)),
             Record::Signal(number) => self.outcome = Some(Outcome::Signal(number)),
             Record::Panic => self.outcome = Some(Outcome::Panic),
+            // Without a receiver there is nothing to send.
+            Record::Input => drop(self.input.send(())),
             Record::Kernel(id) => {
                 if let Err(why) = self.symbols.kernel_is(id) {
                     self.show(why.as_bytes(), &[]);
@@ -107,8 +112,9 @@ mod tests {
     use super::*;
 
     fn shown(channel: &[u8]) -> (Option<Outcome>, String) {
-        let mut reader =
-            Reader { out: Vec::new(), symbols: Symbols::new(None, None), outcome: None, in_backtrace: false };
+        let (input, _) = std::sync::mpsc::channel();
+        let symbols = Symbols::new(None, None);
+        let mut reader = Reader { out: Vec::new(), symbols, input, outcome: None, in_backtrace: false };
         reader.run(channel);
         (reader.outcome, String::from_utf8_lossy(&reader.out).into_owned())
     }
@@ -125,6 +131,16 @@ mod tests {
         assert_eq!(shown(b"\x1eexit 0\n\x1epanic\n\x1eexit 1\n").0, Some(Outcome::Panic));
         assert_eq!(shown(b"\x1esignal 11\n").0, Some(Outcome::Signal(11)));
         assert_eq!(shown(b"nothing\n").0, None);
+    }
+
+    #[test]
+    fn input_is_announced() {
+        let (input, ready) = std::sync::mpsc::channel();
+        assert_eq!(
+            read(&b"\x1einput\n\x1eexit 0\n"[..], Symbols::new(None, None), input),
+            Some(Outcome::Exit(0))
+        );
+        assert!(ready.recv().is_ok() && ready.recv().is_err());
     }
 
     #[test]

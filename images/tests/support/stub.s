@@ -92,6 +92,7 @@ scenario:
     .endif
 
     .if SCENARIO == 1                   # sends its input back until end of file
+    say message "\036input\n"
 1:  call getc
     cmpb $0xff, %al
     jne 2f

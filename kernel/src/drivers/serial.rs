@@ -6,12 +6,13 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use fs::console::ConsoleDevice;
+use image_format::channel::Record;
 use sync::spsc::Ring;
 
 use crate::arch::pio::{inb, out_bytes, outb};
 use crate::arch::{apic, cpu, ioapic};
 use crate::boot::acpi::Platform;
-use crate::program;
+use crate::{logging, program};
 
 const PORT: u16 = 0x3f8;
 const ISA_IRQ: u8 = 4;
@@ -52,6 +53,7 @@ pub fn enable_input(platform: &Platform) -> bool {
         return false;
     }
     outb(IER, IER_RECEIVED);
+    logging::record(&Record::Input);
     true
 }
 

@@ -8,6 +8,7 @@ fn records_as_text() {
     assert_eq!(Record::Exit(255).to_string(), "\x1eexit 255\n");
     assert_eq!(Record::Signal(11).to_string(), "\x1esignal 11\n");
     assert_eq!(Record::Panic.to_string(), "\x1epanic\n");
+    assert_eq!(Record::Input.to_string(), "\x1einput\n");
     let id = BuildId([0xab; 20]);
     assert_eq!(Record::Kernel(id).to_string(), format!("\x1ekernel {}\n", "ab".repeat(20)));
     let mut out = String::new();
@@ -73,6 +74,7 @@ fn record() -> impl Strategy<Value = Record> {
         any::<u8>().prop_map(Record::Exit),
         any::<u8>().prop_map(Record::Signal),
         Just(Record::Panic),
+        Just(Record::Input),
         any::<[u8; 20]>().prop_map(|id| Record::Kernel(BuildId(id))),
     ]
 }

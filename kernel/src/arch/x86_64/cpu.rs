@@ -2,6 +2,7 @@
 
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 
+use abi::regs::UserRegs;
 use x86_64::instructions::interrupts;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags, Efer, EferFlags};
 use x86_64::registers::model_specific::Msr;
@@ -190,22 +191,41 @@ pub fn rdtsc() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
-/// The address of an instruction in the caller.
+/// The registers of the caller, as far as the compiler has left them alone, for a report.
 #[inline(always)]
-pub fn instruction_pointer() -> u64 {
-    let rip: u64;
-    // SAFETY: reads the instruction pointer only.
-    unsafe { core::arch::asm!("lea {}, [rip]", out(reg) rip, options(nomem, nostack, preserves_flags)) };
-    rip
-}
-
-/// The frame pointer of the caller (the kernel is built with frame pointers).
-#[inline(always)]
-pub fn frame_pointer() -> u64 {
-    let rbp: u64;
-    // SAFETY: reads a register only.
-    unsafe { core::arch::asm!("mov {}, rbp", out(reg) rbp, options(nomem, nostack, preserves_flags)) };
-    rbp
+pub fn registers() -> UserRegs {
+    let mut regs = UserRegs::default();
+    // SAFETY: writes exactly the fields of `regs`; RDI holds its address and is shown as such.
+    unsafe {
+        core::arch::asm!(
+            "mov [rdi], r15",
+            "mov [rdi + 8], r14",
+            "mov [rdi + 16], r13",
+            "mov [rdi + 24], r12",
+            "mov [rdi + 32], rbp",
+            "mov [rdi + 40], rbx",
+            "mov [rdi + 48], r11",
+            "mov [rdi + 56], r10",
+            "mov [rdi + 64], r9",
+            "mov [rdi + 72], r8",
+            "mov [rdi + 80], rax",
+            "mov [rdi + 88], rcx",
+            "mov [rdi + 96], rdx",
+            "mov [rdi + 104], rsi",
+            "mov [rdi + 112], rdi",
+            "lea rax, [rip]",
+            "mov [rdi + 128], rax",
+            "mov [rdi + 136], cs",
+            "pushfq",
+            "pop rax",
+            "mov [rdi + 144], rax",
+            "mov [rdi + 152], rsp",
+            "mov [rdi + 160], ss",
+            in("rdi") &raw mut regs,
+            out("rax") _,
+        );
+    }
+    regs
 }
 
 /// Bytes of the vector state that XCR0 enables, in the standard format; 512 without XSAVE.
