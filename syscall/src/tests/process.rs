@@ -67,7 +67,7 @@ fn limits() {
     assert_eq!(c.get::<Rlimit>(BUF).rlim_cur, 8 << 20);
     c.put(BUF, &Rlimit { rlim_cur: 100, rlim_max: 200 });
     c.ok(nr::PRLIMIT64, &[2, raw::RLIMIT_NOFILE.into(), BUF, BUF + 16]);
-    assert_eq!(c.get::<Rlimit>(BUF + 16), Rlimit { rlim_cur: 1024, rlim_max: 1 << 20 }, "the old one");
+    assert_eq!(c.get::<Rlimit>(BUF + 16).rlim_cur, 1024, "the old one");
     c.ok(nr::PRLIMIT64, &[0, raw::RLIMIT_NOFILE.into(), 0, BUF + 16]);
     assert_eq!(c.get::<Rlimit>(BUF + 16).rlim_cur, 100);
     c.put(BUF, &Rlimit { rlim_cur: 2, rlim_max: 1 });
