@@ -33,11 +33,15 @@ impl Syscall for GetRandom {
             let n = chunk.len().min(buffer.len - done);
             let part = chunk.get_mut(..n).unwrap_or_default();
             ctx.platform.random(part);
-            match buffer.write_at(ctx.memory(), done, part) {
-                Ok(()) => done += n,
-                Err(_) if done > 0 => break,
-                Err(fault) => return Err(fault.into()),
+            if let Err(fault) = buffer.write_at(ctx.memory(), done, part) {
+                // What was stored before the fault counts.
+                done += fault.done;
+                if done == 0 {
+                    return Err(fault.into());
+                }
+                break;
             }
+            done += n;
         }
         Ok(done as u64)
     }

@@ -125,6 +125,7 @@ fn cpus_and_random_bytes() {
     assert_eq!(c.ok(nr::GETRANDOM, &[BUF, 300, 0]), 300);
     assert_ne!(c.bytes(BUF, 300), vec![0; 300]);
     assert_eq!(c.ok(nr::GETRANDOM, &[BUF, 0, 1]), 0);
+    assert_eq!(c.ok(nr::GETRANDOM, &[DATA + 0x1fff, 64, 0]), 1, "up to the end of the mapping");
     c.fails(nr::GETRANDOM, &[BAD, 1, 0], Errno::EFAULT);
     c.fails(nr::GETRANDOM, &[BUF, 1, 8], Errno::EINVAL);
     c.fails(nr::GETRANDOM, &[BUF, 1, 6], Errno::EINVAL);

@@ -123,7 +123,10 @@ fn a_terminal_signal_ends_a_wait() {
     c.r.line.on_wait.lock().push(b"\x03".to_vec());
     assert_eq!(c.exits(nr::READ, &[0, BUF, 10]), ExitStatus::Signal(Signal::SIGINT));
     let messages = c.r.machine.take_messages();
-    assert!(messages.len() == 1 && messages[0].contains("killed by SIGINT"), "one line, no report: {messages:?}");
+    assert!(
+        messages.len() == 1 && messages[0].contains("killed by SIGINT"),
+        "one line, no report: {messages:?}"
+    );
 }
 
 #[test]
