@@ -16,7 +16,7 @@ pub struct Built {
 }
 
 /// Static code in the upper half; frame pointers for backtraces. The linker script comes from the kernel's build script.
-const KERNEL_RUSTFLAGS: &str = "-C relocation-model=static -C force-frame-pointers=yes";
+const KERNEL_RUSTFLAGS: [&str; 2] = ["-Crelocation-model=static", "-Cforce-frame-pointers=yes"];
 
 /// The profile of the kernel in the root manifest.
 pub const KERNEL_PROFILE: &str = "kernel";
@@ -46,11 +46,23 @@ pub fn kernel(cx: &Context) -> Result<PathBuf, String> {
             .cargo_build(cx)
             .args(["-p", "nospin-kernel", "--bin", "nospin-kernel", "--profile", KERNEL_PROFILE])
             .env("CARGO_TARGET_DIR", &target)
-            .env("RUSTFLAGS", KERNEL_RUSTFLAGS),
+            .env_remove("RUSTFLAGS")
+            .env("CARGO_ENCODED_RUSTFLAGS", kernel_rustflags(cx)),
     )
     .map_err(|error| format!("the kernel was not built: {error}"))?;
     let file = target.join(KERNEL_TARGET).join(KERNEL_PROFILE).join("nospin-kernel");
     if file.is_file() { Ok(file) } else { Err(format!("cargo left no kernel at {}", file.display())) }
+}
+
+/// [`KERNEL_RUSTFLAGS`], and source paths relative to the checkout: the kernel says nothing about the machine that built
+/// it, and the same sources give the same kernel anywhere. In cargo's encoded form, for paths with spaces.
+fn kernel_rustflags(cx: &Context) -> String {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+    let mut flags: Vec<String> = KERNEL_RUSTFLAGS.map(String::from).to_vec();
+    flags.push(format!("--remap-path-prefix={}/=", cx.root.display()));
+    flags.extend(home.map(|home| format!("--remap-path-prefix={}/=cargo/", home.display())));
+    flags.join("\x1f")
 }
 
 /// Builds `mkimage` and `nospin` with the kernel inside.
