@@ -1,6 +1,6 @@
 //! Area: how a program ends. Exit statuses, signals, faults with their reports.
 
-use crate::case::{Case, Program, c, has, ours};
+use crate::case::{Case, Program, c, has, lacks, ours};
 use crate::compare::Text;
 use crate::compile::Variant;
 
@@ -20,7 +20,7 @@ pub fn cases() -> Vec<Case> {
         cases.push(c("status").args(&[how, status]).case(format!("ends/{how}/{status}")));
     }
     cases.push(ours("status", Variant::Musl).args(&["exit", "139"]).case("ends/exit/139 (musl)"));
-    // A report for what is a crash; an ordinary end by a signal is silent, as on Linux.
+    // A report for what is a crash; one line for an ordinary end by a signal, as a shell gives it.
     for (how, signal, name) in [("raise", "6", "SIGABRT"), ("kill", "11", "SIGSEGV")] {
         cases.push(c("status").args(&[how, signal]).reports(&[name]).case(format!("ends/{how}/{name}")));
     }
@@ -30,7 +30,8 @@ pub fn cases() -> Vec<Case> {
         ("raise", "10", "SIGUSR1"),
         ("kill", "2", "SIGINT"),
     ] {
-        cases.push(c("status").args(&[how, signal]).case(format!("ends/{how}/{name}")));
+        let line = vec![has(&["killed by", name]), lacks(&["rip"])];
+        cases.push(c("status").args(&[how, signal]).stderr(line).case(format!("ends/{how}/{name}")));
     }
     // Signals that do nothing by default.
     for (signal, name) in [("17", "SIGCHLD"), ("28", "SIGWINCH")] {
