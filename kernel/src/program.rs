@@ -176,10 +176,11 @@ pub fn needs_attention(frame: &UserRegs) -> bool {
 /// What [`needs_attention`] asked for, on the thread's kernel stack.
 pub fn attend(frame: &mut UserRegs) {
     let running = running();
-    if INPUT_ARRIVED.swap(false, Ordering::Relaxed) && running.console.take_in() {
-        if let Some(status) = syscall::deliver_signals(&mut context(running, frame)) {
-            end(status)
-        }
+    if INPUT_ARRIVED.swap(false, Ordering::Relaxed)
+        && running.console.take_in()
+        && let Some(status) = syscall::deliver_signals(&mut context(running, frame))
+    {
+        end(status)
     }
     if byte_before(frame.rip) == Some(HLT) && was_halted(frame) {
         let cause = Cause::Exception(Exception::Halt);

@@ -1,4 +1,5 @@
 // Dies in the way of argument 1. What comes before must come out.
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,8 @@
 #include <unistd.h>
 
 #define HOLE 0x123456789000ul   // mapped nowhere, by chance least of all
+
+#define KERNEL_TEXT 0xffffffff80130000ul    // inside the text of every kernel so far
 
 static const int constant = 1;
 static unsigned char data[64] = {0xc3};
@@ -90,6 +93,24 @@ int main(int argc, char **argv) {
         __builtin_trap();
     if (!strcmp(how, "abort"))
         abort();
+    // The kernel's half, which ring 0 could reach: its text and constants are read-only everywhere, and nothing but its
+    // text can be executed.
+    if (!strcmp(how, "write-kernel-text"))
+        *(volatile char *)KERNEL_TEXT = 0;
+    if (!strcmp(how, "write-kernel-constants"))
+        *(volatile char *)0xffffffff80100000ul = 0;
+    if (!strcmp(how, "write-kernel-text-alias"))
+        *(volatile char *)(0xffff800000000000ul + (KERNEL_TEXT & 0x7fffffff)) = 0;
+    if (!strcmp(how, "exec-kernel-constants"))
+        jump(0xffffffff80100000ul);
+    if (!strcmp(how, "exec-physical-memory"))
+        jump(0xffff800000000000ul + 0x1000);
+    if (!strcmp(how, "move-gs")) {
+        asm volatile("mov %0, %%gs" : : "r"(0));
+        getppid();
+        // Natively GS is the program's: end as the kernel would end it, which refuses the move.
+        raise(SIGSEGV);
+    }
     if (!strcmp(how, "tls"))
         asm volatile("movq %%fs:0x7fffffff, %%rax; movq %%fs:-0x7fffffff, %%rax" : : : "rax");
     puts("survived");

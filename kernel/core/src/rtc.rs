@@ -66,7 +66,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn bcd(value: u8) -> u8 {
-        value / 10 << 4 | value % 10
+        ((value / 10) << 4) | (value % 10)
     }
 
     #[test]

@@ -49,8 +49,7 @@ fn fault(how: &'static str, variant: Variant, pieces: &[&str]) -> Program {
     ours("fault", variant).args(&[how]).stderr(vec![has(&["rip", "rsp", "/fault"]), has(pieces)])
 }
 
-/// Two ways to fault are missing on purpose: emulation (TCG) raises no vector floating-point exception, and in ring 0
-/// `int N` is no fault.
+/// One way to fault is missing on purpose: emulation (TCG) raises no vector floating-point exception.
 fn faults(cases: &mut Vec<Case>) {
     for (how, pieces) in [
         ("read-null", ["SIGSEGV", "read"].as_slice()),
@@ -75,11 +74,21 @@ fn faults(cases: &mut Vec<Case>) {
         ("trap", &["SIGILL"]),
         ("breakpoint", &["SIGTRAP"]),
         ("tls", &["SIGSEGV"]),
+        ("interrupt", &["SIGSEGV"]),
+        ("write-kernel-text", &["SIGSEGV", "writ", "0xffffffff80130000"]),
+        ("write-kernel-constants", &["SIGSEGV", "writ", "0xffffffff80100000"]),
+        ("write-kernel-text-alias", &["SIGSEGV", "writ", "0xffff800000130000"]),
+        ("move-gs", &["SIGSEGV", "GS"]),
     ] {
         cases.push(fault(how, Variant::Glibc, pieces).case(format!("ends/fault/{how}")));
     }
     // A jump to nowhere leaves no RIP in the program.
-    for (how, address) in [("exec-null", "0x0"), ("exec-unmapped", "123456789020")] {
+    for (how, address) in [
+        ("exec-null", "0x0"),
+        ("exec-unmapped", "123456789020"),
+        ("exec-kernel-constants", "0xffffffff80100000"),
+        ("exec-physical-memory", "0xffff800000001000"),
+    ] {
         let program = c("fault").args(&[how]).reports(&["SIGSEGV", "exec", "rip", address]);
         cases.push(program.case(format!("ends/fault/{how}")));
     }
