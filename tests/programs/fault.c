@@ -87,6 +87,8 @@ int main(int argc, char **argv) {
         asm volatile("ud2");
     if (!strcmp(how, "breakpoint"))
         asm volatile("int3");
+    if (!strcmp(how, "interrupt"))
+        asm volatile("int $0x40");
     if (!strcmp(how, "halt"))
         asm volatile("hlt");
     if (!strcmp(how, "trap"))
