@@ -8,10 +8,10 @@ use mm::addr::PhysAddr;
 use mm::paging::{FrameSource, PageTables};
 use mm::user::{RawUserMemory, UserMemory};
 use sync::SetOnce;
-use task::{CpuFeatures, MemoryUse, Platform};
+use task::{CpuFeatures, MemoryUse, Platform, Vdso};
 
 use crate::arch::usertables::UserTables;
-use crate::arch::{cpu, paging, tsc, usercopy};
+use crate::arch::{cpu, paging, tsc, usercopy, vdso};
 use crate::drivers::rtc;
 use crate::logging;
 use crate::mem::frames::{self, MachineFrames};
@@ -23,6 +23,9 @@ pub struct Machine;
 pub static MACHINE: Machine = Machine;
 
 static FRAMES: MachineFrames = MachineFrames;
+/// The wall clock less the monotonic clock; `UNKNOWN` until somebody asks.
+static WALL_OFFSET_NS: AtomicU64 = AtomicU64::new(UNKNOWN);
+const UNKNOWN: u64 = u64::MAX;
 static IDLE_NS: AtomicU64 = AtomicU64::new(0);
 
 impl Platform for Machine {
@@ -31,7 +34,15 @@ impl Platform for Machine {
     }
 
     fn realtime_ns(&self) -> u64 {
-        boot_time_ns() + tsc::monotonic_ns()
+        // The monotonic clock first: the program's own functions need it before the wall clock.
+        let now = tsc::monotonic_ns();
+        wall_offset_ns() + now
+    }
+
+    fn set_realtime_ns(&self, now: u64) {
+        let offset = now.saturating_sub(tsc::monotonic_ns());
+        WALL_OFFSET_NS.store(offset, Ordering::Relaxed);
+        vdso::publish_wall(offset);
     }
 
     fn clock_resolution_ns(&self) -> u64 {
@@ -106,6 +117,10 @@ impl Platform for Machine {
             min_signal_stack: cpu::vector_state_size() + SIGNAL_FRAME,
         }
     }
+
+    fn vdso(&self) -> Option<Vdso> {
+        Some(vdso::pages())
+    }
 }
 
 /// What a signal frame takes beside the vector state (ucontext, siginfo, alignment), as Linux counts it.
@@ -123,6 +138,18 @@ impl RawUserMemory for Machine {
     fn raw_zero(&self, addr: u64, len: usize) -> usize {
         len - usercopy::zero(addr, len)
     }
+}
+
+/// What to add to the monotonic clock to get the wall clock.
+fn wall_offset_ns() -> u64 {
+    let known = WALL_OFFSET_NS.load(Ordering::Relaxed);
+    if known != UNKNOWN {
+        return known;
+    }
+    let offset = boot_time_ns();
+    WALL_OFFSET_NS.store(offset, Ordering::Relaxed);
+    vdso::publish_wall(offset);
+    offset
 }
 
 /// The wall clock at boot, in nanoseconds since 1970.

@@ -217,6 +217,7 @@ pub fn load(
         hwcap: features.hwcap,
         hwcap2: features.hwcap2,
         minsigstksz: features.min_signal_stack,
+        sysinfo_ehdr: map_vdso(&mut space, platform)?,
         ..AuxInput::for_program(&program.plan, bias, interpreter_bias)
     };
     let mut secret = [0; 16];
@@ -249,6 +250,26 @@ fn random_u64(platform: &dyn Platform) -> u64 {
     let mut bytes = [0; 8];
     platform.random(&mut bytes);
     u64::from_le_bytes(bytes)
+}
+
+/// Maps the vDSO with its data page right below it; returns where its header lies.
+fn map_vdso(space: &mut AddressSpace, platform: &dyn Platform) -> Result<Option<u64>, ExecError> {
+    let Some(vdso) = platform.vdso() else { return Ok(None) };
+    let (data_len, code_len) = (vdso.data.len(), vdso.code.len());
+    let probe = MapRequest::anonymous(Placement::Anywhere, data_len + code_len, Prot::empty());
+    let start = space.map(probe).map_err(ExecError::Map)?;
+    let code_at = VirtAddr(start.0 + data_len);
+    for (at, store, prot, name) in [
+        (start, vdso.data, Prot::READ, "[vvar]"),
+        (code_at, vdso.code, Prot::READ | Prot::EXEC, "[vdso]"),
+    ] {
+        let len = store.len();
+        let file = FileBacking { store, offset: 0, file_len: len };
+        let mut request = MapRequest::file(Placement::Fixed(at), len, prot, file);
+        request.name = Some(name);
+        space.map(request).map_err(ExecError::Map)?;
+    }
+    Ok(Some(code_at.0))
 }
 
 /// Maps the stack from its top to below `sp`.

@@ -23,7 +23,7 @@ pub mod testing;
 
 pub use exec::{Entry, ExecError, ExecRequest, StartOptions, start};
 pub use fd_table::{Fd, FdError, FdTable};
-pub use platform::{CpuFeatures, MemoryUse, Platform};
+pub use platform::{CpuFeatures, MemoryUse, Platform, Vdso};
 pub use process::{FIRST_PID, NAME_LEN, Process, Thread};
 pub use signal::Signals;
 pub use status::ExitStatus;

@@ -2,10 +2,11 @@
 //!
 //! Implemented once by `kernel`, and by [`testing`](crate::testing) for tests. Times are nanoseconds.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, sync::Arc};
 use core::fmt;
 use mm::addr::PhysAddr;
 use mm::paging::{FrameSource, PageTables};
+use mm::store::BackingStore;
 use mm::user::UserMemory;
 
 /// Memory of the machine, in bytes.
@@ -28,6 +29,16 @@ pub struct CpuFeatures {
     pub min_signal_stack: u64,
 }
 
+/// The vDSO: what exec maps into every program, the data page right below the code. Both are whole pages that are mapped as
+/// they are.
+#[derive(Clone)]
+pub struct Vdso {
+    /// The shared object.
+    pub code: Arc<dyn BackingStore>,
+    /// What its code reads and the kernel writes.
+    pub data: Arc<dyn BackingStore>,
+}
+
 /// The kernel's services.
 pub trait Platform: Send + Sync {
     /// Time since boot.
@@ -35,6 +46,9 @@ pub trait Platform: Send + Sync {
 
     /// Time since 1970, UTC.
     fn realtime_ns(&self) -> u64;
+
+    /// Sets the time since 1970. `now` is not before the machine's start, so not less than the monotonic time.
+    fn set_realtime_ns(&self, now: u64);
 
     /// How fine the clocks are.
     fn clock_resolution_ns(&self) -> u64;
@@ -82,4 +96,9 @@ pub trait Platform: Send + Sync {
 
     /// What the CPU offers to programs.
     fn cpu_features(&self) -> CpuFeatures;
+
+    /// The object with the calls that need no kernel (vdso(7)), if there is one.
+    fn vdso(&self) -> Option<Vdso> {
+        None
+    }
 }

@@ -4,14 +4,14 @@
 //! handler that touches program memory while it holds the address space's lock.
 
 use crate::exec::{self, Entry, ExecError, ExecRequest, StartOptions};
-use crate::platform::{CpuFeatures, MemoryUse, Platform};
+use crate::platform::{CpuFeatures, MemoryUse, Platform, Vdso};
 use crate::{Process, Thread};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 use fs::console::{ConsoleMode, ConsoleOptions};
 use fs::testing::{FakeLine, Member, tree};
 use mm::addr::{PhysAddr, VirtAddr};
-use mm::fake::{FakeFrames, FakeTables};
+use mm::fake::{FakeFrames, FakeStore, FakeTables};
 use mm::paging::{FrameSource, PageTables};
 use mm::user::{RawUserMemory, UserMemory};
 use std::boxed::Box;
@@ -29,6 +29,8 @@ pub struct FakeMachine {
     pub frames: &'static FakeFrames,
     /// Monotonic time; each look at the clock moves it by a microsecond.
     pub clock: AtomicU64,
+    /// The wall clock less the monotonic clock.
+    pub wall_offset: AtomicU64,
     /// The program's FS base.
     pub fs_base: AtomicU64,
     messages: Mutex<Vec<String>>,
@@ -41,6 +43,7 @@ impl FakeMachine {
         Box::leak(Box::new(FakeMachine {
             frames: FakeFrames::leak(FRAMES),
             clock: AtomicU64::new(1_000_000_000),
+            wall_offset: AtomicU64::new(1_700_000_000_000_000_000),
             fs_base: AtomicU64::new(0),
             messages: Mutex::new(Vec::new()),
             process: SetOnce::new(),
@@ -63,7 +66,11 @@ impl Platform for FakeMachine {
     }
 
     fn realtime_ns(&self) -> u64 {
-        1_700_000_000_000_000_000 + self.monotonic_ns()
+        self.wall_offset.load(Ordering::Relaxed) + self.monotonic_ns()
+    }
+
+    fn set_realtime_ns(&self, now: u64) {
+        self.wall_offset.store(now.saturating_sub(self.monotonic_ns()), Ordering::Relaxed);
     }
 
     fn clock_resolution_ns(&self) -> u64 {
@@ -126,6 +133,11 @@ impl Platform for FakeMachine {
 
     fn cpu_features(&self) -> CpuFeatures {
         CpuFeatures { hwcap: 0x178b_fbff, hwcap2: 0, min_signal_stack: 2048 }
+    }
+
+    fn vdso(&self) -> Option<Vdso> {
+        let page = |name, byte| FakeStore::direct(name, &[byte; 4096], self.frames);
+        Some(Vdso { code: page("[vdso]", 0xc3), data: page("[vvar]", 0) })
     }
 }
 

@@ -79,6 +79,21 @@ fn an_interpreted_program() {
 }
 
 #[test]
+fn the_vdso_lies_behind_its_data() {
+    let elf = tiny_elf(2, None);
+    let r = run(&[("prog", 0o100755, &elf)], "/prog", true).unwrap();
+    let aux = auxv(&r);
+    let &(_, code) = aux.iter().find(|(tag, _)| *tag == u64::from(abi::auxvec::AT_SYSINFO_EHDR)).unwrap();
+    assert_eq!(word(&r, code), 0xc3c3_c3c3_c3c3_c3c3);
+    assert_eq!(word(&r, code - 4096), 0);
+    assert_eq!(r.machine.user_memory().write(code - 4096, &[1]).unwrap_err().done, 0, "not writable");
+    let space = r.process.space();
+    let area = |at| space.find(VirtAddr(at)).map(|vma| (vma.label().to_vec(), vma.len(), vma.prot)).unwrap();
+    assert_eq!(area(code), (b"[vdso]".to_vec(), 4096, Prot::READ | Prot::EXEC));
+    assert_eq!(area(code - 1), (b"[vvar]".to_vec(), 4096, Prot::READ));
+}
+
+#[test]
 fn refusals() {
     let elf = tiny_elf(2, None);
     let asking = tiny_elf(2, Some("/ld.so"));

@@ -20,3 +20,4 @@ pub mod trap;
 pub mod tsc;
 pub mod usercopy;
 pub mod usertables;
+pub mod vdso;

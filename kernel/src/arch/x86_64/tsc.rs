@@ -7,7 +7,7 @@
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use super::pio::{inb, inl, outb};
-use super::{apic, cpu};
+use super::{apic, cpu, vdso};
 
 const PM_TIMER_HZ: u64 = 3_579_545;
 const PIT_HZ: u64 = 1_193_182;
@@ -22,6 +22,8 @@ static BOOT_PM: AtomicU32 = AtomicU32::new(0);
 static PM_PORT: AtomicU16 = AtomicU16::new(0);
 /// 0 = not known yet.
 static TSC_KHZ: AtomicU64 = AtomicU64::new(0);
+/// Nanoseconds per tick of the TSC, times 2^32; 0 = not known yet.
+static TSC_MULT: AtomicU64 = AtomicU64::new(0);
 /// Frequency of the local timer; 0 = not known yet.
 static TIMER_KHZ: AtomicU64 = AtomicU64::new(0);
 
@@ -102,11 +104,24 @@ fn tsc_khz() -> u64 {
     TSC_KHZ.load(Ordering::Relaxed).max(1)
 }
 
+/// Nanoseconds per tick, times 2^32. When it becomes known the program's own clock functions learn it.
+fn tsc_mult() -> u64 {
+    let known = TSC_MULT.load(Ordering::Relaxed);
+    if known != 0 {
+        return known;
+    }
+    let mult = (1_000_000 << 32) / tsc_khz();
+    TSC_MULT.store(mult, Ordering::Relaxed);
+    vdso::publish_monotonic(BOOT_TSC.load(Ordering::Relaxed), mult);
+    mult
+}
+
 /// Nanoseconds since boot.
 pub fn monotonic_ns() -> u64 {
-    let khz = tsc_khz();
+    let mult = tsc_mult();
     let ticks = cpu::rdtsc().saturating_sub(BOOT_TSC.load(Ordering::Relaxed));
-    (u128::from(ticks) * 1_000_000 / u128::from(khz)) as u64
+    // The same arithmetic as in the vDSO.
+    ((u128::from(ticks) * u128::from(mult)) >> 32) as u64
 }
 
 fn timer_khz() -> u64 {
