@@ -9,6 +9,7 @@ mod options;
 mod rust;
 mod start;
 mod tools;
+mod vdso;
 
 use crate::case::{Body, Case, Machine};
 
@@ -25,6 +26,7 @@ pub fn quick() -> Vec<Case> {
         machines::cases(),
         options::cases(),
         tools::cases(),
+        vdso::cases(),
     ]
     .into_iter()
     .flatten()
