@@ -25,7 +25,7 @@ const PHDR_SIZE: usize = 56;
 pub enum ElfError {
     /// No ELF magic.
     NotElf,
-    /// A script, which `#!` begins.
+    /// A script, which `#!` begins, without a usable first line.
     Script,
     /// The file ends before what its headers announce.
     Truncated,
@@ -55,7 +55,9 @@ impl fmt::Display for ElfError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotElf => f.write_str("not an ELF file"),
-            Self::Script => f.write_str("not an ELF file but a script; give its interpreter as the program"),
+            Self::Script => {
+                f.write_str("not an ELF file but a script, and its first line leads to no interpreter")
+            }
             Self::Truncated => f.write_str("truncated ELF file"),
             Self::Not64Bit => f.write_str("a 32-bit ELF file; x86-64 is needed"),
             Self::BigEndian => f.write_str("a big-endian ELF file; x86-64 is needed"),

@@ -12,6 +12,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
 use image_format::CommandLine;
+use loader::script;
 use tempfile::NamedTempFile;
 
 use crate::archive::{self, ArchiveError};
@@ -56,6 +57,8 @@ pub enum MakeError {
     ReadProgram(PathBuf, io::Error),
     /// The program is none.
     Program(PathBuf, ElfError),
+    /// The interpreter of a script (script, interpreter) is not there.
+    Interpreter(PathBuf, PathBuf),
     /// Its libraries could not be collected.
     Link(LinkError),
     /// Something could not be put into the image.
@@ -77,6 +80,9 @@ impl fmt::Display for MakeError {
                 write!(f, "{}: {}", path.display(), reason(error))
             }
             Self::Program(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Interpreter(script, interpreter) => {
+                write!(f, "{}: its interpreter {} cannot be read", script.display(), interpreter.display())
+            }
             Self::Link(error) => error.fmt(f),
             Self::Tree(error) => error.fmt(f),
             Self::OutputKind(path, kind) => write!(f, "{}: {kind}", path.display()),
@@ -113,23 +119,51 @@ fn absolute(path: &Path) -> io::Result<PathBuf> {
 /// What is known about the program once it was looked at.
 #[derive(Debug)]
 struct Program {
+    /// As it was given: an ELF file or a script.
     path: PathBuf,
+    /// The interpreters between a script and its ELF file, that one included; empty for an ELF file.
+    interpreters: Vec<PathBuf>,
     linking: Linking,
 }
 
 impl Program {
     fn read(path: &Path) -> Result<Self, MakeError> {
         let read_error = |error| MakeError::ReadProgram(path.to_owned(), error);
-        let meta = fs::metadata(path).map_err(read_error)?;
-        if !meta.is_file() {
-            let kind = if meta.is_dir() { "Is a directory" } else { "not a regular file" };
-            return Err(read_error(io::Error::other(kind)));
+        let mut bytes = read_program(path)?;
+        let absolute = absolute(path).map_err(read_error)?;
+        let mut interpreters: Vec<PathBuf> = Vec::new();
+        while let Some(line) = script::parse(&bytes) {
+            let here = interpreters.last().map_or(path, PathBuf::as_path);
+            let bad = || MakeError::Program(here.to_owned(), ElfError::Script);
+            let line = line.map_err(|_| bad())?;
+            if interpreters.len() == script::NESTING_MAX {
+                return Err(bad());
+            }
+            // The guest's program starts in the root directory.
+            let next = Path::new("/").join(OsStr::from_bytes(line.interpreter));
+            bytes = read_program(&next).map_err(|_| MakeError::Interpreter(here.to_owned(), next.clone()))?;
+            interpreters.push(next);
         }
-        let bytes = fs::read(path).map_err(read_error)?;
+        let elf = interpreters.last().map_or(path, PathBuf::as_path);
         let linking =
-            elf::check_program(&bytes).map_err(|error| MakeError::Program(path.to_owned(), error))?;
-        Ok(Self { path: absolute(path).map_err(read_error)?, linking })
+            elf::check_program(&bytes).map_err(|error| MakeError::Program(elf.to_owned(), error))?;
+        Ok(Self { path: absolute, interpreters, linking })
     }
+
+    /// The ELF file that runs.
+    fn elf(&self) -> &Path {
+        self.interpreters.last().unwrap_or(&self.path)
+    }
+}
+
+fn read_program(path: &Path) -> Result<Vec<u8>, MakeError> {
+    let read_error = |error| MakeError::ReadProgram(path.to_owned(), error);
+    let meta = fs::metadata(path).map_err(read_error)?;
+    if !meta.is_file() {
+        let kind = if meta.is_dir() { "Is a directory" } else { "not a regular file" };
+        return Err(read_error(io::Error::other(kind)));
+    }
+    fs::read(path).map_err(read_error)
 }
 
 /// The tree for a program with its dependencies and everything that was asked for.
@@ -141,6 +175,9 @@ fn collect(
 ) -> Result<Tree, TreeError> {
     let mut tree = Tree::default();
     host::add_path(&mut tree, &program.path)?;
+    for path in &program.interpreters {
+        host::add_path(&mut tree, path)?;
+    }
     let linked =
         dependencies.interpreter.iter().chain(&dependencies.libraries).chain(&dependencies.linker_files);
     for path in linked {
@@ -193,7 +230,7 @@ pub fn make(
         |name: &str| request.options.env().find(|(key, _)| *key == name).map(|(_, value)| value.to_vec());
     let system =
         System { library_path: find("LD_LIBRARY_PATH"), preload: find("LD_PRELOAD"), ..System::default() };
-    let dependencies = ldso::resolve(&program.path, &program.linking, &system).map_err(MakeError::Link)?;
+    let dependencies = ldso::resolve(program.elf(), &program.linking, &system).map_err(MakeError::Link)?;
     let tree = collect(&program, &dependencies, request, progress).map_err(MakeError::Tree)?;
     let cmdline = command_line(request, &program.path)?.render();
 

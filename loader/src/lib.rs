@@ -11,6 +11,8 @@
 //! 3. [`Plan::map_into`] issues the mappings,
 //! 4. [`AuxInput::entries`] and [`stack::build`] make the initial stack.
 //!
+//! For a script, [`script::parse`] finds the interpreter first.
+//!
 //! Invariants: no input makes the crate panic; an accepted [`Plan`] has non-empty, ordered segments inside
 //! [`USER_TOP`] whose file parts lie inside the file and which do not claim the same byte with different content.
 
@@ -26,6 +28,7 @@ pub mod layout;
 mod map;
 mod plan;
 mod read;
+pub mod script;
 mod segment;
 pub mod stack;
 

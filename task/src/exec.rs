@@ -10,6 +10,7 @@ use abi::general::RLIMIT_STACK;
 use alloc::{sync::Arc, vec::Vec};
 use core::{fmt, ops::Range};
 use fs::{Console, FsError, NodeKind, NodeRef, Vfs, vfs::Follow};
+use loader::script::BadLine;
 use loader::{
     AuxInput, ElfError, ExecFailure, MapTarget, Plan, ReadAt, ReadError, Role, StackError, StackInput,
 };
@@ -34,6 +35,8 @@ pub enum ExecError {
     NotExecutable(Role),
     /// It is not a program that can run.
     Elf(Role, ElfError),
+    /// A script whose first line names no interpreter.
+    Script(BadLine),
     /// An interpreter that itself names one.
     NestedInterpreter,
     /// Arguments and environment do not fit.
@@ -54,6 +57,7 @@ impl ExecError {
         Some(match self {
             ExecError::File(..) | ExecError::NotExecutable(_) => return None,
             ExecError::Elf(role, error) => error.failure(*role),
+            ExecError::Script(_) => ExecFailure::NoExec,
             ExecError::NestedInterpreter => ExecFailure::LibBad,
             ExecError::Stack(error) => error.failure(),
             ExecError::Map(_) | ExecError::Memory(_) | ExecError::NoTables | ExecError::MeetsStack => {
@@ -73,6 +77,7 @@ impl fmt::Display for ExecError {
             ExecError::File(which, error) => write!(f, "{}{error}", role(which)),
             ExecError::NotExecutable(which) => write!(f, "{}not an executable file", role(which)),
             ExecError::Elf(which, error) => write!(f, "{}{error}", role(which)),
+            ExecError::Script(error) => error.fmt(f),
             ExecError::NestedInterpreter => f.write_str("its interpreter needs an interpreter itself"),
             ExecError::Stack(error) => error.fmt(f),
             ExecError::Map(error) => error.fmt(f),
@@ -101,6 +106,8 @@ pub struct LoadedFile {
 pub struct ProgramImage {
     /// The program's path, absolute if it was given so.
     pub path: Vec<u8>,
+    /// The path of the ELF file: of a script's interpreter, otherwise the same.
+    pub program: Vec<u8>,
     /// The program, and its interpreter if it has one.
     pub files: Vec<LoadedFile>,
     /// Addresses of the argument strings.
@@ -179,7 +186,9 @@ pub fn load(
     request: &ExecRequest<'_>,
 ) -> Result<Loaded, ExecError> {
     let random = |on: bool| if on { random_u64(platform) } else { 0 };
-    let program = Opened::open(vfs, cwd, request.path, Role::Program)?;
+    let mut script = Script::new(request.path, request.args);
+    let program = script.resolve(vfs, cwd)?;
+    let args: Vec<&[u8]> = script.args.iter().map(|arg| &**arg).collect();
     let interpreter = match &program.plan.interp {
         Some(path) => Some(Opened::open(vfs, cwd, path, Role::Interpreter)?),
         None => None,
@@ -223,7 +232,7 @@ pub fn load(
     let mut secret = [0; 16];
     platform.random(&mut secret);
     let stack = loader::stack::build(&StackInput {
-        args: request.args,
+        args: &args,
         env: request.env,
         execfn: request.path,
         platform: b"x86_64",
@@ -238,6 +247,7 @@ pub fn load(
 
     let image = ProgramImage {
         path: request.path.to_vec(),
+        program: program.path,
         files,
         args: stack.args,
         env: stack.env,
@@ -259,10 +269,9 @@ fn map_vdso(space: &mut AddressSpace, platform: &dyn Platform) -> Result<Option<
     let probe = MapRequest::anonymous(Placement::Anywhere, data_len + code_len, Prot::empty());
     let start = space.map(probe).map_err(ExecError::Map)?;
     let code_at = VirtAddr(start.0 + data_len);
-    for (at, store, prot, name) in [
-        (start, vdso.data, Prot::READ, "[vvar]"),
-        (code_at, vdso.code, Prot::READ | Prot::EXEC, "[vdso]"),
-    ] {
+    for (at, store, prot, name) in
+        [(start, vdso.data, Prot::READ, "[vvar]"), (code_at, vdso.code, Prot::READ | Prot::EXEC, "[vdso]")]
+    {
         let len = store.len();
         let file = FileBacking { store, offset: 0, file_len: len };
         let mut request = MapRequest::file(Placement::Fixed(at), len, prot, file);
@@ -295,14 +304,10 @@ struct Opened {
 
 impl Opened {
     fn open(vfs: &Vfs, cwd: &NodeRef, path: &[u8], role: Role) -> Result<Self, ExecError> {
-        let file_error = |error| ExecError::File(role, error);
-        let node = vfs.lookup(cwd, path, Follow::Yes).map_err(file_error)?;
-        let metadata = node.metadata().map_err(file_error)?;
-        if NodeKind::of_mode(metadata.mode) != NodeKind::Regular || metadata.mode & 0o111 == 0 {
-            return Err(ExecError::NotExecutable(role));
-        }
-        let file = node.fs.clone().open(node.id, abi::OpenFlags::empty()).map_err(file_error)?;
-        let store = file.backing().ok_or(ExecError::NotExecutable(role))?;
+        Self::planned(path, open_store(vfs, cwd, path, role)?, role)
+    }
+
+    fn planned(path: &[u8], store: Arc<dyn BackingStore>, role: Role) -> Result<Self, ExecError> {
         let plan = loader::plan(&StoreReader(store.as_ref())).map_err(|error| ExecError::Elf(role, error))?;
         Ok(Opened { path: path.to_vec(), store, plan })
     }
@@ -326,6 +331,18 @@ impl Opened {
         self.plan.map_into(bias, &mut target)?;
         Ok(LoadedFile { path: self.path.clone(), bias, span: self.plan.span_at(bias) })
     }
+}
+
+/// The contents of the executable file at `path`.
+fn open_store(vfs: &Vfs, cwd: &NodeRef, path: &[u8], role: Role) -> Result<Arc<dyn BackingStore>, ExecError> {
+    let file_error = |error| ExecError::File(role, error);
+    let node = vfs.lookup(cwd, path, Follow::Yes).map_err(file_error)?;
+    let metadata = node.metadata().map_err(file_error)?;
+    if NodeKind::of_mode(metadata.mode) != NodeKind::Regular || metadata.mode & 0o111 == 0 {
+        return Err(ExecError::NotExecutable(role));
+    }
+    let file = node.fs.clone().open(node.id, abi::OpenFlags::empty()).map_err(file_error)?;
+    file.backing().ok_or(ExecError::NotExecutable(role))
 }
 
 /// Reads a backing store for the loader.
@@ -384,5 +401,7 @@ impl MapTarget for Target<'_> {
     }
 }
 
+mod script;
 #[cfg(test)]
 mod tests;
+use script::Script;

@@ -94,6 +94,45 @@ fn the_vdso_lies_behind_its_data() {
 }
 
 #[test]
+fn scripts() {
+    let elf = tiny_elf(2, None);
+    let chain = |n: u32| format!("#!/s{n} {n}\n");
+    let (s1, s2, s3, s4, s5) = (chain(0), chain(1), chain(2), chain(3), chain(4));
+    let files: &[(&str, u32, &[u8])] = &[
+        ("prog", 0o100755, &elf),
+        ("s0", 0o100755, b"#! /prog -a b \nnothing"),
+        ("s1", 0o100755, s1.as_bytes()),
+        ("s2", 0o100755, s2.as_bytes()),
+        ("s3", 0o100755, s3.as_bytes()),
+        ("s4", 0o100755, s4.as_bytes()),
+        ("s5", 0o100755, s5.as_bytes()),
+        ("none", 0o100755, b"#!/nothing\n"),
+        ("empty", 0o100755, b"#!\n"),
+        ("plain", 0o100755, b"#!/etc/plain\n"),
+        ("text", 0o100755, b"words"),
+        ("of-text", 0o100755, b"#!/text\n"),
+    ];
+    let args = |path| {
+        let r = run(files, path, false).unwrap();
+        let image = r.process.image();
+        assert_eq!((&image.path[..], &image.program[..]), (path.as_bytes(), &b"/prog"[..]));
+        assert_eq!(&r.process.name()[..2], &path.as_bytes()[1..], "the script's name");
+        let mut bytes = vec![0; (image.args.end - image.args.start) as usize];
+        r.machine.user_memory().read(image.args.start, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    assert_eq!(args("/s0"), "/prog\0-a b\0/s0\0x y\0");
+    assert_eq!(args("/s1"), "/prog\0-a b\0/s0\x000\0/s1\0x y\0");
+    assert_eq!(args("/s4"), "/prog\0-a b\0/s0\x000\0/s1\x001\0/s2\x002\0/s3\x003\0/s4\0x y\0");
+    let refused = |path| run(files, path, false).err().unwrap();
+    assert_eq!(refused("/s5"), ExecError::File(Role::Interpreter, FsError::Loop));
+    assert_eq!(refused("/none"), ExecError::File(Role::Interpreter, FsError::NotFound));
+    assert_eq!(refused("/plain"), ExecError::NotExecutable(Role::Interpreter));
+    assert_eq!(refused("/empty").failure(), Some(ExecFailure::NoExec));
+    assert_eq!(refused("/of-text").failure(), Some(ExecFailure::NoExec));
+}
+
+#[test]
 fn refusals() {
     let elf = tiny_elf(2, None);
     let asking = tiny_elf(2, Some("/ld.so"));
@@ -109,7 +148,7 @@ fn refusals() {
     assert_eq!(case(&[], "/etc").0, ExecError::NotExecutable(Role::Program));
     assert_eq!(case(&[], "/dev/null").0, ExecError::NotExecutable(Role::Program));
     assert_eq!(case(&[("p", 0o100644, &elf)], "/p").0, ExecError::NotExecutable(Role::Program));
-    assert_eq!(case(&[("p", 0o100755, b"#!/bin/sh\n")], "/p").1, Some(ExecFailure::NoExec));
+    assert_eq!(case(&[("p", 0o100755, b"#! \n")], "/p").1, Some(ExecFailure::NoExec));
     assert_eq!(case(&[("p", 0o100755, &truncated)], "/p").1, Some(ExecFailure::NoExec));
     assert_eq!(
         case(&[("p", 0o100755, &asking)], "/p").0,

@@ -13,7 +13,12 @@ use std::time::{Duration, Instant};
 
 pub fn cases() -> Vec<Case> {
     vec![
-        tool("tools/mkimage/not an ELF", |lab| rejected(lab, b"#!/bin/sh\necho\n", &["not an ELF"])),
+        tool("tools/mkimage/not an ELF", |lab| rejected(lab, b"words\n", &["not an ELF"])),
+        tool("tools/mkimage/script without interpreter", |lab| rejected(lab, b"#!\n", &["no interpreter"])),
+        tool("tools/mkimage/missing interpreter", |lab| {
+            rejected(lab, b"#!/no/such/shell -e\n", &["/no/such/shell"])
+        }),
+        tool("tools/a script boots with its interpreter", script_boots),
         tool("tools/mkimage/empty file", |lab| rejected(lab, b"", &["ELF"])),
         tool("tools/mkimage/truncated ELF", |lab| {
             let elf = hello(lab)?;
@@ -265,6 +270,34 @@ fn image_boots(lab: &Lab) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("shows {text}"))
+    }
+}
+
+/// A script and its interpreter, which is a script for a dynamic shell, print what they print here.
+fn script_boots(lab: &Lab) -> Result<(), String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = lab.scratch()?;
+    let outer = dir.path().join("outer");
+    let inner = dir.path().join("inner");
+    let word = format!("#! {} one  argument \n", inner.display());
+    for (path, text) in
+        [(&inner, "#!/bin/sh -u\necho \"$0 $#\"; for a; do echo \"$a\"; done\n"), (&outer, &word)]
+    {
+        fs::write(path, text).map_err(|error| error.to_string())?;
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(path, mode).map_err(|error| error.to_string())?;
+    }
+    let native = call(Command::new(&outer).args(["x", "y z"]))?;
+    let done = call(Command::new(&lab.nospin).arg("run").arg(&outer).args(["--", "x", "y z"]))?;
+    expect(&done, 0, &[])?;
+    if done.stdout == native.stdout && native.stdout.starts_with(inner.as_os_str().as_encoded_bytes()) {
+        Ok(())
+    } else {
+        Err(format!(
+            "{:?} and natively {:?}",
+            String::from_utf8_lossy(&done.stdout),
+            String::from_utf8_lossy(&native.stdout)
+        ))
     }
 }
 
