@@ -4,6 +4,7 @@ use abi::Errno;
 use fs::FsError;
 use mm::space::{FaultError, MmError};
 use mm::user::{CStrError, Fault, IoVecError};
+use task::credentials::NotPermitted;
 use task::limits::LimitError;
 use task::{ExitStatus, FdError};
 
@@ -96,6 +97,8 @@ errors! {
         FdError::TooMany => EMFILE,
         FdError::Invalid => EINVAL,
         FdError::NoMemory => ENOMEM;
+    NotPermitted:
+        _ => EPERM;
     LimitError:
         LimitError::Invalid => EINVAL,
         LimitError::Permission => EPERM;

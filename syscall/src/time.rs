@@ -3,6 +3,7 @@
 use crate::{CallResult, Context};
 use abi::structs::Timespec;
 use abi::{Errno, general as raw};
+use task::credentials::CAP_SYS_TIME;
 
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
@@ -19,13 +20,30 @@ pub fn now(ctx: &Context<'_>, clock: i32) -> CallResult<u64> {
             | raw::CLOCK_MONOTONIC_COARSE
             | raw::CLOCK_BOOTTIME,
         ) => Ok(ctx.platform.monotonic_ns()),
-        Ok(raw::CLOCK_PROCESS_CPUTIME_ID | raw::CLOCK_THREAD_CPUTIME_ID) => {
-            let elapsed = ctx.platform.monotonic_ns().saturating_sub(ctx.process.start_ns);
-            let idle = ctx.platform.idle_ns().saturating_sub(ctx.process.start_idle_ns);
-            Ok(elapsed.saturating_sub(idle))
-        }
+        Ok(raw::CLOCK_PROCESS_CPUTIME_ID | raw::CLOCK_THREAD_CPUTIME_ID) => Ok(processor_time(ctx)),
         _ => Err(Errno::EINVAL.into()),
     }
+}
+
+/// The processor time of the process: what has passed since its start and was not idle.
+pub fn processor_time(ctx: &Context<'_>) -> u64 {
+    let elapsed = ctx.platform.monotonic_ns().saturating_sub(ctx.process.start_ns);
+    let idle = ctx.platform.idle_ns().saturating_sub(ctx.process.start_idle_ns);
+    elapsed.saturating_sub(idle)
+}
+
+/// Sets the wall clock. The machine's start cannot be moved to before 1970: EINVAL.
+pub fn set_wall_clock(ctx: &Context<'_>, now: u64) -> Result<(), Errno> {
+    if !ctx.process.capable(CAP_SYS_TIME) {
+        return Err(Errno::EPERM);
+    }
+    // Linux keeps 30 years of uptime free below the largest time.
+    const YEARS_30: u64 = 30 * 365 * 24 * 3600 * SECOND;
+    if now < ctx.platform.monotonic_ns() || now > i64::MAX as u64 - YEARS_30 {
+        return Err(Errno::EINVAL);
+    }
+    ctx.platform.set_realtime_ns(now);
+    Ok(())
 }
 
 /// As a structure.

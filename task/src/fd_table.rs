@@ -138,6 +138,12 @@ impl FdTable {
         closed
     }
 
+    /// The lowest descriptor in use from `from` on.
+    pub fn next_open(&self, from: Fd) -> Option<Fd> {
+        let open = (0..).zip(&self.slots).skip(from as usize).find(|(_, slot)| slot.is_some());
+        open.map(|(fd, _)| fd)
+    }
+
     /// Number of descriptors in use.
     pub fn count(&self) -> usize {
         self.slots.iter().flatten().count()

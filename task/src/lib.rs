@@ -8,6 +8,8 @@ extern crate alloc;
 #[cfg(all(feature = "testing", not(test)))]
 extern crate std;
 
+pub mod attributes;
+pub mod credentials;
 pub mod exec;
 pub mod fault;
 mod fd_table;
@@ -21,6 +23,8 @@ mod status;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use attributes::Attributes;
+pub use credentials::Credentials;
 pub use exec::{Entry, ExecError, ExecRequest, StartOptions, start};
 pub use fd_table::{Fd, FdError, FdTable};
 pub use platform::{CpuFeatures, MemoryUse, Platform, Vdso};

@@ -9,7 +9,7 @@
 
 use crate::exec::ProgramImage;
 use crate::limits::Limits;
-use crate::{FdTable, Signals};
+use crate::{Attributes, Credentials, FdTable, Signals};
 use abi::structs::StackT;
 use abi::{SigSet, Signal};
 use alloc::{sync::Arc, vec::Vec};
@@ -52,6 +52,8 @@ pub struct Process {
     files: Mutex<FdTable>,
     limits: Mutex<Limits>,
     space: Mutex<AddressSpace>,
+    credentials: Mutex<Credentials>,
+    attributes: Mutex<Attributes>,
     /// Call numbers outside the kernel's table that have been named on the console already.
     named_calls: [AtomicU64; 8],
     /// The numbers beyond those words that have been named.
@@ -88,6 +90,8 @@ impl Process {
             files: Mutex::new(FdTable::new()),
             limits: Mutex::new(parts.limits),
             space: Mutex::new(parts.space),
+            credentials: Mutex::new(Credentials::root()),
+            attributes: Mutex::new(Attributes::new()),
             named_calls: [const { AtomicU64::new(0) }; 8],
             named_beyond: Mutex::new(Vec::new()),
         }
@@ -137,6 +141,21 @@ impl Process {
     /// The resource limits.
     pub fn limits(&self) -> MutexGuard<'_, Limits> {
         self.limits.lock()
+    }
+
+    /// Who it is.
+    pub fn credentials(&self) -> MutexGuard<'_, Credentials> {
+        self.credentials.lock()
+    }
+
+    /// Whether a capability is in force.
+    pub fn capable(&self, capability: u32) -> bool {
+        self.credentials.lock().capable(capability)
+    }
+
+    /// What it has set about itself.
+    pub fn attributes(&self) -> MutexGuard<'_, Attributes> {
+        self.attributes.lock()
     }
 
     /// The address space. Program memory must not be accessed while the guard lives.

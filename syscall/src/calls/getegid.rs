@@ -1,4 +1,4 @@
-//! getegid(2): the effective group, root's.
+//! getegid(2): the effective group.
 
 use crate::prelude::*;
 
@@ -13,7 +13,7 @@ impl Syscall for GetEGid {
         Ok(GetEGid)
     }
 
-    fn execute(self, _: &mut Context<'_>) -> CallResult<u64> {
-        Ok(0)
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        Ok(ctx.process.credentials().group.effective.into())
     }
 }

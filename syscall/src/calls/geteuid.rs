@@ -1,4 +1,4 @@
-//! geteuid(2): the effective user, root.
+//! geteuid(2): the effective user.
 
 use crate::prelude::*;
 
@@ -13,7 +13,7 @@ impl Syscall for GetEUid {
         Ok(GetEUid)
     }
 
-    fn execute(self, _: &mut Context<'_>) -> CallResult<u64> {
-        Ok(0)
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        Ok(ctx.process.credentials().user.effective.into())
     }
 }

@@ -1,4 +1,4 @@
-//! getgid(2): the real group, root's.
+//! getgid(2): the real group.
 
 use crate::prelude::*;
 
@@ -13,7 +13,7 @@ impl Syscall for GetGid {
         Ok(GetGid)
     }
 
-    fn execute(self, _: &mut Context<'_>) -> CallResult<u64> {
-        Ok(0)
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        Ok(ctx.process.credentials().group.real.into())
     }
 }

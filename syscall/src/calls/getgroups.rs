@@ -1,10 +1,11 @@
-//! getgroups(2): supplementary groups, of which there are none.
+//! getgroups(2): the supplementary groups.
 
 use crate::prelude::*;
 
 /// `getgroups(size, list)`.
 pub struct GetGroups {
     size: i32,
+    list: UserPtr<u32>,
 }
 
 impl Syscall for GetGroups {
@@ -12,10 +13,20 @@ impl Syscall for GetGroups {
     const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::Ptr];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
-        Ok(GetGroups { size: args.int::<0>() })
+        Ok(GetGroups { size: args.int::<0>(), list: args.ptr::<1, _>() })
     }
 
-    fn execute(self, _: &mut Context<'_>) -> CallResult<u64> {
-        if self.size < 0 { Err(Errno::EINVAL.into()) } else { Ok(0) }
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let groups = ctx.process.credentials().groups().to_vec();
+        let size = usize::try_from(self.size).map_err(|_| Errno::EINVAL)?;
+        if size != 0 {
+            if size < groups.len() {
+                return Err(Errno::EINVAL.into());
+            }
+            for (index, group) in (0..).zip(&groups) {
+                self.list.at(index)?.write(ctx.memory(), group)?;
+            }
+        }
+        Ok(groups.len() as u64)
     }
 }

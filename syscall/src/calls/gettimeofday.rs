@@ -24,7 +24,8 @@ impl Syscall for GetTimeOfDay {
             out.write(ctx.memory(), &Timeval { tv_sec: now.tv_sec, tv_usec: now.tv_nsec / 1000 })?;
         }
         if let Some(out) = self.zone.non_null() {
-            out.write(ctx.memory(), &Timezone { tz_minuteswest: 0, tz_dsttime: 0 })?;
+            let (tz_minuteswest, tz_dsttime) = ctx.process.attributes().timezone;
+            out.write(ctx.memory(), &Timezone { tz_minuteswest, tz_dsttime })?;
         }
         Ok(0)
     }

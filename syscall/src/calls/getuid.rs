@@ -1,4 +1,4 @@
-//! getuid(2): the real user, root.
+//! getuid(2): the real user.
 
 use crate::prelude::*;
 
@@ -13,7 +13,7 @@ impl Syscall for GetUid {
         Ok(GetUid)
     }
 
-    fn execute(self, _: &mut Context<'_>) -> CallResult<u64> {
-        Ok(0)
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        Ok(ctx.process.credentials().user.real.into())
     }
 }

@@ -1,43 +1,157 @@
 //! prctl(2): properties of the process.
 
 use crate::prelude::*;
+use abi::{Signal, prctl as raw};
 use task::NAME_LEN;
+use task::attributes::TIMER_SLACK_NS;
+use task::credentials::NotPermitted;
 
-/// `prctl(option, argument)`.
+/// `prctl(option, argument...)`.
 pub struct Prctl {
     option: u32,
-    arg: u64,
+    args: [u64; 4],
 }
 
-const SET_NAME: u32 = abi::prctl::PR_SET_NAME;
-const GET_NAME: u32 = abi::prctl::PR_GET_NAME;
+macro_rules! options {
+    ($($name:ident),* $(,)?) => { &[$((raw::$name as u64, stringify!($name))),*] };
+}
 
-const OPTIONS: Names = &[(SET_NAME as u64, "PR_SET_NAME"), (GET_NAME as u64, "PR_GET_NAME")];
+const OPTIONS: Names = options![
+    PR_SET_PDEATHSIG,
+    PR_GET_PDEATHSIG,
+    PR_GET_DUMPABLE,
+    PR_SET_DUMPABLE,
+    PR_GET_KEEPCAPS,
+    PR_SET_KEEPCAPS,
+    PR_SET_NAME,
+    PR_GET_NAME,
+    PR_GET_SECCOMP,
+    PR_CAPBSET_READ,
+    PR_CAPBSET_DROP,
+    PR_SET_TIMERSLACK,
+    PR_GET_TIMERSLACK,
+    PR_SET_CHILD_SUBREAPER,
+    PR_GET_CHILD_SUBREAPER,
+    PR_SET_NO_NEW_PRIVS,
+    PR_GET_NO_NEW_PRIVS,
+    PR_SET_THP_DISABLE,
+    PR_GET_THP_DISABLE,
+];
 
 impl Syscall for Prctl {
     const NR: u32 = nr::PRCTL;
     const ARGS: &'static [ArgKind] = &[ArgKind::Value(OPTIONS), ArgKind::Hex];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
-        Ok(Prctl { option: args.uint::<0>(), arg: args.long::<1>() })
+        let all = [args.long::<1>(), args.long::<2>(), args.long::<3>(), args.long::<4>()];
+        Ok(Prctl { option: args.uint::<0>(), args: all })
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let [arg, ..] = self.args;
         match self.option {
-            SET_NAME => {
-                // A longer name is cut, so it need not end within the limit, but it must be readable up to there.
-                let mut name = [0; NAME_LEN];
-                for (byte, addr) in name.iter_mut().zip(self.arg..) {
-                    *byte = UserPtr::<u8>::new(addr).read(ctx.memory())?;
-                    if *byte == 0 {
-                        break;
-                    }
-                }
-                ctx.process.set_name(&name);
+            raw::PR_SET_NAME => set_name(ctx, arg)?,
+            raw::PR_GET_NAME => UserPtr::new(arg).write(ctx.memory(), &ctx.process.name())?,
+            raw::PR_GET_PDEATHSIG => {
+                let signal = ctx.process.attributes().parent_death_signal;
+                UserPtr::new(arg).write(ctx.memory(), &i32::from(signal))?;
             }
-            GET_NAME => UserPtr::new(self.arg).write(ctx.memory(), &ctx.process.name())?,
+            raw::PR_GET_CHILD_SUBREAPER => {
+                let on = ctx.process.attributes().child_subreaper;
+                UserPtr::new(arg).write(ctx.memory(), &i32::from(on))?;
+            }
+            raw::PR_GET_DUMPABLE => return Ok(ctx.process.attributes().dumpable.into()),
+            raw::PR_GET_KEEPCAPS => return Ok(ctx.process.credentials().keep_capabilities.into()),
+            // Off, as it always is: filters cannot be set.
+            raw::PR_GET_SECCOMP => {}
+            raw::PR_GET_TIMERSLACK => return Ok(ctx.process.attributes().timer_slack),
+            raw::PR_CAPBSET_READ => {
+                return Ok(ctx.process.credentials().is_bounding(arg).ok_or(Errno::EINVAL)?.into());
+            }
+            raw::PR_CAPBSET_DROP => drop_bounding(ctx, arg)?,
+            raw::PR_GET_NO_NEW_PRIVS => {
+                self.nothing_after(0)?;
+                return Ok(ctx.process.attributes().no_new_privileges.into());
+            }
+            raw::PR_GET_THP_DISABLE => {
+                self.nothing_after(0)?;
+                return Ok(ctx.process.attributes().no_huge_pages.into());
+            }
+            _ => return self.set(ctx, arg),
+        }
+        Ok(0)
+    }
+}
+
+impl Prctl {
+    /// The options that change a property.
+    fn set(&self, ctx: &Context<'_>, arg: u64) -> CallResult<u64> {
+        let flag = match arg {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Errno::EINVAL),
+        };
+        if self.option == raw::PR_SET_KEEPCAPS {
+            ctx.process.credentials().keep_capabilities = flag?;
+            return Ok(0);
+        }
+        let mut attributes = ctx.process.attributes();
+        match self.option {
+            raw::PR_SET_DUMPABLE => attributes.dumpable = flag?,
+            raw::PR_SET_CHILD_SUBREAPER => attributes.child_subreaper = arg != 0,
+            raw::PR_SET_TIMERSLACK if arg as i64 > 0 => attributes.timer_slack = arg,
+            raw::PR_SET_TIMERSLACK => attributes.timer_slack = TIMER_SLACK_NS,
+            raw::PR_SET_PDEATHSIG if arg == 0 => attributes.parent_death_signal = 0,
+            raw::PR_SET_PDEATHSIG => {
+                attributes.parent_death_signal = Signal::new(arg).ok_or(Errno::EINVAL)?.raw();
+            }
+            raw::PR_SET_NO_NEW_PRIVS => {
+                self.nothing_after(1)?;
+                // Once set it stays.
+                if flag != Ok(true) {
+                    return Err(Errno::EINVAL.into());
+                }
+                attributes.no_new_privileges = true;
+            }
+            raw::PR_SET_THP_DISABLE => {
+                self.nothing_after(1)?;
+                attributes.no_huge_pages = arg != 0;
+            }
             _ => return Err(Errno::EINVAL.into()),
         }
         Ok(0)
     }
+
+    /// EINVAL unless the arguments from `index` on are 0.
+    fn nothing_after(&self, index: usize) -> Result<(), Errno> {
+        let rest = self.args.get(index..).unwrap_or_default();
+        if rest.iter().all(|&arg| arg == 0) { Ok(()) } else { Err(Errno::EINVAL) }
+    }
+}
+
+fn set_name(ctx: &Context<'_>, addr: u64) -> CallResult<()> {
+    // A longer name is cut, so it need not end within the limit, but it must be readable up to there.
+    let mut name = [0; NAME_LEN];
+    for (byte, addr) in name.iter_mut().zip(addr..) {
+        *byte = UserPtr::<u8>::new(addr).read(ctx.memory())?;
+        if *byte == 0 {
+            break;
+        }
+    }
+    ctx.process.set_name(&name);
+    Ok(())
+}
+
+/// A process without the right is told so before the capability is looked at.
+fn drop_bounding(ctx: &Context<'_>, capability: u64) -> CallResult<()> {
+    let mut credentials = ctx.process.credentials();
+    let known = credentials.is_bounding(capability).is_some();
+    if !known {
+        return Err(if credentials.capable(task::credentials::CAP_SETPCAP) {
+            Errno::EINVAL.into()
+        } else {
+            NotPermitted.into()
+        });
+    }
+    Ok(credentials.drop_bounding(capability)?)
 }

@@ -1,10 +1,11 @@
-//! setgid(2): as setuid, for the group.
+//! setgid(2): changes the group.
 
 use crate::prelude::*;
+use task::credentials::IdChange;
 
-/// `setgid(gid)`. Other groups do not exist here: EINVAL.
+/// `setgid(gid)`.
 pub struct SetGid {
-    gid: u32,
+    id: u32,
 }
 
 impl Syscall for SetGid {
@@ -12,10 +13,15 @@ impl Syscall for SetGid {
     const ARGS: &'static [ArgKind] = &[ArgKind::Int];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
-        Ok(SetGid { gid: args.uint::<0>() })
+        Ok(SetGid { id: args.uint::<0>() })
     }
 
-    fn execute(self, _: &mut Context<'_>) -> CallResult<u64> {
-        if self.gid == 0 { Ok(0) } else { Err(Errno::EINVAL.into()) }
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        // (uid_t)-1 stands for "no change" in the other calls and is no id.
+        if self.id == u32::MAX {
+            return Err(Errno::EINVAL.into());
+        }
+        ctx.process.credentials().change_group(IdChange::Set(self.id))?;
+        Ok(0)
     }
 }

@@ -1,10 +1,11 @@
-//! setuid(2): root stays root.
+//! setuid(2): changes the user.
 
 use crate::prelude::*;
+use task::credentials::IdChange;
 
-/// `setuid(uid)`. Other users do not exist here, as in a user namespace that maps only root: EINVAL.
+/// `setuid(uid)`.
 pub struct SetUid {
-    uid: u32,
+    id: u32,
 }
 
 impl Syscall for SetUid {
@@ -12,10 +13,15 @@ impl Syscall for SetUid {
     const ARGS: &'static [ArgKind] = &[ArgKind::Int];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
-        Ok(SetUid { uid: args.uint::<0>() })
+        Ok(SetUid { id: args.uint::<0>() })
     }
 
-    fn execute(self, _: &mut Context<'_>) -> CallResult<u64> {
-        if self.uid == 0 { Ok(0) } else { Err(Errno::EINVAL.into()) }
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        // (uid_t)-1 stands for "no change" in the other calls and is no id.
+        if self.id == u32::MAX {
+            return Err(Errno::EINVAL.into());
+        }
+        ctx.process.credentials().change_user(IdChange::Set(self.id))?;
+        Ok(0)
     }
 }

@@ -10,13 +10,11 @@ pub struct Uname {
 
 /// The Linux release whose interface this is: programs read features from it.
 pub const RELEASE: &str = "6.1.0-nospin";
-/// The host's name.
-pub const HOST: &str = "nospin";
 
-fn fill(field: &mut [i8; 65], text: &str) {
+fn fill(field: &mut [i8; 65], text: impl AsRef<[u8]>) {
     // The last byte stays 0.
-    for (to, from) in field.iter_mut().take(64).zip(text.bytes()) {
-        *to = from as i8;
+    for (to, from) in field.iter_mut().take(64).zip(text.as_ref()) {
+        *to = *from as i8;
     }
 }
 
@@ -31,11 +29,12 @@ impl Syscall for Uname {
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let mut name: Utsname = abi::zeroed();
         fill(&mut name.sysname, "Linux");
-        fill(&mut name.nodename, HOST);
+        let attributes = ctx.process.attributes().clone();
+        fill(&mut name.nodename, attributes.host);
         fill(&mut name.release, RELEASE);
         fill(&mut name.version, concat!("#1 nospin ", env!("CARGO_PKG_VERSION")));
         fill(&mut name.machine, "x86_64");
-        fill(&mut name.domainname, "(none)");
+        fill(&mut name.domainname, attributes.domain);
         self.buffer.write(ctx.memory(), &name)?;
         Ok(0)
     }

@@ -41,7 +41,8 @@ fn opening() {
     c.fails(nr::OPEN, &[BAD, 0, 0], Errno::EFAULT);
     c.fails(nr::OPENAT, &[CWD, u64::MAX, 0, 0], Errno::EFAULT);
     // A string without end: ENAMETOOLONG after PATH_MAX bytes.
-    let room = c.ok(nr::MMAP, &[0, 8192, 3, 0x22, u64::MAX, 0]);
+    let room = c.ok(nr::MMAP, &[0, 3 * 4096, 3, 0x22, u64::MAX, 0]);
+    c.ok(nr::MUNMAP, &[room + 8192, 4096]);
     c.memory().write(room, &[b'/'; 8192]).unwrap();
     c.fails(nr::OPEN, &[room, 0, 0], Errno::ENAMETOOLONG);
     c.fails(nr::OPEN, &[room + 8000, 0, 0], Errno::EFAULT);

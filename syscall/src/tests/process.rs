@@ -35,7 +35,7 @@ fn identity() {
     c.fails(nr::GETGROUPS, &[u64::MAX, 0], Errno::EINVAL);
     for call in [nr::SETUID, nr::SETGID] {
         c.ok(call, &[0]);
-        c.fails(call, &[1000], Errno::EINVAL);
+        c.fails(call, &[u32::MAX.into()], Errno::EINVAL);
     }
 }
 
@@ -136,4 +136,187 @@ fn the_end() {
     let c = Caller::new();
     assert_eq!(c.exits(nr::EXIT_GROUP, &[42]), ExitStatus::Code(42));
     assert_eq!(c.exits(nr::EXIT, &[0x1_02ff]), ExitStatus::Code(255), "the low 8 bits");
+}
+
+#[test]
+fn users_and_groups() {
+    let c = Caller::new();
+    let three = || {
+        c.ok(nr::GETRESUID, &[BUF, BUF + 4, BUF + 8]);
+        c.get::<[u32; 3]>(BUF)
+    };
+    const SAME: u64 = u32::MAX as u64;
+    c.put(BUF, &[7u32, 5, 6]);
+    c.ok(nr::SETGROUPS, &[3, BUF]);
+    assert_eq!(c.ok(nr::GETGROUPS, &[0, 0]), 3);
+    c.fails(nr::GETGROUPS, &[2, BUF], Errno::EINVAL);
+    c.fails(nr::GETGROUPS, &[3, BAD], Errno::EFAULT);
+    c.ok(nr::GETGROUPS, &[3, BUF]);
+    assert_eq!(c.get::<[u32; 3]>(BUF), [5, 6, 7]);
+    c.fails(nr::SETGROUPS, &[65537, BUF], Errno::EINVAL);
+    c.fails(nr::SETGROUPS, &[1, BAD], Errno::EFAULT);
+    c.ok(nr::SETRESGID, &[10, 11, 12]);
+    assert_eq!((c.ok(nr::GETGID, &[]), c.ok(nr::GETEGID, &[])), (10, 11));
+    c.ok(nr::SETREGID, &[SAME, 10]);
+    assert_eq!((c.ok(nr::SETFSGID, &[SAME]), c.ok(nr::SETFSUID, &[9]), c.ok(nr::SETFSUID, &[0])), (10, 0, 9));
+    c.ok(nr::GETRESGID, &[BUF, BUF + 4, BUF + 8]);
+    assert_eq!(c.get::<[u32; 3]>(BUF), [10, 10, 12]);
+    for call in [nr::GETRESUID, nr::GETRESGID] {
+        c.fails(call, &[BUF, BAD, BUF], Errno::EFAULT);
+    }
+    c.ok(nr::SETRESUID, &[1, 2, 3]);
+    assert_eq!(three(), [1, 2, 3]);
+    for call in [nr::SETUID, nr::SETGID] {
+        c.fails(call, &[77], Errno::EPERM);
+    }
+    c.fails(nr::SETRESUID, &[SAME, 0, SAME], Errno::EPERM);
+    c.fails(nr::SETREUID, &[9, SAME], Errno::EPERM);
+    c.fails(nr::SETRESGID, &[9, 9, 9], Errno::EPERM);
+    c.fails(nr::SETREGID, &[9, 9], Errno::EPERM);
+    c.fails(nr::SETGROUPS, &[0, 0], Errno::EPERM);
+    c.ok(nr::SETREUID, &[2, 1]);
+    assert_eq!(three(), [2, 1, 1]);
+    let name = c.string("x");
+    c.fails(nr::SETHOSTNAME, &[name, 1], Errno::EPERM);
+    c.fails(nr::SETDOMAINNAME, &[name, 1], Errno::EPERM);
+    c.fails(nr::SETPRIORITY, &[0, 0, -1i64 as u64], Errno::EACCES);
+    c.fails(nr::SCHED_SETSCHEDULER, &[0, 1, BUF], Errno::EPERM);
+    c.fails(nr::SETTIMEOFDAY, &[0, 0], Errno::EPERM);
+}
+
+#[test]
+fn capabilities() {
+    let c = Caller::new();
+    const DATA: u64 = BUF + 16;
+    c.put(BUF, &[0u32, 0]);
+    c.ok(nr::CAPGET, &[BUF, 0]);
+    assert_eq!(c.get::<u32>(BUF), 0x2008_0522);
+    c.ok(nr::CAPGET, &[BUF, DATA]);
+    assert_eq!(c.get::<[u32; 6]>(DATA), [u32::MAX, u32::MAX, 0, 0x1ff, 0x1ff, 0]);
+    c.put(DATA, &[0u32, 1 << 8, 0, 0, 0, 0]);
+    c.ok(nr::CAPSET, &[BUF, DATA]);
+    c.put(DATA, &[0u32, u32::MAX, 0, 0, 0, 0]);
+    c.fails(nr::CAPSET, &[BUF, DATA], Errno::EPERM);
+    c.fails(nr::CAPSET, &[BUF, BAD], Errno::EFAULT);
+    c.fails(nr::CAPGET, &[BUF, BAD], Errno::EFAULT);
+    c.fails(nr::CAPGET, &[BAD, DATA], Errno::EFAULT);
+    c.fails(nr::CAPSET, &[BAD, DATA], Errno::EFAULT);
+    c.fails(nr::PRCTL, &[24, 8], Errno::EPERM);
+    c.put(BUF, &[0x1998_0330u32, 99]);
+    c.fails(nr::CAPGET, &[BUF, DATA], Errno::ESRCH);
+    c.fails(nr::CAPSET, &[BUF, DATA], Errno::EPERM);
+    c.put(BUF, &[1u32, 0]);
+    c.fails(nr::CAPSET, &[BUF, DATA], Errno::EINVAL);
+    assert_eq!(c.get::<u32>(BUF), 0x2008_0522);
+    c.put(BUF, &[1u32, 0]);
+    c.fails(nr::CAPGET, &[BUF, DATA], Errno::EINVAL);
+}
+
+#[test]
+fn scheduling() {
+    let c = Caller::new();
+    c.put(BUF, &5i32);
+    c.ok(nr::SCHED_SETSCHEDULER, &[0, 0x4000_0002, BUF]);
+    assert_eq!(c.ok(nr::SCHED_GETSCHEDULER, &[2]), 0x4000_0002);
+    c.put(BUF, &9i32);
+    c.ok(nr::SCHED_SETPARAM, &[0, BUF]);
+    c.ok(nr::SCHED_GETPARAM, &[0, BUF + 8]);
+    assert_eq!(c.get::<i32>(BUF + 8), 9);
+    c.ok(nr::SCHED_RR_GET_INTERVAL, &[0, BUF + 8]);
+    assert_eq!(c.get::<[i64; 2]>(BUF + 8), [0, 100_000_000]);
+    c.put(BUF, &0i32);
+    c.fails(nr::SCHED_SETPARAM, &[0, BUF], Errno::EINVAL);
+    c.fails(nr::SCHED_SETSCHEDULER, &[0, 6, BUF], Errno::EBUSY);
+    c.fails(nr::SCHED_SETSCHEDULER, &[0, 4, BUF], Errno::EINVAL);
+    for call in [nr::SCHED_GETPARAM, nr::SCHED_SETPARAM] {
+        c.fails(call, &[0, 0], Errno::EINVAL);
+        c.fails(call, &[0, BAD], Errno::EFAULT);
+        c.fails(call, &[77, BUF], Errno::ESRCH);
+    }
+    for call in [nr::SCHED_GETSCHEDULER, nr::SCHED_RR_GET_INTERVAL] {
+        c.fails(call, &[u64::MAX, BUF], Errno::EINVAL);
+        c.fails(call, &[77, BUF], Errno::ESRCH);
+    }
+    c.fails(nr::SCHED_RR_GET_INTERVAL, &[0, BAD], Errno::EFAULT);
+    assert_eq!((c.ok(nr::SCHED_GET_PRIORITY_MAX, &[1]), c.ok(nr::SCHED_GET_PRIORITY_MIN, &[2])), (99, 1));
+    c.fails(nr::SCHED_GET_PRIORITY_MAX, &[4], Errno::EINVAL);
+    c.fails(nr::SCHED_GET_PRIORITY_MIN, &[9], Errno::EINVAL);
+    c.put(BUF, &2u64);
+    c.fails(nr::SCHED_SETAFFINITY, &[0, 8, BUF], Errno::EINVAL);
+    c.put(BUF, &3u64);
+    c.ok(nr::SCHED_SETAFFINITY, &[0, 8, BUF]);
+    c.fails(nr::SCHED_SETAFFINITY, &[0, 0, BUF], Errno::EINVAL);
+    c.fails(nr::SCHED_SETAFFINITY, &[0, 8, BAD], Errno::EFAULT);
+    c.fails(nr::SCHED_SETAFFINITY, &[77, 8, BUF], Errno::ESRCH);
+    c.ok(nr::SETPRIORITY, &[0, 0, -50i64 as u64]);
+    assert_eq!(c.ok(nr::GETPRIORITY, &[0, 2]), 40);
+    c.fails(nr::GETPRIORITY, &[0, 77], Errno::ESRCH);
+    c.fails(nr::GETPRIORITY, &[3, 0], Errno::EINVAL);
+    c.fails(nr::SETPRIORITY, &[3, 0, 0], Errno::EINVAL);
+}
+
+#[test]
+fn names_groups_and_properties() {
+    let c = Caller::new();
+    let name = c.string("host.example");
+    c.ok(nr::SETHOSTNAME, &[name, 4]);
+    c.ok(nr::SETDOMAINNAME, &[name + 5, 7]);
+    c.ok(nr::UNAME, &[BUF]);
+    let told: Utsname = c.get(BUF);
+    assert_eq!(told.nodename[..5], *b"host\0".map(|b| b as i8).as_slice());
+    assert_eq!(told.domainname[..8], *b"example\0".map(|b| b as i8).as_slice());
+    for call in [nr::SETHOSTNAME, nr::SETDOMAINNAME] {
+        c.fails(call, &[name, 65], Errno::EINVAL);
+        c.fails(call, &[name, u64::MAX], Errno::EINVAL);
+        c.fails(call, &[BAD, 1], Errno::EFAULT);
+    }
+    assert_eq!(c.ok(nr::PERSONALITY, &[0x4_0000]), 0);
+    assert_eq!(c.ok(nr::PERSONALITY, &[u32::MAX.into()]), 0x4_0000);
+    c.fails(nr::SETSID, &[], Errno::EPERM);
+    c.fails(nr::SETPGID, &[0, 0], Errno::EPERM);
+    c.fails(nr::SETPGID, &[77, 0], Errno::ESRCH);
+    c.fails(nr::SETPGID, &[0, u64::MAX], Errno::EINVAL);
+    c.fails(nr::MEMBARRIER, &[8, 0], Errno::EPERM);
+    for command in [16, 8, 1, 2, 4] {
+        c.ok(nr::MEMBARRIER, &[command, 0]);
+    }
+    assert_eq!(c.ok(nr::MEMBARRIER, &[0, 0]), 31);
+    c.fails(nr::MEMBARRIER, &[0, 1], Errno::EINVAL);
+    c.fails(nr::MEMBARRIER, &[32, 0], Errno::EINVAL);
+    for (set, get, value) in [(4, 3, 0), (8, 7, 1), (29, 30, 77), (38, 39, 1), (41, 42, 1)] {
+        c.ok(nr::PRCTL, &[set, value, 0, 0, 0]);
+        assert_eq!(c.ok(nr::PRCTL, &[get, 0, 0, 0, 0]), value, "{get}");
+    }
+    for bad in
+        [[4, 2, 0], [8, 2, 0], [38, 0, 0], [38, 1, 1], [39, 1, 0], [1, 65, 0], [23, 41, 0], [24, 41, 0]]
+    {
+        c.fails(nr::PRCTL, &bad, Errno::EINVAL);
+    }
+    for (set, get, value) in [(1, 2, 15), (36, 37, 1)] {
+        c.ok(nr::PRCTL, &[set, value]);
+        c.ok(nr::PRCTL, &[get, BUF]);
+        assert_eq!(c.get::<i32>(BUF), value as i32);
+        c.fails(nr::PRCTL, &[get, BAD], Errno::EFAULT);
+    }
+    assert_eq!(
+        (c.ok(nr::PRCTL, &[23, 40]), c.ok(nr::PRCTL, &[24, 40]), c.ok(nr::PRCTL, &[23, 40])),
+        (1, 0, 0)
+    );
+    assert_eq!(c.ok(nr::PRCTL, &[21]), 0);
+}
+
+#[test]
+fn descriptor_ranges() {
+    let c = Caller::new();
+    for fd in 10..15 {
+        c.ok(nr::DUP2, &[0, fd]);
+    }
+    c.fails(nr::CLOSE_RANGE, &[12, 11, 0], Errno::EINVAL);
+    c.fails(nr::CLOSE_RANGE, &[12, 13, 8], Errno::EINVAL);
+    c.ok(nr::CLOSE_RANGE, &[11, 12, 2]);
+    c.fails(nr::FCNTL, &[12, raw::F_GETFD.into()], Errno::EBADF);
+    c.ok(nr::CLOSE_RANGE, &[13, u32::MAX.into(), 4]);
+    assert_eq!([10, 13, 14].map(|fd| c.ok(nr::FCNTL, &[fd, raw::F_GETFD.into()])), [0, 1, 1]);
+    c.ok(nr::CLOSE_RANGE, &[3, u32::MAX.into(), 0]);
+    assert_eq!(c.r.process.files().count(), 3);
 }

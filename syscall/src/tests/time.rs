@@ -79,3 +79,48 @@ fn sleeping() {
         c.fails(nr::CLOCK_NANOSLEEP, &[1, 0, BUF, 0], Errno::EINVAL);
     }
 }
+
+#[test]
+fn setting_the_wall_clock() {
+    let c = Caller::new();
+    let realtime = raw::CLOCK_REALTIME.into();
+    c.put(BUF, &Timespec { tv_sec: 2_000_000_000, tv_nsec: 5 });
+    c.ok(nr::CLOCK_SETTIME, &[realtime, BUF]);
+    assert_eq!(c.ok(nr::TIME, &[0]), 2_000_000_000);
+    c.fails(nr::CLOCK_SETTIME, &[raw::CLOCK_MONOTONIC.into(), BUF], Errno::EINVAL);
+    c.fails(nr::CLOCK_SETTIME, &[77, BUF], Errno::EINVAL);
+    c.fails(nr::CLOCK_SETTIME, &[realtime, BAD], Errno::EFAULT);
+    for bad in [(-1, 0), (5, 1_000_000_000), (0, 1), (i64::MAX, 0)] {
+        c.put(BUF, &Timespec { tv_sec: bad.0, tv_nsec: bad.1 });
+        c.fails(nr::CLOCK_SETTIME, &[realtime, BUF], Errno::EINVAL);
+    }
+    c.put(BUF, &Timeval { tv_sec: 1_600_000_000, tv_usec: 7 });
+    c.put(BUF + 16, &[-60i32, 1]);
+    c.ok(nr::SETTIMEOFDAY, &[BUF, BUF + 16]);
+    c.ok(nr::GETTIMEOFDAY, &[BUF + 32, BUF + 48]);
+    assert_eq!(c.get::<Timeval>(BUF + 32).tv_sec, 1_600_000_000);
+    assert_eq!(c.get::<[i32; 2]>(BUF + 48), [-60, 1]);
+    c.put(BUF + 16, &[10_000i32, 1]);
+    c.fails(nr::SETTIMEOFDAY, &[0, BUF + 16], Errno::EINVAL);
+    c.put(BUF, &Timeval { tv_sec: 5, tv_usec: 1_000_000 });
+    c.fails(nr::SETTIMEOFDAY, &[BUF, 0], Errno::EINVAL);
+    c.fails(nr::SETTIMEOFDAY, &[BAD, 0], Errno::EFAULT);
+    c.fails(nr::SETTIMEOFDAY, &[0, BAD], Errno::EFAULT);
+}
+
+#[test]
+fn what_was_used() {
+    let c = Caller::new();
+    assert!(c.ok(nr::TIMES, &[BUF]) >= 100, "ticks since boot");
+    assert!(c.get::<[i64; 4]>(BUF)[0] >= 100);
+    c.fails(nr::TIMES, &[BAD], Errno::EFAULT);
+    for who in [0, 1] {
+        c.ok(nr::GETRUSAGE, &[who, BUF]);
+        let usage: [i64; 18] = c.get(BUF);
+        assert!(usage[0] >= 1 && usage[1] < 1_000_000 && usage[4] > 0, "{usage:?}");
+    }
+    c.ok(nr::GETRUSAGE, &[u64::MAX, BUF]);
+    assert_eq!(c.get::<[i64; 18]>(BUF), [0; 18]);
+    c.fails(nr::GETRUSAGE, &[5, BUF], Errno::EINVAL);
+    c.fails(nr::GETRUSAGE, &[0, BAD], Errno::EFAULT);
+}

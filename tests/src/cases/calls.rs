@@ -13,6 +13,8 @@ pub fn cases() -> Vec<Case> {
             .case("calls/unknown ones answer ENOSYS and are named"),
         c("identity").case("calls/identity and signals"),
         ours("identity", Variant::Musl).case("calls/identity and signals/musl"),
+        c("who").case("calls/who the process is"),
+        ours("who", Variant::Musl).case("calls/who the process is/musl"),
         c("clocks").case("calls/clocks"),
         ours("clocks", Variant::Musl).case("calls/clocks/musl"),
         c("files").data().args(&["{data}"]).case("calls/files"),

@@ -1,0 +1,32 @@
+//! sched_setparam(2): changes the real-time priority.
+
+use super::sched_getscheduler::own_thread;
+use super::sched_setscheduler::set;
+use crate::prelude::*;
+
+/// `sched_setparam(pid, parameters)`.
+pub struct SchedSetParam {
+    pid: i32,
+    param: UserPtr<i32>,
+}
+
+impl Syscall for SchedSetParam {
+    const NR: u32 = nr::SCHED_SETPARAM;
+    const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::Ptr];
+
+    fn decode(args: &RawArgs) -> CallResult<Self> {
+        Ok(SchedSetParam { pid: args.int::<0>(), param: args.ptr::<1, _>() })
+    }
+
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let Some(param) = self.param.non_null() else { return Err(Errno::EINVAL.into()) };
+        if self.pid < 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        let priority = param.read(ctx.memory())?;
+        own_thread(ctx, self.pid)?;
+        let policy = ctx.process.attributes().scheduling.policy;
+        set(ctx, policy, priority)?;
+        Ok(0)
+    }
+}
