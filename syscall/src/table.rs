@@ -152,4 +152,7 @@ rows! {
     capget::CapGet,
     capset::CapSet,
     close_range::CloseRange,
+    adjtimex::AdjTimeX,
+    fadvise64::FAdvise64,
+    readahead::ReadAhead,
 }

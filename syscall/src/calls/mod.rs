@@ -1,6 +1,7 @@
 //! The calls, one file each. [`crate::table`] has one row for each file.
 
 pub mod access;
+pub mod adjtimex;
 pub mod arch_prctl;
 pub mod brk;
 pub mod capget;
@@ -19,6 +20,7 @@ pub mod exit;
 pub mod exit_group;
 pub mod faccessat;
 pub mod faccessat2;
+pub mod fadvise64;
 pub mod fchdir;
 pub mod fcntl;
 pub mod fstat;
@@ -65,6 +67,7 @@ pub mod pread64;
 pub mod prlimit64;
 pub mod pwrite64;
 pub mod read;
+pub mod readahead;
 pub mod readlink;
 pub mod readlinkat;
 pub mod readv;

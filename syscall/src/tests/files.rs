@@ -194,3 +194,20 @@ fn directories() {
     assert_eq!(c.ok(nr::UMASK, &[0o7077]), 0o022);
     assert_eq!(c.ok(nr::UMASK, &[0o022]), 0o077);
 }
+
+#[test]
+fn advice() {
+    let c = Caller::new();
+    let file = c.open("/etc/hosts", 0);
+    for advice in 0..6 {
+        c.ok(nr::FADVISE64, &[file, 0, 0, advice]);
+    }
+    c.fails(nr::FADVISE64, &[file, 0, 0, 6], Errno::EINVAL);
+    c.fails(nr::FADVISE64, &[file, 0, u64::MAX, 0], Errno::EINVAL);
+    c.fails(nr::FADVISE64, &[99, 0, 0, 0], Errno::EBADF);
+    c.fails(nr::FADVISE64, &[0, 0, 0, 0], Errno::ESPIPE);
+    c.ok(nr::READAHEAD, &[file, 0, 4096]);
+    c.fails(nr::READAHEAD, &[99, 0, 1], Errno::EBADF);
+    c.fails(nr::READAHEAD, &[1, 0, 1], Errno::EBADF);
+    c.fails(nr::READAHEAD, &[c.open("/etc", 0), 0, 1], Errno::EINVAL);
+}

@@ -124,3 +124,16 @@ fn what_was_used() {
     c.fails(nr::GETRUSAGE, &[5, BUF], Errno::EINVAL);
     c.fails(nr::GETRUSAGE, &[0, BAD], Errno::EFAULT);
 }
+
+#[test]
+fn nobody_disciplines_the_clock() {
+    let c = Caller::new();
+    c.put(BUF, &[0u64; 26]);
+    assert_eq!(c.ok(nr::ADJTIMEX, &[BUF]), 5);
+    let timex: [u64; 26] = c.get(BUF);
+    assert_eq!((timex[5], timex[9], timex[11]), (0x40, 1_700_000_001, 10_000));
+    c.put(BUF, &[1u64; 26]);
+    c.fails(nr::ADJTIMEX, &[BUF], Errno::EPERM);
+    c.fails(nr::ADJTIMEX, &[BAD], Errno::EFAULT);
+    c.fails(nr::ADJTIMEX, &[READ_ONLY + 0x300], Errno::EFAULT);
+}
