@@ -80,7 +80,8 @@ impl Ids {
         privileged: bool,
     ) -> Result<(), NotPermitted> {
         let real_ok = real.is_none_or(|id| id == self.real || id == self.effective);
-        if !privileged && !(real_ok && effective.is_none_or(|id| self.any(id))) {
+        let effective_ok = effective.is_none_or(|id| self.any(id));
+        if !privileged && (!real_ok || !effective_ok) {
             return Err(NotPermitted);
         }
         let save = real.is_some() || effective.is_some_and(|id| id != self.real);
