@@ -1,6 +1,7 @@
 //! Area: the vDSO. It is a sound ELF object, both C libraries use it, and it agrees with the system calls.
 
 use crate::case::{Case, c, ours, tool};
+use crate::compare::Text;
 use crate::compile::{Variant, program};
 use crate::exec::{Outcome, Streams, run};
 use crate::lab::Lab;
@@ -11,11 +12,22 @@ pub fn cases() -> Vec<Case> {
     vec![
         c("vdso").case("vdso/functions"),
         ours("vdso", Variant::MuslPie).case("vdso/functions/musl-pie"),
+        // Natively it would set the clock of this host.
+        c("setclock").status(0).stdout(vec![Text::Is(SET.into())]).case("vdso/follows the wall clock"),
         tool("vdso/used by glibc", |lab| enters_once(lab, Variant::Glibc)),
         tool("vdso/used by musl", |lab| enters_once(lab, Variant::Musl)),
         tool("vdso/readelf reads it", readelf),
     ]
 }
+
+const SET: &str = "before: 1
+clock_settime: 0
+after: 1, by system call 1
+settimeofday: 0
+after: 1, time 1
+monotonic goes on: 1
+before the machine's start: EINVAL
+";
 
 fn boot(lab: &Lab, variant: Variant, options: &[&str], word: &str) -> Result<Outcome, String> {
     let elf = program(lab, "vdso", variant)?;
