@@ -112,6 +112,12 @@ impl ArchiveFs {
         self.nodes.len()
     }
 
+    /// The content of a regular file.
+    pub(crate) fn contents(&self, id: NodeId) -> Result<&'static [u8], FsError> {
+        let Content::File { offset, len } = self.node(id)?.content else { return Err(FsError::Invalid) };
+        self.bytes.get(offset..).and_then(|rest| rest.get(..len)).ok_or(FsError::Io)
+    }
+
     fn node(&self, id: NodeId) -> Result<&Node, FsError> {
         usize::try_from(id).ok().and_then(|index| self.nodes.get(index)).ok_or(FsError::NotFound)
     }
@@ -145,6 +151,7 @@ impl FileSystem for ArchiveFs {
             block_size: PAGE_SIZE as u32,
             blocks: if matches!(node.content, Content::File { .. }) { size.div_ceil(512) } else { 0 },
             mtime_ns: u64::from(node.mtime) * 1_000_000_000,
+            ..Metadata::default()
         })
     }
 
@@ -187,8 +194,8 @@ impl FileSystem for ArchiveFs {
     }
 
     fn open(self: Arc<Self>, id: NodeId, _flags: OpenFlags) -> Result<Arc<dyn File>, FsError> {
-        let Content::File { offset, len } = self.node(id)?.content else { return Err(FsError::Invalid) };
-        let data = self.bytes.get(offset..).and_then(|rest| rest.get(..len)).ok_or(FsError::Io)?;
+        let Content::File { offset, .. } = self.node(id)?.content else { return Err(FsError::Invalid) };
+        let data = self.contents(id)?;
         let physical = self.physical.and_then(|base| base.0.checked_add(offset as u64)).map(PhysAddr);
         let store = Arc::new(Contents { data, physical, name: self.path_of(id) });
         Ok(Arc::new(ArchiveFile { node: NodeRef { fs: self, id }, store }))
@@ -201,7 +208,7 @@ impl FileSystem for ArchiveFs {
 
 impl ArchiveFs {
     /// One path of a node, for reports.
-    fn path_of(&self, id: NodeId) -> Vec<u8> {
+    pub(crate) fn path_of(&self, id: NodeId) -> Vec<u8> {
         let mut names = Vec::new();
         let mut here = id;
         while here != NodeId::from(ROOT) {

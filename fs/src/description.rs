@@ -1,8 +1,10 @@
 //! [`OpenFile`]: an open file description, which dup'ed descriptors share: position, status flags, access mode.
 
-use crate::{DirEntry, File, FsError, Offset, SeekFrom, Sink, Source};
+use crate::locks::{FileLocks, Key, Owner};
+use crate::{Allocate, DirEntry, File, FsError, Offset, SeekFrom, Sink, Source};
 use abi::OpenFlags;
 use alloc::sync::Arc;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
 use sync::Mutex;
 
@@ -26,13 +28,20 @@ pub struct OpenFile {
     flags: AtomicU32,
     /// Held during a read or write that uses it, so that two of them never get the same bytes.
     position: Mutex<u64>,
+    /// The flock(2) lock, if there is one.
+    lock: Mutex<Option<(Arc<FileLocks>, Key)>>,
 }
 
 impl OpenFile {
     /// A description at position 0. `flags` as given to open(2).
     pub fn new(file: Arc<dyn File>, flags: OpenFlags) -> Arc<Self> {
         let kept = flags.difference(NOT_KEPT);
-        Arc::new(OpenFile { file, flags: AtomicU32::new(kept.bits()), position: Mutex::new(0) })
+        Arc::new(OpenFile {
+            file,
+            flags: AtomicU32::new(kept.bits()),
+            position: Mutex::new(0),
+            lock: Mutex::new(None),
+        })
     }
 
     /// The file.
@@ -68,6 +77,7 @@ impl OpenFile {
             return self.file.read(Offset(0), dst, flags);
         }
         let mut position = self.position.lock();
+        check_end(*position, dst.remaining())?;
         let n = self.file.read(Offset(*position), dst, flags)?;
         *position = position.saturating_add(n as u64);
         Ok(n)
@@ -81,6 +91,12 @@ impl OpenFile {
             return self.file.write(Offset(0), src, flags);
         }
         let mut position = self.position.lock();
+        if flags.contains(OpenFlags::APPEND) {
+            let (n, end) = self.file.append(src, flags)?;
+            *position = end;
+            return Ok(n);
+        }
+        check_end(*position, src.remaining())?;
         let n = self.file.write(Offset(*position), src, flags)?;
         *position = position.saturating_add(n as u64);
         Ok(n)
@@ -91,6 +107,7 @@ impl OpenFile {
         self.check_positioned()?;
         let flags = self.flags();
         self.check(flags.readable())?;
+        check_end(at.0, dst.remaining())?;
         self.file.read(at, dst, flags)
     }
 
@@ -99,7 +116,42 @@ impl OpenFile {
         self.check_positioned()?;
         let flags = self.flags();
         self.check(flags.writable())?;
+        check_end(at.0, src.remaining())?;
         self.file.write(at, src, flags)
+    }
+
+    /// ftruncate(2).
+    pub fn truncate(&self, size: u64) -> Result<(), FsError> {
+        self.check(true)?;
+        if self.flags().writable() { self.file.truncate(size) } else { Err(FsError::Invalid) }
+    }
+
+    /// fallocate(2).
+    pub fn allocate(&self, how: Allocate, range: Range<u64>) -> Result<(), FsError> {
+        self.check(self.flags().writable())?;
+        self.file.allocate(how, range)
+    }
+
+    /// flock(2): [`FsError::WouldBlock`] while another description's lock is in the way.
+    pub fn lock(&self, locks: &Arc<FileLocks>, exclusive: bool) -> Result<(), FsError> {
+        let metadata = self.file.metadata()?;
+        let key = (metadata.dev, metadata.ino);
+        locks.lock(key, self.owner(), exclusive)?;
+        *self.lock.lock() = Some((locks.clone(), key));
+        Ok(())
+    }
+
+    /// Gives the flock(2) lock back.
+    pub fn unlock(&self) {
+        let held = self.lock.lock().take();
+        if let Some((locks, key)) = held {
+            locks.unlock(key, self.owner());
+        }
+    }
+
+    /// Its address: no two descriptions that exist have the same.
+    fn owner(&self) -> Owner {
+        core::ptr::from_ref(self).addr()
     }
 
     fn check_positioned(&self) -> Result<(), FsError> {
@@ -123,5 +175,17 @@ impl OpenFile {
         let reached = self.file.read_dir(*position, emit)?;
         *position = reached;
         Ok(())
+    }
+}
+
+/// Positions are `off_t`: what a call moves must end within them.
+fn check_end(at: u64, len: usize) -> Result<(), FsError> {
+    let end = at.checked_add(len as u64).filter(|&end| end <= i64::MAX as u64);
+    end.map(|_| ()).ok_or(FsError::Invalid)
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.unlock();
     }
 }

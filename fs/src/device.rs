@@ -2,7 +2,7 @@
 //!
 //! [`vfs`](crate::vfs) asks [`Devices`] when a character device node is opened. Numbers are Linux's (devices.txt).
 
-use crate::{Console, File, FsError, Metadata, NodeRef, Offset, SeekFrom, Sink, Source};
+use crate::{Console, File, FsError, Metadata, NodeRef, Offset, Pinned, SeekFrom, Sink, Source};
 use abi::{OpenFlags, PollEvents};
 use alloc::sync::Arc;
 use mm::user::UserMemory;
@@ -151,14 +151,14 @@ impl Devices {
 
 /// An open device node.
 pub struct DeviceFile {
-    node: NodeRef,
+    node: Pinned,
     device: Device,
 }
 
 impl DeviceFile {
     /// The device opened through `node`.
     pub fn new(node: NodeRef, device: Device) -> Self {
-        DeviceFile { node, device }
+        DeviceFile { node: Pinned::new(node), device }
     }
 }
 
@@ -199,7 +199,7 @@ impl File for DeviceFile {
     }
 
     fn node(&self) -> Option<&NodeRef> {
-        Some(&self.node)
+        Some(self.node.node())
     }
 }
 

@@ -1,13 +1,13 @@
 //! [`Directory`]: an open directory of any file system.
 
 use crate::file::seek_in;
-use crate::{DirEntry, File, FsError, Metadata, NodeRef, Offset, SeekFrom, Sink, Source};
+use crate::{DirEntry, File, FsError, Metadata, NodeRef, Offset, Pinned, SeekFrom, Sink, Source};
 use abi::{Mode, OpenFlags};
 
 /// An open directory. Positions: 0 is before `.`, 1 before `..`, n + 2 before the n-th entry.
 #[derive(Debug)]
 pub struct Directory {
-    node: NodeRef,
+    node: Pinned,
     /// The node of `..`, over mount points.
     parent_ino: u64,
 }
@@ -15,7 +15,7 @@ pub struct Directory {
 impl Directory {
     /// Opens `node`, a directory.
     pub fn new(node: NodeRef, parent: &NodeRef) -> Result<Self, FsError> {
-        Ok(Directory { node, parent_ino: parent.metadata()?.ino })
+        Ok(Directory { node: Pinned::new(node), parent_ino: parent.metadata()?.ino })
     }
 }
 
@@ -44,7 +44,12 @@ impl File for Directory {
     }
 
     fn read_dir(&self, position: u64, emit: &mut dyn FnMut(DirEntry<'_>) -> bool) -> Result<u64, FsError> {
-        let own = self.node.metadata()?.ino;
+        let metadata = self.node.metadata()?;
+        if metadata.nlink == 0 {
+            // Removed: not even `.` is left.
+            return Err(FsError::NotFound);
+        }
+        let own = metadata.ino;
         let mut reached = position;
         for (at, name, ino) in [(0, &b"."[..], own), (1, b"..", self.parent_ino)] {
             if reached == at {
@@ -67,6 +72,6 @@ impl File for Directory {
     }
 
     fn node(&self) -> Option<&NodeRef> {
-        Some(&self.node)
+        Some(self.node.node())
     }
 }

@@ -49,6 +49,18 @@ pub enum FsError {
     NoMemory,
     /// Damaged data.
     Io,
+    /// The directory has entries.
+    NotEmpty,
+    /// The two names lie in different file systems.
+    CrossDevice,
+    /// In use as a mount point, or otherwise.
+    Busy,
+    /// Not allowed for anybody.
+    NotPermitted,
+    /// Too many names of one file.
+    TooManyLinks,
+    /// The file would become too large.
+    TooLarge,
 }
 
 impl fmt::Display for FsError {
@@ -76,6 +88,12 @@ impl fmt::Display for FsError {
             FsError::NotSupported => "operation not supported",
             FsError::NoMemory => "out of memory",
             FsError::Io => "damaged data",
+            FsError::NotEmpty => "directory not empty",
+            FsError::CrossDevice => "in different file systems",
+            FsError::Busy => "in use",
+            FsError::NotPermitted => "operation not permitted",
+            FsError::TooManyLinks => "too many links",
+            FsError::TooLarge => "file too large",
         })
     }
 }

@@ -7,6 +7,7 @@
 use crate::{FsError, NodeRef, Sink, Source};
 use abi::{OpenFlags, PollEvents};
 use alloc::sync::Arc;
+use core::ops::Range;
 use mm::{store::BackingStore, user::UserMemory};
 
 /// A position in a file, bytes from its start. Files without positions ignore it.
@@ -26,6 +27,21 @@ pub enum SeekFrom {
     Data(i64),
     /// The next hole at or after the offset.
     Hole(i64),
+}
+
+/// What fallocate(2) does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allocate {
+    /// Makes room; the file grows to the range's end.
+    Extend,
+    /// Makes room; the size stays.
+    KeepSize,
+    /// Gives back the room; the range reads as zeros, the size stays.
+    PunchHole,
+    /// Zeros the range; the file grows to its end.
+    Zero,
+    /// Zeros the range; the size stays.
+    ZeroKeepSize,
 }
 
 /// What stat(2) tells.
@@ -51,8 +67,20 @@ pub struct Metadata {
     pub block_size: u32,
     /// 512-byte units on disk.
     pub blocks: u64,
-    /// Last change, nanoseconds since 1970; also given as access and status change time.
+    /// Last change of the content, nanoseconds since 1970.
     pub mtime_ns: u64,
+    /// Last access; `None` where only `mtime_ns` is kept.
+    pub atime_ns: Option<u64>,
+    /// Last change of anything; `None` where only `mtime_ns` is kept.
+    pub ctime_ns: Option<u64>,
+}
+
+impl Metadata {
+    /// Last access, change of the content, change of anything.
+    pub fn times(&self) -> [u64; 3] {
+        let mtime = self.mtime_ns;
+        [self.atime_ns.unwrap_or(mtime), mtime, self.ctime_ns.unwrap_or(mtime)]
+    }
 }
 
 /// One entry of a directory.
@@ -83,6 +111,26 @@ pub trait File: Send + Sync {
 
     /// Moves bytes from `src` into the file; returns how many.
     fn write(&self, at: Offset, src: &mut dyn Source, flags: OpenFlags) -> Result<usize, FsError>;
+
+    /// Moves bytes from `src` to the file's end (O_APPEND); returns how many, and the position behind them.
+    fn append(&self, src: &mut dyn Source, flags: OpenFlags) -> Result<(usize, u64), FsError> {
+        Ok((self.write(Offset(0), src, flags)?, 0))
+    }
+
+    /// Cuts or extends the file (ftruncate(2)).
+    fn truncate(&self, _size: u64) -> Result<(), FsError> {
+        Err(FsError::Invalid)
+    }
+
+    /// Makes or gives back room for `range` (fallocate(2)).
+    fn allocate(&self, _how: Allocate, _range: Range<u64>) -> Result<(), FsError> {
+        Err(FsError::NoDevice)
+    }
+
+    /// Brings the content to where it lasts; what lives in memory is there. Files without content cannot.
+    fn sync(&self) -> Result<(), FsError> {
+        if self.node().is_some() { Ok(()) } else { Err(FsError::Invalid) }
+    }
 
     /// The new position for a seek from `position`.
     fn seek(&self, _to: SeekFrom, _position: u64) -> Result<u64, FsError> {

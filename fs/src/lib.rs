@@ -6,7 +6,7 @@
 //!   the flags that descriptors share;
 //! - [`node`]: [`FileSystem`](node::FileSystem) and [`NodeRef`](node::NodeRef), the tree that paths are looked up in;
 //! - [`vfs`]: mounts, path lookup and opening;
-//! - [`archive`]: the read-only root from the image's archive; [`devfs`] and [`device`]: `/dev`;
+//! - [`archive`]: the read-only tree of the image's archive; [`memfs`]: trees in memory, with or without an archive below; [`devfs`] and [`device`]: `/dev`;
 //! - [`console`] and [`tty`]: the program's terminal.
 //!
 //! Failures are [`FsError`]; which error number each becomes is decided in `syscall`.
@@ -24,6 +24,8 @@ pub mod directory;
 mod error;
 pub mod file;
 pub mod io;
+pub mod locks;
+pub mod memfs;
 pub mod node;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -33,7 +35,11 @@ pub mod vfs;
 pub use console::{Console, ConsoleDevice, ConsoleOptions};
 pub use description::OpenFile;
 pub use error::FsError;
-pub use file::{DirEntry, File, Metadata, Offset, SeekFrom};
+pub use file::{Allocate, DirEntry, File, Metadata, Offset, SeekFrom};
 pub use io::{Sink, SliceSink, SliceSource, Source, UserSink, UserSource};
-pub use node::{FileSystem, NodeId, NodeKind, NodeRef};
+pub use memfs::MemFs;
+pub use node::{
+    Clock, FileSystem, FsStatistics, NewNode, NodeId, NodeKind, NodeRef, Pinned, RenameMode, SetAttributes,
+    SetTime,
+};
 pub use vfs::Vfs;

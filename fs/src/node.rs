@@ -1,7 +1,8 @@
 //! [`FileSystem`] and [`NodeRef`]: the trees that paths are looked up in.
 //!
 //! Called by [`vfs`](crate::vfs). A node is a number in its file system, so that walking a path allocates nothing: the walk
-//! moves from number to number and only its result takes a reference on the file system.
+//! moves from number to number and only its result takes a reference on the file system. Whoever keeps a node longer than a
+//! call holds it [`Pinned`]: a file system that can be written gives up a node when its last name and its last pin are gone.
 
 use crate::{DirEntry, File, FsError, Metadata};
 use abi::{Mode, OpenFlags};
@@ -38,6 +39,84 @@ impl NodeKind {
     }
 }
 
+/// What a new node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewNode<'a> {
+    /// Type and permissions.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group, unless the directory hands down its own (S_ISGID).
+    pub gid: u32,
+    /// Device number, for device nodes.
+    pub rdev: u64,
+    /// Target, for symbolic links.
+    pub target: &'a [u8],
+}
+
+impl NewNode<'_> {
+    /// A node of root's with the given type and permissions.
+    pub fn of_mode(mode: u32) -> Self {
+        NewNode { mode, uid: 0, gid: 0, rdev: 0, target: b"" }
+    }
+}
+
+/// A time to set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetTime {
+    /// The present.
+    Now,
+    /// Nanoseconds since 1970.
+    At(u64),
+}
+
+/// Attributes to change; `None` stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetAttributes {
+    /// Permissions, without type.
+    pub mode: Option<u32>,
+    /// Owner.
+    pub uid: Option<u32>,
+    /// Group.
+    pub gid: Option<u32>,
+    /// Last access.
+    pub atime: Option<SetTime>,
+    /// Last change of the content.
+    pub mtime: Option<SetTime>,
+}
+
+/// What a rename does with a name that exists (renameat2(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenameMode {
+    /// Replaces it.
+    Replace,
+    /// Fails.
+    NoReplace,
+    /// Swaps the two.
+    Exchange,
+}
+
+/// What statfs(2) tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FsStatistics {
+    /// The type's magic number.
+    pub magic: u64,
+    /// Size, in pages.
+    pub blocks: u64,
+    /// Free pages.
+    pub free: u64,
+    /// Nodes there can be; 0 where there is no limit.
+    pub nodes: u64,
+    /// Nodes that can still be made.
+    pub free_nodes: u64,
+}
+
+/// The wall clock, for the times of files.
+pub trait Clock: Send + Sync {
+    /// Nanoseconds since 1970.
+    fn now_ns(&self) -> u64;
+}
+
 /// A tree of nodes.
 pub trait FileSystem: Send + Sync {
     /// Its number, different from every other file system's: `st_dev`.
@@ -63,8 +142,8 @@ pub trait FileSystem: Send + Sync {
     /// Appends a symbolic link's target to `out`.
     fn read_link(&self, node: NodeId, out: &mut Vec<u8>) -> Result<(), FsError>;
 
-    /// The entries of a directory after the first `skip`, without `.` and `..`, to `emit` until it returns false. Each entry's
-    /// `next` counts from 1 for the first.
+    /// The entries of a directory without `.` and `..`, to `emit` until it returns false. `skip` is 0 for all of them, or the
+    /// `next` of the entry after which to go on. Entries come by growing `next`, and one keeps its own while it exists.
     fn read_dir(
         &self,
         dir: NodeId,
@@ -77,6 +156,52 @@ pub trait FileSystem: Send + Sync {
 
     /// Whether nothing in it can be changed.
     fn is_read_only(&self) -> bool;
+
+    /// What statfs(2) tells.
+    fn statistics(&self) -> FsStatistics {
+        FsStatistics::default()
+    }
+
+    /// Keeps a node while it is in use, even without a name.
+    fn pin(&self, _node: NodeId) {}
+
+    /// Takes back one [`pin`](Self::pin).
+    fn unpin(&self, _node: NodeId) {}
+
+    /// Makes a node `name` in a directory.
+    fn create(&self, _dir: NodeId, _name: &[u8], _new: &NewNode<'_>) -> Result<NodeId, FsError> {
+        Err(FsError::ReadOnly)
+    }
+
+    /// Makes a regular file without a name, pinned once. With `linkable` it may get a name (O_TMPFILE).
+    fn create_unnamed(&self, _dir: NodeId, _new: &NewNode<'_>, _linkable: bool) -> Result<NodeId, FsError> {
+        Err(FsError::NotSupported)
+    }
+
+    /// Gives a node that is no directory one more name.
+    fn link(&self, _node: NodeId, _dir: NodeId, _name: &[u8]) -> Result<(), FsError> {
+        Err(FsError::ReadOnly)
+    }
+
+    /// Removes a name of a node that is no directory.
+    fn unlink(&self, _dir: NodeId, _name: &[u8]) -> Result<(), FsError> {
+        Err(FsError::ReadOnly)
+    }
+
+    /// Removes an empty directory.
+    fn remove_dir(&self, _dir: NodeId, _name: &[u8]) -> Result<(), FsError> {
+        Err(FsError::ReadOnly)
+    }
+
+    /// Moves the entry `from` (directory and name) to `to`.
+    fn rename(&self, _from: (NodeId, &[u8]), _to: (NodeId, &[u8]), _mode: RenameMode) -> Result<(), FsError> {
+        Err(FsError::ReadOnly)
+    }
+
+    /// Changes attributes.
+    fn set_attributes(&self, _node: NodeId, _set: &SetAttributes) -> Result<(), FsError> {
+        Err(FsError::ReadOnly)
+    }
 }
 
 /// A node of a file system.
@@ -117,5 +242,41 @@ impl Eq for NodeRef {}
 impl core::fmt::Debug for NodeRef {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "NodeRef({}:{})", self.fs.device(), self.id)
+    }
+}
+
+/// A node that stays while this exists.
+pub struct Pinned(NodeRef);
+
+impl Pinned {
+    /// Pins a node.
+    pub fn new(node: NodeRef) -> Self {
+        node.fs.pin(node.id);
+        Pinned(node)
+    }
+
+    /// The node.
+    pub fn node(&self) -> &NodeRef {
+        &self.0
+    }
+}
+
+impl core::ops::Deref for Pinned {
+    type Target = NodeRef;
+
+    fn deref(&self) -> &NodeRef {
+        &self.0
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        self.0.fs.unpin(self.0.id);
+    }
+}
+
+impl core::fmt::Debug for Pinned {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.fmt(f)
     }
 }

@@ -7,7 +7,9 @@ use crate::console::{Console, ConsoleDevice, ConsoleOptions};
 use crate::devfs::DevFs;
 use crate::device::{Devices, RandomSource};
 use crate::vfs::Vfs;
+use crate::{Clock, MemFs};
 use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
+use core::sync::atomic::{AtomicU64, Ordering};
 use image_format::newc::{Metadata, Writer};
 use sync::Mutex;
 
@@ -73,15 +75,35 @@ impl RandomSource for FakeRandom {
     }
 }
 
-/// A tree over `members`, with devices on /dev if the archive has that directory, and the console's other end.
+/// A clock that moves by a second at each look.
+#[derive(Default)]
+pub struct FakeClock(AtomicU64);
+
+impl Clock for FakeClock {
+    fn now_ns(&self) -> u64 {
+        1_700_000_001_000_000_000 + self.0.fetch_add(1_000_000_000, Ordering::Relaxed)
+    }
+}
+
+/// Bytes of content that the root of a [`tree`] takes.
+pub const TREE_BYTES: u64 = 1 << 20;
+
+/// A tree over `members`, which can be written, with devices on /dev and another, read-only tree of a file and a directory on /ro
+/// if the archive has those directories, and the console's other end.
 pub fn tree(members: &[Member<'_>], options: ConsoleOptions) -> (Vfs, Arc<Console>, &'static FakeLine) {
     let bytes: &'static [u8] = Vec::leak(archive(members));
     let line: &'static FakeLine = Box::leak(Box::default());
     let console = Console::new(line, options);
     let root = ArchiveFs::new(bytes, None, 1).expect("a good archive");
+    let root = MemFs::over(root, TREE_BYTES, Arc::<FakeClock>::default());
     let mut vfs = Vfs::new(root, Devices::new(Arc::new(FakeRandom), console.clone()));
     if members.iter().any(|member| member.0 == "dev") {
         vfs.mount(b"/dev", DevFs::new(2, 0)).expect("/dev is there");
+    }
+    if members.iter().any(|member| member.0 == "ro") {
+        let bytes = Vec::leak(archive(&[("dir", 0o40755, b""), ("file", 0o100644, b"content")]));
+        let fs = ArchiveFs::new(bytes, None, 3).expect("a good archive");
+        vfs.mount(b"/ro", fs).expect("/ro is there");
     }
     (vfs, console, line)
 }

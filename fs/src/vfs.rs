@@ -6,7 +6,10 @@
 
 use crate::device::{DeviceFile, Devices};
 use crate::directory::Directory;
-use crate::{File, FileSystem, FsError, Metadata, NodeKind, NodeRef, OpenFile, Sink, Source};
+use crate::locks::FileLocks;
+use crate::{
+    File, FileSystem, FsError, Metadata, NewNode, NodeKind, NodeRef, OpenFile, Pinned, Sink, Source,
+};
 use crate::{Offset, device::DeviceNumber};
 use abi::{NAME_MAX, OpenFlags, PATH_MAX};
 use alloc::{borrow::Cow, sync::Arc, vec::Vec};
@@ -21,6 +24,20 @@ pub enum Follow {
     Yes,
     /// Returns the link itself, unless a slash comes after it.
     No,
+    /// Returns the link itself, slash or not: for calls that make or remove the name.
+    Never,
+}
+
+/// Where a path leads.
+struct Walked {
+    /// The directory of the last component.
+    parent: NodeRef,
+    /// The last component; empty for the root, `.` or `..` possible.
+    name: Vec<u8>,
+    /// Whether slashes come after it.
+    slash: bool,
+    /// What it names, if it is there.
+    node: Option<NodeRef>,
 }
 
 struct Mount {
@@ -35,12 +52,13 @@ pub struct Vfs {
     root: NodeRef,
     mounts: Vec<Mount>,
     devices: Devices,
+    locks: Arc<FileLocks>,
 }
 
 impl Vfs {
     /// A tree with `root` as its root, whose character device nodes open the `devices`.
     pub fn new(root: Arc<dyn FileSystem>, devices: Devices) -> Self {
-        Vfs { root: NodeRef::root_of(root), mounts: Vec::new(), devices }
+        Vfs { root: NodeRef::root_of(root), mounts: Vec::new(), devices, locks: Arc::default() }
     }
 
     /// Mounts `fs` on the directory `path`.
@@ -53,6 +71,11 @@ impl Vfs {
         Ok(())
     }
 
+    /// The locks of flock(2).
+    pub fn locks(&self) -> &Arc<FileLocks> {
+        &self.locks
+    }
+
     /// The root directory.
     pub fn root(&self) -> &NodeRef {
         &self.root
@@ -60,6 +83,11 @@ impl Vfs {
 
     /// Finds `path`, relative to `base` unless it begins with a slash.
     pub fn lookup(&self, base: &NodeRef, path: &[u8], follow: Follow) -> Result<NodeRef, FsError> {
+        self.walk(base, path, follow)?.node.ok_or(FsError::NotFound)
+    }
+
+    /// Follows `path` to its last component, which need not be there.
+    fn walk(&self, base: &NodeRef, path: &[u8], follow: Follow) -> Result<Walked, FsError> {
         if path.is_empty() {
             return Err(FsError::NotFound);
         }
@@ -74,29 +102,44 @@ impl Vfs {
             let (name, end) = next_component(&rest, at);
             if name.is_empty() {
                 // Nothing but slashes was left: what was found must be a directory.
-                return self.require_directory(here);
+                let node = Some(self.require_directory(here.clone())?);
+                return Ok(Walked { parent: here, name: Vec::new(), slash: true, node });
             }
-            let last = end == rest.len();
+            let behind = rest.get(end..).unwrap_or_default();
+            let last = behind.iter().all(|&byte| byte == b'/');
+            let slash = !behind.is_empty();
             if here.kind()? != NodeKind::Directory {
                 return Err(FsError::NotDirectory);
             }
-            let next = self.step(&here, name)?;
-            if next.kind()? == NodeKind::Symlink && !(last && follow == Follow::No) {
+            let next = match self.step(&here, name) {
+                Ok(next) => next,
+                Err(FsError::NotFound) if last => {
+                    let name = name.to_vec();
+                    return Ok(Walked { parent: here, name, slash, node: None });
+                }
+                Err(error) => return Err(error),
+            };
+            let stays = last && (follow == Follow::Never || follow == Follow::No && !slash);
+            let kind = next.kind()?;
+            if kind == NodeKind::Symlink && !stays {
                 links += 1;
                 if links > MAX_LINKS {
                     return Err(FsError::Loop);
                 }
-                rest = Cow::Owned(expand(&next, rest.get(end..).unwrap_or_default())?);
+                rest = Cow::Owned(expand(&next, behind)?);
                 at = 0;
                 if rest.starts_with(b"/") {
                     here = self.root.clone();
                 }
                 continue;
             }
-            here = next;
             if last {
-                return Ok(here);
+                if slash && kind != NodeKind::Directory && follow != Follow::Never {
+                    return Err(FsError::NotDirectory);
+                }
+                return Ok(Walked { parent: here, name: name.to_vec(), slash, node: Some(next) });
             }
+            here = next;
             at = end;
         }
     }
@@ -162,36 +205,53 @@ impl Vfs {
         Ok(path)
     }
 
-    /// open(2).
-    pub fn open(&self, base: &NodeRef, path: &[u8], flags: OpenFlags) -> Result<Arc<OpenFile>, FsError> {
+    /// open(2). A file that is made has the type and attributes of `new`.
+    pub fn open(
+        &self,
+        base: &NodeRef,
+        path: &[u8],
+        flags: OpenFlags,
+        new: &NewNode<'_>,
+    ) -> Result<Arc<OpenFile>, FsError> {
         let creating = flags.contains(OpenFlags::CREAT) && !flags.contains(OpenFlags::PATH);
         let exclusive = creating && flags.contains(OpenFlags::EXCL);
         let follow = if flags.contains(OpenFlags::NOFOLLOW) || exclusive { Follow::No } else { Follow::Yes };
-        let node = match self.lookup(base, path, follow) {
-            Ok(_) if exclusive => return Err(FsError::Exists),
-            Ok(node) => node,
-            // A file that is not there would be created; every file system of this tree is read-only. Linux reports a
-            // missing directory before that.
-            Err(FsError::NotFound) if creating && self.parent_exists(base, path) => {
-                return Err(FsError::ReadOnly);
+        if creating && path.ends_with(b"/") {
+            // The directory before the name is looked at first.
+            self.walk(base, path, Follow::Never)?;
+            return Err(FsError::IsDirectory);
+        }
+        let walked = self.walk(base, path, follow)?;
+        match walked.node {
+            Some(_) if exclusive => Err(FsError::Exists),
+            Some(node) => Ok(OpenFile::new(self.open_node(&node, flags, creating)?, flags)),
+            None if !creating => Err(FsError::NotFound),
+            // A link whose target ends in a slash.
+            None if walked.slash => Err(FsError::IsDirectory),
+            None => {
+                let Walked { parent: NodeRef { fs, id: dir }, name, .. } = walked;
+                let id = fs.create(dir, &name, new)?;
+                let file = fs.open(id, flags.difference(OpenFlags::TRUNC))?;
+                Ok(OpenFile::new(file, flags))
             }
-            Err(error) => return Err(error),
-        };
-        let file = self.open_node(&node, flags, creating)?;
-        Ok(OpenFile::new(file, flags))
+        }
     }
 
-    fn parent_exists(&self, base: &NodeRef, path: &[u8]) -> bool {
-        let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
-        let trimmed = path.get(..end).unwrap_or_default();
-        match trimmed.iter().rposition(|&byte| byte == b'/') {
-            None => true,
-            Some(0) => true,
-            Some(slash) => self
-                .lookup(base, trimmed.get(..slash).unwrap_or_default(), Follow::Yes)
-                .and_then(|node| node.kind())
-                .is_ok_and(|kind| kind == NodeKind::Directory),
-        }
+    /// open(2) with O_TMPFILE: a file without a name in the file system of the directory `path`.
+    pub fn open_unnamed(
+        &self,
+        base: &NodeRef,
+        path: &[u8],
+        flags: OpenFlags,
+        new: &NewNode<'_>,
+    ) -> Result<Arc<OpenFile>, FsError> {
+        let follow = if flags.contains(OpenFlags::NOFOLLOW) { Follow::No } else { Follow::Yes };
+        let dir = self.require_directory(self.lookup(base, path, follow)?)?;
+        let id = dir.fs.create_unnamed(dir.id, new, !flags.contains(OpenFlags::EXCL))?;
+        let file = dir.fs.clone().open(id, flags);
+        // Made with a pin, which the open file now has its own of.
+        dir.fs.unpin(id);
+        Ok(OpenFile::new(file?, flags))
     }
 
     fn open_node(&self, node: &NodeRef, flags: OpenFlags, creating: bool) -> Result<Arc<dyn File>, FsError> {
@@ -200,7 +260,7 @@ impl Vfs {
             return Err(FsError::NotDirectory);
         }
         if flags.contains(OpenFlags::PATH) {
-            return Ok(Arc::new(PathOnly(node.clone())));
+            return Ok(Arc::new(PathOnly(Pinned::new(node.clone()))));
         }
         let writing = flags.writable() || flags.contains(OpenFlags::TRUNC);
         match kind {
@@ -241,7 +301,7 @@ fn expand(link: &NodeRef, rest: &[u8]) -> Result<Vec<u8>, FsError> {
 }
 
 /// A place in the tree opened with O_PATH.
-struct PathOnly(NodeRef);
+struct PathOnly(Pinned);
 
 impl File for PathOnly {
     fn metadata(&self) -> Result<Metadata, FsError> {
@@ -257,9 +317,15 @@ impl File for PathOnly {
     }
 
     fn node(&self) -> Option<&NodeRef> {
-        Some(&self.0)
+        Some(self.0.node())
+    }
+
+    fn sync(&self) -> Result<(), FsError> {
+        Err(FsError::BadMode)
     }
 }
+
+mod names;
 
 #[cfg(test)]
 mod tests;

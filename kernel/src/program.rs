@@ -11,7 +11,7 @@ use abi::regs::UserRegs;
 use fs::archive::ArchiveFs;
 use fs::devfs::DevFs;
 use fs::device::{Devices, RandomSource};
-use fs::{Console, ConsoleOptions, Vfs};
+use fs::{Clock, Console, ConsoleOptions, FileSystem, MemFs, Vfs};
 use image_format::cmdline::CommandLine;
 use mm::addr::PhysAddr;
 use mm::space::{Access, FaultError};
@@ -34,6 +34,8 @@ const DEFAULT_ENV: [(&str, &[u8]); 2] =
 /// Device numbers of the file systems.
 const ROOT_DEVICE: u64 = 1;
 const DEV_DEVICE: u64 = 5;
+/// Directories below the root that are file systems of their own, in memory: name, device number, permissions.
+const TEMPORARY: [(&[u8], u64, u32); 2] = [(b"tmp", 6, 0o1777), (b"run", 7, 0o755)];
 /// Status of a program that cannot be started, as a shell gives it: not found, not executable.
 const STATUS_NOT_FOUND: u8 = 127;
 const STATUS_NOT_EXECUTABLE: u8 = 126;
@@ -85,7 +87,7 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
     }
 }
 
-/// The image's files with the devices mounted on `/dev`.
+/// The image's files, which can be changed in memory, with the devices mounted on `/dev`.
 fn file_tree(
     archive: &'static [u8],
     at: u64,
@@ -97,8 +99,34 @@ fn file_tree(
             MACHINE.random(buf);
         }
     }
-    let root = ArchiveFs::new(archive, Some(PhysAddr(at)), ROOT_DEVICE)?;
+    struct WallClock;
+    impl Clock for WallClock {
+        fn now_ns(&self) -> u64 {
+            MACHINE.realtime_ns()
+        }
+    }
+    let archive = ArchiveFs::new(archive, Some(PhysAddr(at)), ROOT_DEVICE)?;
+    let half = MACHINE.memory().total / 2;
+    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    let root = MemFs::over(archive.clone(), half, clock.clone());
     let mut vfs = Vfs::new(root, Devices::new(Arc::new(MachineRandom), console.clone()));
+    for (name, device, mode) in TEMPORARY {
+        // What the image has there is not hidden: the root can be written too.
+        let empty = archive.lookup(archive.root(), name).is_ok_and(|dir| {
+            let mut empty = true;
+            let listed = archive.read_dir(dir, 0, &mut |_| {
+                empty = false;
+                false
+            });
+            listed.is_ok() && empty
+        });
+        if empty {
+            let fs = MemFs::new(device, half, clock.clone(), mode, platform::boot_time_ns());
+            if let Err(error) = vfs.mount(&[b"/", name].concat(), fs) {
+                log::warn!("/{} is not mounted: {error}", name.escape_ascii());
+            }
+        }
+    }
     if let Err(error) = vfs.mount(b"/dev", DevFs::new(DEV_DEVICE, platform::boot_time_ns())) {
         log::warn!("/dev is not mounted: {error}");
     }

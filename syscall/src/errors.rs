@@ -72,7 +72,13 @@ errors! {
         FsError::Interrupted => EINTR,
         FsError::NotSupported => EOPNOTSUPP,
         FsError::NoMemory => ENOMEM,
-        FsError::Io => EIO;
+        FsError::Io => EIO,
+        FsError::NotEmpty => ENOTEMPTY,
+        FsError::CrossDevice => EXDEV,
+        FsError::Busy => EBUSY,
+        FsError::NotPermitted => EPERM,
+        FsError::TooManyLinks => EMLINK,
+        FsError::TooLarge => EFBIG;
     MmError:
         MmError::Invalid => EINVAL,
         MmError::NoMemory => ENOMEM,

@@ -19,6 +19,7 @@ pub mod calls;
 mod context;
 pub mod dispatch;
 pub mod errors;
+pub mod files;
 mod prelude;
 pub mod strace;
 pub mod table;

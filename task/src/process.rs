@@ -15,7 +15,7 @@ use abi::{SigSet, Signal};
 use alloc::{sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use fs::console::SignalTarget;
-use fs::{NodeRef, OpenFile, Vfs};
+use fs::{NodeRef, OpenFile, Pinned, Vfs};
 use mm::addr::VirtAddr;
 use mm::space::{Access, AddressSpace, FaultError};
 use sync::{Mutex, MutexGuard};
@@ -48,7 +48,7 @@ pub struct Process {
     strace: AtomicBool,
     name: Mutex<[u8; NAME_LEN + 1]>,
     image: Mutex<Arc<ProgramImage>>,
-    cwd: Mutex<NodeRef>,
+    cwd: Mutex<Pinned>,
     files: Mutex<FdTable>,
     limits: Mutex<Limits>,
     space: Mutex<AddressSpace>,
@@ -86,7 +86,7 @@ impl Process {
             strace: AtomicBool::new(parts.strace),
             name: Mutex::new(name),
             image: Mutex::new(Arc::new(parts.image)),
-            cwd: Mutex::new(cwd),
+            cwd: Mutex::new(Pinned::new(cwd)),
             files: Mutex::new(FdTable::new()),
             limits: Mutex::new(parts.limits),
             space: Mutex::new(parts.space),
@@ -120,12 +120,14 @@ impl Process {
 
     /// The current directory.
     pub fn cwd(&self) -> NodeRef {
-        self.cwd.lock().clone()
+        self.cwd.lock().node().clone()
     }
 
     /// Changes the current directory.
     pub fn set_cwd(&self, dir: NodeRef) {
-        *self.cwd.lock() = dir;
+        let left = core::mem::replace(&mut *self.cwd.lock(), Pinned::new(dir));
+        // Its last use may have been this one: given up outside the lock.
+        drop(left);
     }
 
     /// The descriptors.

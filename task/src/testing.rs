@@ -220,6 +220,7 @@ pub const MEMBERS: &[Member<'static>] = &[
     ("etc/hosts", 0o100644, b"127.0.0.1 localhost\n"),
     ("etc/link", 0o120777, b"hosts"),
     ("etc/plain", 0o100644, b"no program"),
+    ("ro", 0o40755, b""),
     ("tmp", 0o41777, b""),
 ];
 

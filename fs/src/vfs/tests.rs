@@ -18,6 +18,7 @@ const MEMBERS: &[Member<'static>] = &[
     ("etc/self", 0o120777, b"self"),
     ("etc/gone", 0o120777, b"nowhere"),
     ("fifo", 0o10644, b""),
+    ("ro", 0o40755, b""),
     ("loop1", 0o120777, b"loop2"),
     ("loop2", 0o120777, b"loop1"),
     ("usr", 0o40755, b""),
@@ -108,19 +109,29 @@ fn a_chain_of_forty_links_is_the_limit() {
 #[test]
 fn opening() {
     let (vfs, _, _) = tree(MEMBERS, HOST);
-    let open = |path: &str, flags: OpenFlags| vfs.open(vfs.root(), path.as_bytes(), flags).map(|_| ());
+    let new = NewNode::of_mode(0o100644);
+    let open = |path: &str, flags: OpenFlags| vfs.open(vfs.root(), path.as_bytes(), flags, &new).map(|_| ());
     let read = OpenFlags::empty();
     let create = OpenFlags::CREAT | OpenFlags::WRONLY;
     for (path, flags, want) in [
         ("/etc/passwd", read, Ok(())),
-        ("/etc/passwd", OpenFlags::RDWR, Err(FsError::ReadOnly)),
-        ("/etc/passwd", OpenFlags::TRUNC, Err(FsError::ReadOnly)),
+        ("/ro/file", read, Ok(())),
+        ("/ro/file", OpenFlags::RDWR, Err(FsError::ReadOnly)),
+        ("/ro/file", OpenFlags::TRUNC, Err(FsError::ReadOnly)),
+        ("/ro/file", OpenFlags::CREAT, Ok(())),
+        ("/ro/file", create, Err(FsError::ReadOnly)),
+        ("/ro/new", create, Err(FsError::ReadOnly)),
+        ("/etc/passwd", OpenFlags::RDWR, Ok(())),
         ("/etc/passwd", OpenFlags::CREAT, Ok(())),
-        ("/etc/passwd", create, Err(FsError::ReadOnly)),
         ("/etc/passwd", create | OpenFlags::EXCL, Err(FsError::Exists)),
         ("/etc/passwd", OpenFlags::DIRECTORY, Err(FsError::NotDirectory)),
-        ("/etc/new", create, Err(FsError::ReadOnly)),
-        ("/new", create, Err(FsError::ReadOnly)),
+        ("/etc/new", create, Ok(())),
+        ("/etc/new", read, Ok(())),
+        ("/etc/gone", create, Ok(())),
+        ("/etc/nowhere", create | OpenFlags::EXCL, Err(FsError::Exists)),
+        ("/etc/self", create, Err(FsError::Loop)),
+        ("/newer/", create, Err(FsError::IsDirectory)),
+        ("/etc/new/x", create, Err(FsError::NotDirectory)),
         ("/no/new", create, Err(FsError::NotFound)),
         ("/etc", read, Ok(())),
         ("/etc", OpenFlags::DIRECTORY, Ok(())),
@@ -141,7 +152,8 @@ fn opening() {
 #[test]
 fn descriptions() {
     let (vfs, _, _) = tree(MEMBERS, HOST);
-    let file = vfs.open(vfs.root(), b"/etc/passwd", OpenFlags::CLOEXEC | OpenFlags::NONBLOCK).unwrap();
+    let new = NewNode::of_mode(0o100644);
+    let file = vfs.open(vfs.root(), b"/etc/passwd", OpenFlags::CLOEXEC | OpenFlags::NONBLOCK, &new).unwrap();
     assert_eq!(file.flags(), OpenFlags::NONBLOCK, "only what lasts is kept");
     file.set_flags(OpenFlags::APPEND | OpenFlags::RDWR);
     assert_eq!(file.flags(), OpenFlags::APPEND, "the access mode cannot change");
@@ -151,10 +163,10 @@ fn descriptions() {
     assert_eq!(file.read_at(Offset(1), &mut SliceSink::new(&mut buf)), Ok(3));
     assert_eq!(file.seek(SeekFrom::Current(0)), Ok(3));
     assert_eq!(file.write(&mut SliceSource::new(b"x")), Err(FsError::BadMode));
-    let path = vfs.open(vfs.root(), b"/etc/passwd", OpenFlags::PATH).unwrap();
+    let path = vfs.open(vfs.root(), b"/etc/passwd", OpenFlags::PATH, &new).unwrap();
     assert_eq!(path.read(&mut SliceSink::new(&mut buf)), Err(FsError::BadMode));
     assert_eq!(path.seek(SeekFrom::Start(0)), Err(FsError::BadMode));
-    let dir = vfs.open(vfs.root(), b"/dev", OpenFlags::empty()).unwrap();
+    let dir = vfs.open(vfs.root(), b"/dev", OpenFlags::empty(), &new).unwrap();
     assert_eq!(dir.read(&mut SliceSink::new(&mut buf)), Err(FsError::IsDirectory));
     let mut names = Vec::new();
     for _ in 0..4 {

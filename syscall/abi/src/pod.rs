@@ -94,6 +94,8 @@ mod structs {
         Termios { c_iflag, c_oflag, c_cflag, c_lflag, c_line, c_cc }
         Winsize { ws_row, ws_col, ws_xpixel, ws_ypixel }
         Utsname { sysname, nodename, release, version, machine, domainname }
+        StatFs { kind, bsize, blocks, bfree, bavail, files, ffree, fsid, namelen, frsize, flags, spare }
+        Flock { kind, whence, pad, start, len, pid, pad2 }
         Dirent64Head { ino, off, reclen, kind }
         UserRegs { r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs, rflags, rsp, ss }
     }

@@ -100,6 +100,56 @@ pub struct SysInfo {
     pub pad3: u32,
 }
 
+/// `struct statfs` of statfs(2).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct StatFs {
+    /// Magic number of the type.
+    pub kind: u64,
+    /// Preferred size of reads and writes.
+    pub bsize: u64,
+    /// Size, in `frsize` units.
+    pub blocks: u64,
+    /// Free of it.
+    pub bfree: u64,
+    /// Free for everybody.
+    pub bavail: u64,
+    /// Nodes.
+    pub files: u64,
+    /// Free nodes.
+    pub ffree: u64,
+    /// Number of the file system.
+    pub fsid: [u32; 2],
+    /// Longest name.
+    pub namelen: u64,
+    /// Unit of the sizes, bytes.
+    pub frsize: u64,
+    /// `ST_*`.
+    pub flags: u64,
+    /// Unused.
+    pub spare: [u64; 4],
+}
+
+/// `struct flock` of fcntl(2).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flock {
+    /// `F_RDLCK`, `F_WRLCK`, `F_UNLCK`.
+    pub kind: i16,
+    /// `SEEK_*`.
+    pub whence: i16,
+    /// Padding.
+    pub pad: u32,
+    /// Where the range begins.
+    pub start: i64,
+    /// Its length; 0 is to the end of the file, however long it gets.
+    pub len: i64,
+    /// Who holds a conflicting lock.
+    pub pid: i32,
+    /// Padding.
+    pub pad2: u32,
+}
+
 /// The fixed head of `struct linux_dirent64`; the NUL-terminated name follows at offset 19.
 #[repr(C, packed)]
 #[derive(Clone, Copy, Debug)]
@@ -133,5 +183,9 @@ mod tests {
         assert_eq!(offset_of!(SysInfo, totalhigh), offset_of!(system::sysinfo, totalhigh));
         assert_eq!(size_of::<Dirent64Head>(), offset_of!(general::linux_dirent64, d_name));
         assert_eq!(size_of::<Stat>(), 144);
+        assert_eq!(size_of::<StatFs>(), size_of::<general::statfs>());
+        assert_eq!(offset_of!(StatFs, namelen), offset_of!(general::statfs, f_namelen));
+        assert_eq!(size_of::<Flock>(), size_of::<general::flock>());
+        assert_eq!(offset_of!(Flock, pid), offset_of!(general::flock, l_pid));
     }
 }

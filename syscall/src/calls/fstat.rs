@@ -23,14 +23,10 @@ pub fn stat(metadata: &Metadata) -> Stat {
     stat.st_size = metadata.size as i64;
     stat.st_blksize = metadata.block_size.into();
     stat.st_blocks = metadata.blocks as i64;
-    let time = crate::time::timespec(metadata.mtime_ns);
-    for (seconds, nanoseconds) in [
-        (&mut stat.st_atime, &mut stat.st_atime_nsec),
-        (&mut stat.st_mtime, &mut stat.st_mtime_nsec),
-        (&mut stat.st_ctime, &mut stat.st_ctime_nsec),
-    ] {
-        (*seconds, *nanoseconds) = (time.tv_sec as u64, time.tv_nsec as u64);
-    }
+    let [atime, mtime, ctime] = metadata.times().map(crate::time::timespec);
+    (stat.st_atime, stat.st_atime_nsec) = (atime.tv_sec as u64, atime.tv_nsec as u64);
+    (stat.st_mtime, stat.st_mtime_nsec) = (mtime.tv_sec as u64, mtime.tv_nsec as u64);
+    (stat.st_ctime, stat.st_ctime_nsec) = (ctime.tv_sec as u64, ctime.tv_nsec as u64);
     stat
 }
 

@@ -11,7 +11,7 @@ impl Syscall for Open {
     const ARGS: &'static [ArgKind] = &[ArgKind::Path, ArgKind::OpenFlags, ArgKind::CreateMode(1)];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
-        Ok(Open(OpenAt::new(abi::AT_FDCWD, args.long::<0>(), args.uint::<1>())))
+        Ok(Open(OpenAt::new(abi::AT_FDCWD, args.long::<0>(), args.uint::<1>(), args.uint::<2>())))
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {

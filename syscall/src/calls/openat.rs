@@ -1,18 +1,23 @@
 //! openat(2): opens a file.
 
+use crate::files;
 use crate::prelude::*;
-use abi::{FdFlags, OpenFlags};
+use abi::{FdFlags, Mode, OpenFlags, general as raw};
 
-/// `openat(dirfd, path, flags, mode)`. The mode has no use: no file system of this tree creates files.
+/// O_TMPFILE is a bit of its own together with O_DIRECTORY.
+const TMPFILE: u32 = raw::O_TMPFILE & !raw::O_DIRECTORY;
+
+/// `openat(dirfd, path, flags, mode)`.
 pub struct OpenAt {
     dirfd: i32,
     path: u64,
     flags: OpenFlags,
+    mode: u32,
 }
 
 impl OpenAt {
     /// With the flags as given. A 64-bit kernel opens every file as a large one.
-    pub fn new(dirfd: i32, path: u64, flags: u32) -> Self {
+    pub fn new(dirfd: i32, path: u64, flags: u32, mode: u32) -> Self {
         let mut flags = OpenFlags::from_bits_retain(flags);
         if flags.contains(OpenFlags::PATH) {
             // With O_PATH only these count (open(2)).
@@ -20,7 +25,7 @@ impl OpenAt {
         } else {
             flags |= OpenFlags::LARGEFILE;
         }
-        OpenAt { dirfd, path, flags }
+        OpenAt { dirfd, path, flags, mode }
     }
 }
 
@@ -30,21 +35,27 @@ impl Syscall for OpenAt {
         &[ArgKind::Dir, ArgKind::Path, ArgKind::OpenFlags, ArgKind::CreateMode(2)];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
-        Ok(OpenAt::new(args.int::<0>(), args.long::<1>(), args.uint::<2>()))
+        Ok(OpenAt::new(args.int::<0>(), args.long::<1>(), args.uint::<2>(), args.uint::<3>()))
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        // O_TMPFILE is a bit of its own together with O_DIRECTORY.
-        let tmpfile = abi::general::O_TMPFILE & !abi::general::O_DIRECTORY;
         let path = ctx.path(self.path)?;
         let base = ctx.base(self.dirfd, &path)?;
-        if self.flags.bits() & tmpfile != 0 {
-            if !self.flags.contains(OpenFlags::DIRECTORY) || !self.flags.writable() {
+        let new = files::new_node(ctx, Mode::IFREG | self.mode & 0o7777, 0, b"");
+        let directory_or_new = OpenFlags::DIRECTORY | OpenFlags::CREAT;
+        let file = if self.flags.bits() & TMPFILE != 0 {
+            if !self.flags.contains(OpenFlags::DIRECTORY)
+                || self.flags.contains(OpenFlags::CREAT)
+                || !self.flags.writable()
+            {
                 return Err(Errno::EINVAL.into());
             }
-            return Err(Errno::EOPNOTSUPP.into());
-        }
-        let file = ctx.process.vfs.open(&base, &path, self.flags)?;
+            ctx.process.vfs.open_unnamed(&base, &path, self.flags.difference(OpenFlags::DIRECTORY), &new)?
+        } else if self.flags.contains(directory_or_new) {
+            return Err(Errno::EINVAL.into());
+        } else {
+            ctx.process.vfs.open(&base, &path, self.flags, &new)?
+        };
         let flags = if self.flags.contains(OpenFlags::CLOEXEC) { FdFlags::CLOEXEC } else { FdFlags::empty() };
         let limit = ctx.fd_limit();
         Ok(ctx.process.files().insert(file, flags, 0, limit)?.into())

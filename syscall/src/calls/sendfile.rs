@@ -1,8 +1,7 @@
 //! sendfile(2): moves bytes from one file to another inside the kernel.
 
+use crate::files;
 use crate::prelude::*;
-use abi::{Mode, OpenFlags};
-use fs::{FsError, Offset, OpenFile, Sink, SliceSource};
 
 /// `sendfile(out, in, offset, count)`.
 pub struct SendFile {
@@ -10,24 +9,6 @@ pub struct SendFile {
     input: i32,
     offset: UserPtr<i64>,
     count: usize,
-}
-
-/// A sink that writes what it gets to a file.
-struct FileSink<'a> {
-    file: &'a OpenFile,
-    remaining: usize,
-}
-
-impl Sink for FileSink<'_> {
-    fn remaining(&self) -> usize {
-        self.remaining
-    }
-
-    fn put(&mut self, src: &[u8]) -> Result<usize, FsError> {
-        let n = self.file.write(&mut SliceSource::new(src.get(..self.remaining).unwrap_or(src)))?;
-        self.remaining -= n.min(self.remaining);
-        Ok(n)
-    }
 }
 
 impl Syscall for SendFile {
@@ -40,27 +21,17 @@ impl Syscall for SendFile {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let start = self.offset.non_null().map(|ptr| ptr.read(ctx.memory())).transpose()?;
-        let start = start.map(u64::try_from).transpose().map_err(|_| Errno::EINVAL)?;
+        let start = files::offset(ctx, self.offset)?;
         let (input, output) = (ctx.file(self.input)?, ctx.file(self.output)?);
         if !input.flags().readable() || !output.flags().writable() {
             return Err(Errno::EBADF.into());
         }
-        // Only what could be mapped can be sent (sendfile(2)); callers fall back to read and write on EINVAL.
-        if Mode(input.file().metadata()?.mode).file_type() != Mode::IFREG
-            || output.flags().contains(OpenFlags::APPEND)
-        {
+        // Callers fall back to read and write on EINVAL.
+        if !files::is_regular(&input)? || files::appends(&output) {
             return Err(Errno::EINVAL.into());
         }
-        let mut sink = FileSink { file: &output, remaining: self.count };
-        let sent = match start {
-            None => input.read(&mut sink)?,
-            Some(start) => {
-                let sent = input.read_at(Offset(start), &mut sink)?;
-                self.offset.write(ctx.memory(), &(start.saturating_add(sent as u64) as i64))?;
-                sent
-            }
-        };
+        let sent = files::transfer((&input, start), (&output, None), self.count)?;
+        files::advance(ctx, self.offset, start, sent)?;
         Ok(sent as u64)
     }
 }

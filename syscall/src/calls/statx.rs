@@ -35,8 +35,10 @@ impl Syscall for Statx {
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let metadata = metadata(ctx, self.dirfd, self.path, self.flags)?;
-        let time = crate::time::timespec(metadata.mtime_ns);
-        let stamp = StatxTimestamp { tv_sec: time.tv_sec, tv_nsec: time.tv_nsec as u32, __reserved: 0 };
+        let stamps = metadata.times().map(|ns| {
+            let time = crate::time::timespec(ns);
+            StatxTimestamp { tv_sec: time.tv_sec, tv_nsec: time.tv_nsec as u32, __reserved: 0 }
+        });
         let rdev = DeviceNumber(metadata.rdev);
         let mut out: Buffer = abi::zeroed();
         out.stx_mask = raw::STATX_BASIC_STATS;
@@ -48,7 +50,7 @@ impl Syscall for Statx {
         out.stx_ino = metadata.ino;
         out.stx_size = metadata.size;
         out.stx_blocks = metadata.blocks;
-        (out.stx_atime, out.stx_mtime, out.stx_ctime) = (stamp, stamp, stamp);
+        [out.stx_atime, out.stx_mtime, out.stx_ctime] = stamps;
         (out.stx_rdev_major, out.stx_rdev_minor) = (rdev.major(), rdev.minor());
         out.stx_dev_minor = metadata.dev as u32;
         self.buffer.write(ctx.memory(), &out)?;

@@ -35,8 +35,8 @@ fn lines() {
         r#"openat(AT_FDCWD, "/etc/passwd", O_RDONLY) = -1 ENOENT (No such file or directory)"#
     );
     assert_eq!(
-        trace(&c, nr::OPENAT, &[cwd, c.string("x\"\\\u{1}7"), 0o102101, 0o644]),
-        r#"openat(AT_FDCWD, "x\"\\\0017", O_WRONLY|O_CREAT|O_APPEND|O_LARGEFILE, 0644) = -1 EROFS (Read-only file system)"#
+        trace(&c, nr::OPENAT, &[cwd, c.string("/ro/x\"\\\u{1}7"), 0o102101, 0o644]),
+        r#"openat(AT_FDCWD, "/ro/x\"\\\0017", O_WRONLY|O_CREAT|O_APPEND|O_LARGEFILE, 0644) = -1 EROFS (Read-only file system)"#
     );
     assert_eq!(
         trace(&c, nr::OPEN, &[c.string("/etc/hosts"), 0o2000000, 9]),

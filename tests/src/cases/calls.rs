@@ -19,6 +19,9 @@ pub fn cases() -> Vec<Case> {
         ours("clocks", Variant::Musl).case("calls/clocks/musl"),
         c("files").data().args(&["{data}"]).case("calls/files"),
         ours("files", Variant::Musl).data().args(&["{data}"]).case("calls/files/musl"),
+        c("writing").args(&["/tmp"]).case("calls/writing files in /tmp"),
+        c("writing").args(&["/var/tmp"]).case("calls/writing files in the root"),
+        ours("writing", Variant::Musl).args(&["/tmp"]).case("calls/writing files in /tmp/musl"),
     ];
     for variant in [Variant::Glibc, Variant::MuslPie] {
         cases.push(ours("regs", variant).case(format!("calls/registers/{variant}")));

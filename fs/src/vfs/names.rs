@@ -1,0 +1,125 @@
+//! Calls that make, remove and move names, on paths. What a file system decides alone is decided there; here are the rules about
+//! the path itself: its last component, the slashes behind it, and mount points.
+
+use super::{Follow, Vfs, Walked};
+use crate::{FileSystem, FsError, NewNode, NodeKind, NodeRef, RenameMode};
+use abi::Mode;
+use alloc::sync::Arc;
+
+/// What a last component must not be for the calls that make or remove a name.
+fn is_special(name: &[u8]) -> bool {
+    matches!(name, b"" | b"." | b"..")
+}
+
+/// A file system that the call would change.
+fn writable(node: &NodeRef) -> Result<&Arc<dyn FileSystem>, FsError> {
+    if node.fs.is_read_only() { Err(FsError::ReadOnly) } else { Ok(&node.fs) }
+}
+
+impl Vfs {
+    /// mkdir(2), mknod(2) and symlink(2): makes `path`.
+    pub fn create(&self, base: &NodeRef, path: &[u8], new: &NewNode<'_>) -> Result<(), FsError> {
+        let directory = Mode(new.mode).file_type() == Mode::IFDIR;
+        let walked = self.free_name(base, path, directory)?;
+        writable(&walked.parent)?.create(walked.parent.id, &walked.name, new)?;
+        Ok(())
+    }
+
+    /// A name that is free. Only a directory may be made with a slash behind its name.
+    fn free_name(&self, base: &NodeRef, path: &[u8], directory: bool) -> Result<Walked, FsError> {
+        let walked = self.walk(base, path, Follow::Never)?;
+        if walked.node.is_some() || is_special(&walked.name) {
+            return Err(FsError::Exists);
+        }
+        if walked.slash && !directory { Err(FsError::NotFound) } else { Ok(walked) }
+    }
+
+    /// link(2): makes `path` one more name of `node`.
+    pub fn link(&self, node: &NodeRef, base: &NodeRef, path: &[u8]) -> Result<(), FsError> {
+        let walked = self.free_name(base, path, false)?;
+        if walked.parent.fs.device() != node.fs.device() {
+            return Err(FsError::CrossDevice);
+        }
+        writable(&walked.parent)?.link(node.id, walked.parent.id, &walked.name)
+    }
+
+    /// unlink(2).
+    pub fn unlink(&self, base: &NodeRef, path: &[u8]) -> Result<(), FsError> {
+        let walked = self.walk(base, path, Follow::Never)?;
+        if is_special(&walked.name) {
+            return Err(FsError::IsDirectory);
+        }
+        let node = walked.node.ok_or(FsError::NotFound)?;
+        if walked.slash {
+            let directory = node.kind()? == NodeKind::Directory;
+            return Err(if directory { FsError::IsDirectory } else { FsError::NotDirectory });
+        }
+        let fs = writable(&walked.parent)?;
+        if node.kind()? == NodeKind::Directory {
+            return Err(FsError::IsDirectory);
+        }
+        fs.unlink(walked.parent.id, &walked.name)
+    }
+
+    /// rmdir(2).
+    pub fn remove_dir(&self, base: &NodeRef, path: &[u8]) -> Result<(), FsError> {
+        let walked = self.walk(base, path, Follow::Never)?;
+        match walked.name.as_slice() {
+            b"" => return Err(FsError::Busy),
+            b"." => return Err(FsError::Invalid),
+            b".." => return Err(FsError::NotEmpty),
+            _ => {}
+        }
+        let node = walked.node.ok_or(FsError::NotFound)?;
+        let fs = writable(&walked.parent)?;
+        if self.is_mounted(&node) {
+            return Err(FsError::Busy);
+        }
+        fs.remove_dir(walked.parent.id, &walked.name)
+    }
+
+    /// Whether `node` is the root of a mount.
+    fn is_mounted(&self, node: &NodeRef) -> bool {
+        *node == self.root || self.mounts.iter().any(|mount| mount.root == *node)
+    }
+
+    /// renameat2(2): moves `from` to `to`, each relative to its own base.
+    pub fn rename(
+        &self,
+        from: (&NodeRef, &[u8]),
+        to: (&NodeRef, &[u8]),
+        mode: RenameMode,
+    ) -> Result<(), FsError> {
+        let old = self.walk(from.0, from.1, Follow::Never)?;
+        let new = self.walk(to.0, to.1, Follow::Never)?;
+        if old.parent.fs.device() != new.parent.fs.device() {
+            return Err(FsError::CrossDevice);
+        }
+        if is_special(&old.name) {
+            return Err(FsError::Busy);
+        }
+        if is_special(&new.name) {
+            let exists = mode == RenameMode::NoReplace;
+            return Err(if exists { FsError::Exists } else { FsError::Busy });
+        }
+        let fs = writable(&old.parent)?;
+        let node = old.node.ok_or(FsError::NotFound)?;
+        if mode == RenameMode::NoReplace && new.node.is_some() {
+            return Err(FsError::Exists);
+        }
+        let is_directory = |node: &NodeRef| Ok(node.kind()? == NodeKind::Directory);
+        // A slash says "directory" (rename(2)); with Exchange behind the new name it speaks of what moves there.
+        let new_is_directory = match (&new.node, mode) {
+            (Some(node), RenameMode::Exchange) => is_directory(node)?,
+            (None, RenameMode::Exchange) => return Err(FsError::NotFound),
+            _ => is_directory(&node)?,
+        };
+        if !is_directory(&node)? && old.slash || !new_is_directory && new.slash {
+            return Err(FsError::NotDirectory);
+        }
+        if self.is_mounted(&node) || new.node.as_ref().is_some_and(|node| self.is_mounted(node)) {
+            return Err(FsError::Busy);
+        }
+        fs.rename((old.parent.id, &old.name), (new.parent.id, &new.name), mode)
+    }
+}

@@ -1,0 +1,68 @@
+//! copy_file_range(2): copies from file to file.
+
+use crate::files;
+use crate::prelude::*;
+use abi::{Mode, OpenFlags};
+
+/// `copy_file_range(in, inoffset, out, outoffset, length, flags)`.
+pub struct CopyFileRange {
+    input: i32,
+    inoffset: UserPtr<i64>,
+    output: i32,
+    outoffset: UserPtr<i64>,
+    length: usize,
+    flags: u32,
+}
+
+impl Syscall for CopyFileRange {
+    const NR: u32 = nr::COPY_FILE_RANGE;
+    const ARGS: &'static [ArgKind] =
+        &[ArgKind::Int, ArgKind::Ptr, ArgKind::Int, ArgKind::Ptr, ArgKind::Unsigned, ArgKind::Hex];
+
+    fn decode(args: &RawArgs) -> CallResult<Self> {
+        Ok(CopyFileRange {
+            input: args.int::<0>(),
+            inoffset: args.ptr::<1, _>(),
+            output: args.int::<2>(),
+            outoffset: args.ptr::<3, _>(),
+            length: args.size::<4>().min(abi::MAX_RW_COUNT),
+            flags: args.uint::<5>(),
+        })
+    }
+
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let (input, output) = (ctx.file(self.input)?, ctx.file(self.output)?);
+        let from = files::offset(ctx, self.inoffset)?;
+        let to = files::offset(ctx, self.outoffset)?;
+        if self.flags != 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        let (source, target) = (input.file().metadata()?, output.file().metadata()?);
+        let kinds = [&source, &target].map(|metadata| Mode(metadata.mode).file_type());
+        if kinds.contains(&Mode::IFDIR) {
+            return Err(Errno::EISDIR.into());
+        }
+        if kinds != [Mode::IFREG; 2] {
+            return Err(Errno::EINVAL.into());
+        }
+        if input.is_path_only() || output.is_path_only() {
+            return Err(Errno::EBADF.into());
+        }
+        if !input.flags().readable()
+            || !output.flags().writable()
+            || output.flags().contains(OpenFlags::APPEND)
+        {
+            return Err(Errno::EBADF.into());
+        }
+        let (start, place) = (files::position(&input, from)?, files::position(&output, to)?);
+        let length = (self.length as u64).min(source.size.saturating_sub(start));
+        let apart = start.saturating_add(length) <= place || place.saturating_add(length) <= start;
+        if (source.dev, source.ino) == (target.dev, target.ino) && !apart {
+            return Err(Errno::EINVAL.into());
+        }
+        let done = files::transfer((&input, from), (&output, to), length as usize)?;
+        files::advance(ctx, self.inoffset, from, done)?;
+        files::advance(ctx, self.outoffset, to, done)?;
+        Ok(done as u64)
+    }
+}

@@ -1,0 +1,60 @@
+//! fallocate(2): makes or gives back room in a file.
+
+use crate::prelude::*;
+use abi::{Mode, general as raw};
+use fs::Allocate;
+
+/// `fallocate(fd, mode, offset, length)`.
+pub struct FAllocate {
+    fd: i32,
+    mode: u32,
+    offset: i64,
+    length: i64,
+}
+
+const MODES: Names = names![
+    FALLOC_FL_KEEP_SIZE,
+    FALLOC_FL_PUNCH_HOLE,
+    FALLOC_FL_ZERO_RANGE,
+    FALLOC_FL_COLLAPSE_RANGE,
+    FALLOC_FL_INSERT_RANGE
+];
+
+impl Syscall for FAllocate {
+    const NR: u32 = nr::FALLOCATE;
+    const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::Bits(MODES), ArgKind::Long, ArgKind::Long];
+
+    fn decode(args: &RawArgs) -> CallResult<Self> {
+        Ok(FAllocate {
+            fd: args.int::<0>(),
+            mode: args.uint::<1>(),
+            offset: args.long::<2>() as i64,
+            length: args.long::<3>() as i64,
+        })
+    }
+
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let offset = u64::try_from(self.offset).map_err(|_| Errno::EINVAL)?;
+        let length = u64::try_from(self.length).ok().filter(|&length| length > 0).ok_or(Errno::EINVAL)?;
+        const KEEP: u32 = raw::FALLOC_FL_KEEP_SIZE;
+        const PUNCH_KEEP: u32 = raw::FALLOC_FL_PUNCH_HOLE | KEEP;
+        const ZERO_KEEP: u32 = raw::FALLOC_FL_ZERO_RANGE | KEEP;
+        let how = match self.mode {
+            0 => Allocate::Extend,
+            KEEP => Allocate::KeepSize,
+            PUNCH_KEEP => Allocate::PunchHole,
+            raw::FALLOC_FL_ZERO_RANGE => Allocate::Zero,
+            ZERO_KEEP => Allocate::ZeroKeepSize,
+            _ => return Err(Errno::EOPNOTSUPP.into()),
+        };
+        let file = ctx.file(self.fd)?;
+        if file.is_path_only() || !file.flags().writable() {
+            return Err(Errno::EBADF.into());
+        }
+        if Mode(file.file().metadata()?.mode).file_type() == Mode::IFIFO {
+            return Err(Errno::ESPIPE.into());
+        }
+        file.allocate(how, offset..offset.saturating_add(length))?;
+        Ok(0)
+    }
+}
