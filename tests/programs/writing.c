@@ -13,6 +13,9 @@
 #include <sys/time.h>
 #include <utime.h>
 
+#ifndef FALLOC_FL_ZERO_RANGE
+#define FALLOC_FL_ZERO_RANGE 0x10
+#endif
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE 1
 #define RENAME_EXCHANGE 2
@@ -21,6 +24,11 @@
 #define N(call) do { errno = 0; long n_ = (long)(call); show(#call, n_ < 0 ? -errno : n_); } while (0)
 
 static char all[65536];
+
+// Not every libc has renameat2.
+static int move2(int from, const char *old, int to, const char *new, unsigned flags) {
+    return (int)syscall(SYS_renameat2, from, old, to, new, flags);
+}
 
 static void state(const char *path) {
     struct stat st;
@@ -190,6 +198,10 @@ static void content(void) {
     lseek(fd, 3, SEEK_SET);
     show("writev", RAW(SYS_writev, fd, v, 3, 0, 0, 0));
     N(pread(fd, all, 14, 0));
+    show("pwritev", RAW(SYS_pwritev, fd, v, 3, 29000, 0, 0));
+    show("pwritev: negative", RAW(SYS_pwritev, fd, v, 3, -1, 0, 0));
+    show("preadv", RAW(SYS_preadv, fd, (&(struct iovec){all, 20}), 1, 28995, 0, 0));
+    printf("%.16s\n", all + 5);
     show("write: bad address", RAW(SYS_write, fd, 16, 5, 0, 0, 0));
     S(fsync(fd));
     S(fdatasync(fd));
@@ -299,16 +311,16 @@ static void moving(void) {
     state("d");
     S(rename("link", "d/moved"));
     state("d/moved");
-    S(renameat2(AT_FDCWD, "a", AT_FDCWD, "b", RENAME_NOREPLACE));
-    S(renameat2(AT_FDCWD, "a", AT_FDCWD, "a2", RENAME_NOREPLACE));
-    S(renameat2(AT_FDCWD, "a2", AT_FDCWD, "m", RENAME_EXCHANGE));
+    S(move2(AT_FDCWD, "a", AT_FDCWD, "b", RENAME_NOREPLACE));
+    S(move2(AT_FDCWD, "a", AT_FDCWD, "a2", RENAME_NOREPLACE));
+    S(move2(AT_FDCWD, "a2", AT_FDCWD, "m", RENAME_EXCHANGE));
     state("a2");
     state("m");
-    S(renameat2(AT_FDCWD, "a2", AT_FDCWD, "none", RENAME_EXCHANGE));
-    S(renameat2(AT_FDCWD, "d", AT_FDCWD, "d/hard", RENAME_EXCHANGE));
-    S(renameat2(AT_FDCWD, "d/hard", AT_FDCWD, "d", RENAME_EXCHANGE));
-    S(renameat2(AT_FDCWD, "a2", AT_FDCWD, "m", RENAME_EXCHANGE | RENAME_NOREPLACE));
-    S(renameat2(AT_FDCWD, "a2", AT_FDCWD, "m", 0x80));
+    S(move2(AT_FDCWD, "a2", AT_FDCWD, "none", RENAME_EXCHANGE));
+    S(move2(AT_FDCWD, "d", AT_FDCWD, "d/hard", RENAME_EXCHANGE));
+    S(move2(AT_FDCWD, "d/hard", AT_FDCWD, "d", RENAME_EXCHANGE));
+    S(move2(AT_FDCWD, "a2", AT_FDCWD, "m", RENAME_EXCHANGE | RENAME_NOREPLACE));
+    S(move2(AT_FDCWD, "a2", AT_FDCWD, "m", 0x80));
     int d = open("d", O_RDONLY | O_DIRECTORY);
     S(renameat(d, "hard", d, "soft"));
     S(unlinkat(d, "soft", 0));

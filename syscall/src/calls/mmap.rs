@@ -155,6 +155,10 @@ impl MMap {
         if !file.flags().readable() || (writing && !file.flags().writable()) {
             return Err(Errno::EACCES.into());
         }
+        // Mappings have copies of their own of what is in memory: one that could write would lose it, so there is none.
+        if shared && file.flags().writable() {
+            return Err(Errno::ENODEV.into());
+        }
         let store = file.file().backing().ok_or(Errno::ENODEV)?;
         // All of it is the file's: pages wholly behind its end cannot be accessed.
         Ok(Backing::File(FileBacking { store, offset: self.offset, file_len: self.len }))

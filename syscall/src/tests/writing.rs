@@ -53,6 +53,21 @@ fn writing() {
     assert_eq!(c.ok(nr::LSEEK, &[append, 0, 1]), 12, "at the end, wherever it was");
     assert_eq!(c.ok(nr::PWRITE64, &[append, BUF, 1, 0]), 1);
     assert_eq!(c.content(fd), b"hello hello!!");
+    c.put(BUF + 0x200, &[BUF, 2, BUF + 4, 3]);
+    c.memory().write(BUF, b"HE??LLO").unwrap();
+    assert_eq!(c.ok(nr::PWRITEV, &[fd, BUF + 0x200, 2, 0]), 5);
+    c.memory().write(BUF, &[0; 8]).unwrap();
+    assert_eq!(c.ok(nr::PREADV, &[fd, BUF + 0x200, 2, 1]), 5);
+    assert_eq!(c.bytes(BUF, 7), b"EL\0\0LO ");
+    c.memory().write(BUF, b"hello").unwrap();
+    c.ok(nr::PWRITE64, &[fd, BUF, 5, 0]);
+    for call in [nr::PREADV, nr::PWRITEV] {
+        c.fails(call, &[fd, BUF + 0x200, 2, u64::MAX], Errno::EINVAL);
+        c.fails(call, &[0, BUF + 0x200, 2, 0], Errno::ESPIPE);
+        c.fails(call, &[99, BUF + 0x200, 2, 0], Errno::EBADF);
+        c.fails(call, &[fd, BAD, 2, 0], Errno::EFAULT);
+    }
+    c.fails(nr::MMAP, &[0, 4096, 3, 1, fd, 0], Errno::ENODEV);
     c.ok(nr::FTRUNCATE, &[fd, 5]);
     c.ok(nr::TRUNCATE, &[c.string("/tmp/f"), 7]);
     assert_eq!(c.content(fd), b"hello\0\0");

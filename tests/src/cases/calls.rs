@@ -1,7 +1,26 @@
 //! Area: system calls. Results, errors, bad pointers, registers, memory, files, clocks.
 
-use crate::case::{Case, c, has, ours};
+use crate::case::{Case, Program, c, has, ours};
+use crate::compare::Text;
 use crate::compile::Variant;
+
+/// Filling the file system with `dir`.
+fn full(dir: &str) -> Program {
+    const OUTPUT: &str = "write to a full file system: ENOSPC
+nothing is free: 1
+all of it was written: 1
+the half of memory at most: 1
+overwriting works: 4
+growing does not: ENOSPC
+nor does fallocate: ENOSPC
+a hole needs nothing: 0
+memory for the program: 1
+unlinked but open: ENOSPC
+closed: 0
+all is free again: 1
+";
+    c("fullfs").args(&[dir]).memory(64).status(0).stdout(vec![Text::Is(OUTPUT.into())])
+}
 
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![
@@ -19,6 +38,9 @@ pub fn cases() -> Vec<Case> {
         ours("clocks", Variant::Musl).case("calls/clocks/musl"),
         c("files").data().args(&["{data}"]).case("calls/files"),
         ours("files", Variant::Musl).data().args(&["{data}"]).case("calls/files/musl"),
+        // Not natively: it would fill the disk.
+        full("/tmp").case("calls/a full file system"),
+        full("/var/tmp").case("calls/a full root"),
         c("writing").args(&["/tmp"]).case("calls/writing files in /tmp"),
         c("writing").args(&["/var/tmp"]).case("calls/writing files in the root"),
         ours("writing", Variant::Musl).args(&["/tmp"]).case("calls/writing files in /tmp/musl"),
