@@ -40,4 +40,9 @@ pub trait BackingStore: Send + Sync {
     /// read-only as it is. Asked only for pages that lie wholly inside the file. The frame stays valid and unchanged
     /// while the store exists.
     fn frame_at(&self, index: u64) -> Option<Frame>;
+
+    /// Whether page `index` is in memory (mincore(2)). Asked only for pages of which the file holds at least one byte.
+    fn is_resident(&self, _index: u64) -> bool {
+        true
+    }
 }

@@ -84,7 +84,9 @@ errors! {
         MmError::NoMemory => ENOMEM,
         MmError::Exists => EEXIST,
         MmError::Denied => EPERM,
-        MmError::Overflow => EOVERFLOW;
+        MmError::Overflow => EOVERFLOW,
+        MmError::NotMapped => EFAULT,
+        MmError::Access => EACCES;
     FaultError:
         FaultError::OutOfMemory => ENOMEM,
         _ => EFAULT;

@@ -2,7 +2,7 @@
 
 use super::AddressSpace;
 use crate::addr::{PAGE_SIZE, USER_END, VirtAddr, page_ceil};
-use crate::vma::{Backing, Prot, Vma, VmaFlags};
+use crate::vma::{Backing, Prot, Vma};
 
 impl AddressSpace {
     /// Sets where the heap begins; it is empty then. For the loader, once, after the program's segments are mapped.
@@ -47,7 +47,7 @@ impl AddressSpace {
         {
             return None;
         }
-        let (len, prot, flags) = (new_end - old_end, Prot::READ | Prot::WRITE, VmaFlags::empty());
+        let (len, prot, flags) = (new_end - old_end, Prot::READ | Prot::WRITE, self.future);
         self.check_limits(len, len).ok()?;
         self.check_commit(len, prot, flags).ok()?;
         if self.vmas.count() >= self.layout.max_map_count {
@@ -56,6 +56,8 @@ impl AddressSpace {
         let backing = Backing::Anonymous;
         self.vmas
             .insert(Vma { start: old_end, end: new_end, prot, flags, backing, name: Some("[heap]") })
-            .ok()
+            .ok()?;
+        self.fetch_locked(old_end, new_end, flags);
+        Some(())
     }
 }

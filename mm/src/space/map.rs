@@ -4,6 +4,10 @@ use super::{AddressSpace, MmError};
 use crate::addr::{USER_END, VirtAddr, is_page_aligned, page_ceil, page_floor};
 use crate::vma::{Backing, FileBacking, Prot, Vma, VmaFlags, is_data};
 
+/// Where mappings of MAP_32BIT go: the second GiB.
+const LOW_START: u64 = 1 << 30;
+const LOW_END: u64 = 2 << 30;
+
 /// Where a mapping goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Placement {
@@ -15,9 +19,11 @@ pub enum Placement {
     Fixed(VirtAddr),
     /// Exactly here, if it is free (MAP_FIXED_NOREPLACE).
     FixedNoReplace(VirtAddr),
+    /// Below 2 GiB (MAP_32BIT).
+    Low,
 }
 
-/// A private mapping to make.
+/// A mapping to make.
 #[derive(Clone, Debug)]
 pub struct MapRequest {
     /// Where.
@@ -62,7 +68,7 @@ impl AddressSpace {
         let backing = fit_backing(request.backing, len)?;
         let (start, replace) = self.place(request.at, len)?;
         let end = start.checked_add(len).ok_or(MmError::NoMemory)?;
-        let (prot, flags) = (request.prot, request.flags);
+        let (prot, flags) = (request.prot, request.flags | self.future);
 
         let replaced = self.bytes_within(start, end);
         self.check_limits(len - replaced, if is_data(prot, flags) { len - replaced } else { 0 })?;
@@ -104,7 +110,8 @@ impl AddressSpace {
     ///
     /// # Errors
     /// `Invalid`: unaligned address. `NoMemory`: a page of the range is not mapped (areas before the first hole
-    /// have been changed, as on Linux), the range wraps around, or a limit.
+    /// have been changed, as on Linux), the range wraps around, or a limit. `Access`: a shared area of a file that was
+    /// not opened for writing.
     pub fn protect(&mut self, addr: VirtAddr, len: u64, prot: Prot) -> Result<(), MmError> {
         if !addr.is_page_aligned() {
             return Err(MmError::Invalid);
@@ -117,6 +124,9 @@ impl AddressSpace {
         while at < end {
             let vma = self.vmas.find(VirtAddr(at)).ok_or(MmError::NoMemory)?;
             let stop = vma.end.min(end);
+            if prot.contains(Prot::WRITE) && vma.flags.contains(VmaFlags::NEVER_WRITE) {
+                return Err(MmError::Access);
+            }
             if vma.prot != prot {
                 let more_data = !vma.is_data() && is_data(prot, vma.flags);
                 let flags = vma.flags;
@@ -136,7 +146,7 @@ impl AddressSpace {
     }
 
     /// Chooses the start of a mapping of `len` bytes (a multiple of the page size) and whether it replaces others.
-    fn place(&self, at: Placement, len: u64) -> Result<(u64, bool), MmError> {
+    pub(super) fn place(&self, at: Placement, len: u64) -> Result<(u64, bool), MmError> {
         if len > USER_END {
             return Err(MmError::NoMemory);
         }
@@ -165,6 +175,10 @@ impl AddressSpace {
                 }
                 self.place(Placement::Anywhere, len)
             }
+            Placement::Low => {
+                let found = self.vmas.find_gap(len, LOW_START, LOW_END);
+                found.map(|start| (start, false)).ok_or(MmError::NoMemory)
+            }
             Placement::Anywhere => {
                 let found = self.vmas.find_gap(len, floor, self.layout.mmap_base);
                 // Between the base and the stack only when there is nothing below.
@@ -176,12 +190,12 @@ impl AddressSpace {
 
     /// Heuristic overcommit: a single request that exceeds all memory is refused (see [`super::Limits::commit`]).
     pub(super) fn check_commit(&self, len: u64, prot: Prot, flags: VmaFlags) -> Result<(), MmError> {
-        let counted = prot.contains(Prot::WRITE) && !flags.contains(VmaFlags::NORESERVE);
+        let counted = prot.contains(Prot::WRITE) && !flags.intersects(VmaFlags::NORESERVE | VmaFlags::SHARED);
         if counted && len > self.layout.limits.commit { Err(MmError::NoMemory) } else { Ok(()) }
     }
 
     /// Bytes mapped in `start..end`.
-    fn bytes_within(&self, start: u64, end: u64) -> u64 {
+    pub(super) fn bytes_within(&self, start: u64, end: u64) -> u64 {
         self.vmas.overlapping(start, end).map(|vma| vma.end.min(end) - vma.start.max(start)).sum()
     }
 }

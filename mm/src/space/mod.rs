@@ -9,10 +9,12 @@
 //! allocated at the first access, never by mapping.
 
 mod access;
+mod areas;
 mod brk;
 mod fault;
 mod layout;
 mod map;
+mod remap;
 #[cfg(test)]
 mod tests;
 
@@ -23,10 +25,12 @@ use crate::addr::{PAGE_SIZE, PhysAddr, USER_END, VirtAddr};
 #[cfg(doc)]
 use crate::paging::PageFlags;
 use crate::paging::{FrameBatch, FrameSource, PageTables};
-use crate::vma::{Vma, VmaMap};
+use crate::vma::{Vma, VmaFlags, VmaMap};
+pub use areas::Part;
 pub use fault::{Access, FaultError};
 pub use layout::{Layout, Limits, MAX_MAP_COUNT, MMAP_MIN_ADDR};
 pub use map::{MapRequest, Placement};
+pub use remap::RemapRequest;
 
 /// Why a change of the mappings is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +45,10 @@ pub enum MmError {
     Denied,
     /// File offset plus length is too large (EOVERFLOW).
     Overflow,
+    /// Nothing is mapped where the mapping to move must be, or not all of it (EFAULT).
+    NotMapped,
+    /// The file was not opened for what is asked (EACCES).
+    Access,
 }
 
 impl fmt::Display for MmError {
@@ -51,6 +59,8 @@ impl fmt::Display for MmError {
             Self::Exists => "address range is in use",
             Self::Denied => "address is too low to be mapped",
             Self::Overflow => "file offset is too large",
+            Self::NotMapped => "no such mapping",
+            Self::Access => "the mapped file does not allow it",
         })
     }
 }
@@ -66,6 +76,8 @@ pub struct AddressSpace {
     start_brk: u64,
     brk: u64,
     resident: u64,
+    /// What mlockall(MCL_FUTURE) gives to new areas.
+    future: VmaFlags,
 }
 
 impl fmt::Debug for AddressSpace {
@@ -78,7 +90,16 @@ impl AddressSpace {
     /// An empty address space. `tables` map nothing below [`USER_END`].
     #[must_use]
     pub fn new(tables: Box<dyn PageTables>, frames: &'static dyn FrameSource, layout: Layout) -> Self {
-        Self { tables, frames, vmas: VmaMap::new(), layout, start_brk: 0, brk: 0, resident: 0 }
+        Self {
+            tables,
+            frames,
+            vmas: VmaMap::new(),
+            layout,
+            start_brk: 0,
+            brk: 0,
+            resident: 0,
+            future: VmaFlags::empty(),
+        }
     }
 
     /// What the CPU loads to use this address space.
@@ -133,6 +154,7 @@ impl AddressSpace {
         self.tables.clear();
         self.vmas.clear();
         (self.start_brk, self.brk) = (0, 0);
+        self.future = VmaFlags::empty();
     }
 
     /// Empties the page tables of `start..end` and frees the frames.

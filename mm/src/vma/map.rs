@@ -6,7 +6,7 @@
 use alloc::collections::BTreeMap;
 use core::fmt;
 
-use super::{Prot, Vma};
+use super::{Prot, Vma, VmaFlags};
 use crate::addr::{USER_END, VirtAddr, is_page_aligned};
 
 /// A range is taken, or is not a range.
@@ -135,6 +135,16 @@ impl VmaMap {
 
     /// Sets the protection of what lies in `start..end`, splitting and joining areas. Both are page-aligned.
     pub fn protect(&mut self, start: u64, end: u64, prot: Prot) {
+        self.update(start, end, |vma| vma.prot = prot);
+    }
+
+    /// Sets and clears flags of what lies in `start..end`, splitting and joining areas. Both are page-aligned.
+    pub fn set_flags(&mut self, start: u64, end: u64, set: VmaFlags, clear: VmaFlags) {
+        self.update(start, end, |vma| vma.flags = (vma.flags - clear) | set);
+    }
+
+    /// Changes the protection or flags of what lies in `start..end`.
+    fn update(&mut self, start: u64, end: u64, change: impl Fn(&mut Vma)) {
         if start >= end {
             return;
         }
@@ -142,7 +152,7 @@ impl VmaMap {
         self.split(end);
         for (_, vma) in self.areas.range_mut(start..end) {
             self.data -= data_len(vma);
-            vma.prot = prot;
+            change(vma);
             self.data += data_len(vma);
         }
         self.join_around(start, end);

@@ -40,6 +40,26 @@ bitflags! {
         const GROWSDOWN = 1;
         /// Not counted against the commit limit (MAP_NORESERVE).
         const NORESERVE = 2;
+        /// Stores are seen by everybody who maps the same pages (MAP_SHARED).
+        const SHARED = 4;
+        /// Can never be made writable: shared, of a file that was not opened for writing.
+        const NEVER_WRITE = 8;
+        /// Its pages stay (mlock(2)).
+        const LOCKED = 16;
+        /// With [`LOCKED`](Self::LOCKED): pages stay from their first access on, nobody fetches them (MLOCK_ONFAULT).
+        const LOCK_ON_FAULT = 32;
+        /// fork leaves it out (MADV_DONTFORK).
+        const DONT_FORK = 64;
+        /// A child finds zeros (MADV_WIPEONFORK).
+        const WIPE_ON_FORK = 128;
+        /// Not part of a core dump (MADV_DONTDUMP).
+        const DONT_DUMP = 256;
+        /// Large pages are wanted (MADV_HUGEPAGE).
+        const HUGE_PAGES = 512;
+        /// Large pages are not wanted (MADV_NOHUGEPAGE).
+        const NO_HUGE_PAGES = 1024;
+        /// Equal pages may be merged (MADV_MERGEABLE).
+        const MERGEABLE = 2048;
     }
 }
 
@@ -50,7 +70,7 @@ impl From<abi::Prot> for Prot {
     }
 }
 
-/// The file part of a private file mapping.
+/// The file part of a mapping.
 #[derive(Clone)]
 pub struct FileBacking {
     /// The file.
@@ -66,7 +86,7 @@ pub struct FileBacking {
 pub enum Backing {
     /// Zeros.
     Anonymous,
-    /// A file, private: changes stay in the address space.
+    /// A file. Changes stay in the address space unless the area is [`VmaFlags::SHARED`].
     File(FileBacking),
 }
 
@@ -177,8 +197,19 @@ impl Vma {
         is_data(self.prot, self.flags)
     }
 
+    /// The backing of `len` bytes from the area's start on, and for more than there are: files go on, zeros too.
+    pub(crate) fn backing_for(&self, len: u64) -> Backing {
+        let mut backing = self.backing.part(0, len);
+        if let (Backing::File(old), Backing::File(new)) = (&self.backing, &mut backing)
+            && old.file_len >= self.len()
+        {
+            new.file_len = len;
+        }
+        backing
+    }
+
     /// The sub-range `start..end`, which must lie inside the area.
-    fn part(&self, start: u64, end: u64) -> Self {
+    pub(crate) fn part(&self, start: u64, end: u64) -> Self {
         let backing = self.backing.part(start - self.start, end - start);
         Self { start, end, prot: self.prot, flags: self.flags, backing, name: self.name }
     }
@@ -203,5 +234,5 @@ impl Vma {
 
 /// Whether private memory of this kind counts as data for RLIMIT_DATA.
 pub(crate) fn is_data(prot: Prot, flags: VmaFlags) -> bool {
-    prot.contains(Prot::WRITE) && !flags.contains(VmaFlags::GROWSDOWN)
+    prot.contains(Prot::WRITE) && !flags.intersects(VmaFlags::GROWSDOWN | VmaFlags::SHARED)
 }

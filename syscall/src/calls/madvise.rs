@@ -2,10 +2,9 @@
 
 use crate::prelude::*;
 use abi::general as raw;
-use alloc::vec::Vec;
-use mm::addr::{VirtAddr, is_page_aligned, page_ceil};
-use mm::space::{AddressSpace, FaultError, MapRequest, Placement};
-use mm::vma::{Backing, FileBacking, Vma};
+use mm::addr::{is_page_aligned, page_ceil};
+use mm::space::{AddressSpace, FaultError, Part};
+use mm::vma::{Prot, VmaFlags};
 
 /// `madvise(address, length, advice)`.
 pub struct MAdvise {
@@ -34,6 +33,7 @@ const ADVICE: Names = names![
     MADV_KEEPONFORK,
     MADV_COLD,
     MADV_PAGEOUT,
+    MADV_DONTNEED_LOCKED,
     MADV_POPULATE_READ,
     MADV_POPULATE_WRITE,
 ];
@@ -43,97 +43,98 @@ impl Syscall for MAdvise {
     const ARGS: &'static [ArgKind] = &[ArgKind::Ptr, ArgKind::Unsigned, ArgKind::Value(ADVICE)];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
-        let (addr, len) = (args.long::<0>(), args.long::<1>());
+        let (addr, len, advice) = (args.long::<0>(), args.long::<1>(), args.uint::<2>());
+        if !ADVICE.iter().any(|&(value, _)| value == u64::from(advice)) {
+            return Err(Errno::EINVAL.into());
+        }
         let len = page_ceil(len).ok_or(Errno::EINVAL)?;
         if !is_page_aligned(addr) || addr.checked_add(len).is_none() {
             return Err(Errno::EINVAL.into());
         }
-        Ok(MAdvise { addr, len, advice: args.uint::<2>() })
+        Ok(MAdvise { addr, len, advice })
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let mut space = ctx.process.space();
-        match self.advice {
-            raw::MADV_DONTNEED => self.each(&mut space, drop_pages),
-            // The pages may go at any time (madvise(2)): they go now.
-            raw::MADV_FREE => self.each(&mut space, |space, vma| match vma.backing {
-                Backing::Anonymous => drop_pages(space, vma),
-                Backing::File(_) => Err(Errno::EINVAL.into()),
-            }),
-            raw::MADV_POPULATE_READ | raw::MADV_POPULATE_WRITE => {
-                self.each(&mut space, |space, vma| match space.populate(VirtAddr(vma.start), vma.len()) {
-                    Err(FaultError::OutOfMemory) => Err(Errno::ENOMEM.into()),
-                    Err(_) => Err(Errno::EFAULT.into()),
-                    Ok(()) => Ok(()),
-                })
+        let end = self.addr.saturating_add(self.len);
+        let fetching = matches!(self.advice, raw::MADV_POPULATE_READ | raw::MADV_POPULATE_WRITE);
+        let mut hole = false;
+        let mut next = self.addr;
+        let whole = ctx.process.space().visit(self.addr, end, |space, part| {
+            // Fetching stops at the first hole; everything else goes on behind it.
+            hole |= part.start > next;
+            next = part.end;
+            if fetching && hole {
+                return Err(Errno::ENOMEM.into());
             }
-            // Hints without which everything is right too.
-            raw::MADV_NORMAL
-            | raw::MADV_RANDOM
-            | raw::MADV_SEQUENTIAL
-            | raw::MADV_WILLNEED
-            | raw::MADV_DONTFORK
-            | raw::MADV_DOFORK
-            | raw::MADV_MERGEABLE
-            | raw::MADV_UNMERGEABLE
-            | raw::MADV_HUGEPAGE
-            | raw::MADV_NOHUGEPAGE
-            | raw::MADV_DONTDUMP
-            | raw::MADV_DODUMP
-            | raw::MADV_WIPEONFORK
-            | raw::MADV_KEEPONFORK
-            | raw::MADV_COLD
-            | raw::MADV_PAGEOUT => self.each(&mut space, |_, _| Ok(())),
-            _ => Err(Errno::EINVAL.into()),
-        }
+            self.advise(space, part)
+        })?;
+        if whole { Ok(0) } else { Err(Errno::ENOMEM.into()) }
     }
 }
 
 impl MAdvise {
-    /// Applies `advise` to the parts of areas in the range; ENOMEM at the end if there were holes.
-    fn each(
-        &self,
-        space: &mut AddressSpace,
-        mut advise: impl FnMut(&mut AddressSpace, &Vma) -> CallResult<()>,
-    ) -> CallResult<u64> {
-        let end = self.addr.saturating_add(self.len);
-        let parts: Vec<Vma> = space
-            .vmas()
-            .skip_while(|vma| vma.end <= self.addr)
-            .take_while(|vma| vma.start < end)
-            .map(|vma| cut(vma, self.addr, end))
-            .collect();
-        let mut covered = self.addr;
-        let mut hole = false;
-        for part in &parts {
-            hole |= part.start > covered;
-            covered = part.end;
-            advise(space, part)?;
-        }
-        if hole || covered < end { Err(Errno::ENOMEM.into()) } else { Ok(0) }
+    /// Applies the advice to the part of one area.
+    fn advise(&self, space: &mut AddressSpace, part: Part) -> CallResult<()> {
+        let locked = part.flags.contains(VmaFlags::LOCKED);
+        let private = !part.flags.contains(VmaFlags::SHARED);
+        let none = VmaFlags::empty();
+        let (set, clear) = match self.advice {
+            raw::MADV_DONTNEED | raw::MADV_FREE | raw::MADV_COLD | raw::MADV_PAGEOUT | raw::MADV_REMOVE
+                if locked =>
+            {
+                return Err(Errno::EINVAL.into());
+            }
+            raw::MADV_DONTNEED | raw::MADV_DONTNEED_LOCKED => {
+                space.forget(part.start, part.end);
+                return Ok(());
+            }
+            raw::MADV_FREE if part.is_file => return Err(Errno::EINVAL.into()),
+            raw::MADV_FREE => {
+                // The pages may go at any time (madvise(2)): they go now.
+                space.forget(part.start, part.end);
+                return Ok(());
+            }
+            raw::MADV_REMOVE => return remove(space, part),
+            raw::MADV_POPULATE_READ => return fetch(space, part, false),
+            raw::MADV_POPULATE_WRITE => return fetch(space, part, true),
+            raw::MADV_DONTFORK => (VmaFlags::DONT_FORK, none),
+            raw::MADV_DOFORK => (none, VmaFlags::DONT_FORK),
+            raw::MADV_WIPEONFORK if part.is_file || !private => return Err(Errno::EINVAL.into()),
+            raw::MADV_WIPEONFORK => (VmaFlags::WIPE_ON_FORK, none),
+            raw::MADV_KEEPONFORK => (none, VmaFlags::WIPE_ON_FORK),
+            raw::MADV_DONTDUMP => (VmaFlags::DONT_DUMP, none),
+            raw::MADV_DODUMP => (none, VmaFlags::DONT_DUMP),
+            raw::MADV_MERGEABLE => (VmaFlags::MERGEABLE, none),
+            raw::MADV_UNMERGEABLE => (none, VmaFlags::MERGEABLE),
+            raw::MADV_HUGEPAGE => (VmaFlags::HUGE_PAGES, VmaFlags::NO_HUGE_PAGES),
+            raw::MADV_NOHUGEPAGE => (VmaFlags::NO_HUGE_PAGES, VmaFlags::HUGE_PAGES),
+            // Hints about the order of accesses and about swapping: without disk there is nothing to gain.
+            _ => (none, none),
+        };
+        Ok(space.set_flags(part, set, clear)?)
     }
 }
 
-/// The part of an area between two addresses.
-fn cut(vma: &Vma, start: u64, end: u64) -> Vma {
-    let mut part = vma.clone();
-    (part.start, part.end) = (vma.start.max(start), vma.end.min(end));
-    if let Backing::File(file) = &vma.backing {
-        let skip = part.start - vma.start;
-        part.backing = Backing::File(FileBacking {
-            store: file.store.clone(),
-            offset: file.offset.saturating_add(skip),
-            file_len: file.file_len.saturating_sub(skip).min(part.len()),
-        });
+/// MADV_POPULATE_READ, MADV_POPULATE_WRITE.
+fn fetch(space: &mut AddressSpace, part: Part, write: bool) -> CallResult<()> {
+    let allowed = if write { part.prot.contains(Prot::WRITE) } else { !part.prot.is_empty() };
+    if !allowed {
+        return Err(Errno::EINVAL.into());
     }
-    part
+    match space.fetch(part, write) {
+        Err(FaultError::OutOfMemory) => Err(Errno::ENOMEM.into()),
+        Err(_) => Err(Errno::EFAULT.into()),
+        Ok(()) => Ok(()),
+    }
 }
 
-/// Gives the pages of an area back, by mapping the same over it: the next access finds zeros or the file.
-fn drop_pages(space: &mut AddressSpace, vma: &Vma) -> CallResult<()> {
-    let Vma { start, prot, flags, name, .. } = *vma;
-    let at = Placement::Fixed(VirtAddr(start));
-    let backing = vma.backing.clone();
-    space.map(MapRequest { at, len: vma.len(), prot, backing, flags, name })?;
-    Ok(())
+/// MADV_REMOVE: punches a hole into a shared file.
+fn remove(_space: &mut AddressSpace, part: Part) -> CallResult<()> {
+    let writable = part.flags.contains(VmaFlags::SHARED) && !part.flags.contains(VmaFlags::NEVER_WRITE);
+    Err(match (part.is_file, writable) {
+        (false, _) => Errno::EINVAL,
+        (true, false) => Errno::EACCES,
+        (true, true) => Errno::EOPNOTSUPP,
+    }
+    .into())
 }

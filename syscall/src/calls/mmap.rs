@@ -89,12 +89,13 @@ impl Syscall for MMap {
         if self.len == 0 {
             return Err(Errno::EINVAL.into());
         }
-        // Huge pages that must be huge, and the low 2 GiB, are places without room here.
-        if self.flags.intersects(MapFlags::HUGETLB | MapFlags::BIT32) {
+        // No pages are set aside for it.
+        if self.flags.contains(MapFlags::HUGETLB) {
             return Err(Errno::ENOMEM.into());
         }
         let mut flags = VmaFlags::empty();
         flags.set(VmaFlags::GROWSDOWN, self.flags.contains(MapFlags::GROWSDOWN));
+        flags.set(VmaFlags::LOCKED, self.flags.contains(MapFlags::LOCKED));
         flags.set(VmaFlags::NORESERVE, self.flags.contains(MapFlags::NORESERVE));
         let request = MapRequest {
             at: self.placement(),
@@ -106,9 +107,11 @@ impl Syscall for MMap {
         };
         let mut space = ctx.process.space();
         let start = space.map(request)?;
-        if self.flags.intersects(MapFlags::POPULATE | MapFlags::LOCKED)
-            && !self.flags.contains(MapFlags::NONBLOCK)
-        {
+        let locked = space.find(start).is_some_and(|vma| {
+            vma.flags.contains(VmaFlags::LOCKED) && !vma.flags.contains(VmaFlags::LOCK_ON_FAULT)
+        });
+        let populate = self.flags.contains(MapFlags::POPULATE) && !self.flags.contains(MapFlags::NONBLOCK);
+        if locked || populate {
             // mmap(2): it does not fail when the mapping cannot be populated.
             let _ = space.populate(start, self.len);
         }
@@ -122,6 +125,8 @@ impl MMap {
             Placement::FixedNoReplace(VirtAddr(self.addr))
         } else if self.flags.contains(MapFlags::FIXED) {
             Placement::Fixed(VirtAddr(self.addr))
+        } else if self.flags.contains(MapFlags::BIT32) {
+            Placement::Low
         } else if page_floor(self.addr) == 0 {
             Placement::Anywhere
         } else {
@@ -145,7 +150,13 @@ impl MMap {
             _ => return Err(Errno::EINVAL.into()),
         };
         if self.flags.contains(MapFlags::ANONYMOUS) {
+            if shared && self.flags.contains(MapFlags::GROWSDOWN) {
+                return Err(Errno::EINVAL.into());
+            }
             return Ok(Backing::Anonymous);
+        }
+        if self.flags.contains(MapFlags::GROWSDOWN) {
+            return Err(Errno::EINVAL.into());
         }
         let file = ctx.file(self.fd)?;
         if file.is_path_only() {

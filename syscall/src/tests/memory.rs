@@ -127,3 +127,64 @@ fn limits_on_memory() {
     c.ok(nr::PRLIMIT64, &[0, raw::RLIMIT_AS.into(), at, 0]);
     c.fails(nr::MMAP, &[0, 1 << 20, RW, ANON, NO_FD, 0], Errno::ENOMEM);
 }
+
+#[test]
+fn moving_mappings() {
+    let c = Caller::new();
+    let at = map(&c, 3 * 4096);
+    c.put(at + 4096, &7u64);
+    let may_move = u64::from(raw::MREMAP_MAYMOVE);
+    let new = c.ok(nr::MREMAP, &[at, 3 * 4096, 6 * 4096, may_move]);
+    assert_eq!([c.get::<u64>(new + 4096), c.get(new + 5 * 4096)], [7, 0]);
+    let fixed = may_move | u64::from(raw::MREMAP_FIXED);
+    assert_eq!(c.ok(nr::MREMAP, &[new, 6 * 4096, 2 * 4096, fixed, 0x7000_0000]), 0x7000_0000);
+    assert_eq!(c.get::<u64>(0x7000_1000), 7);
+    let keep = may_move | u64::from(raw::MREMAP_DONTUNMAP);
+    let kept = c.ok(nr::MREMAP, &[0x7000_0000, 2 * 4096, 2 * 4096, keep]);
+    assert_eq!([c.get::<u64>(kept + 4096), c.get(0x7000_1000)], [7, 0]);
+    c.fails(nr::MREMAP, &[kept, 4096, 4096, 8], Errno::EINVAL);
+    c.fails(nr::MREMAP, &[kept, 4096, 4096, 1 << 32], Errno::EINVAL);
+    c.fails(nr::MREMAP, &[kept, 4096, 0, may_move], Errno::EINVAL);
+    c.fails(nr::MREMAP, &[BAD, 4096, 8192, may_move], Errno::EFAULT);
+    c.fails(nr::MREMAP, &[kept, 2 * 4096, 1 << 50, may_move], Errno::EINVAL);
+}
+
+#[test]
+fn locks_and_residency() {
+    let c = Caller::new();
+    let at = map(&c, 4 * 4096);
+    assert_eq!(c.ok(nr::MINCORE, &[at, 4 * 4096, super::STRINGS]), 0);
+    assert_eq!(c.bytes(super::STRINGS, 4), [0; 4]);
+    assert_eq!(c.ok(nr::MLOCK, &[at + 4096 + 9, 1]), 0);
+    assert_eq!(c.ok(nr::MLOCK2, &[at + 3 * 4096, 1, 1]), 0);
+    c.ok(nr::MINCORE, &[at, 4 * 4096, super::STRINGS]);
+    assert_eq!(c.bytes(super::STRINGS, 4), [0, 1, 0, 0]);
+    c.fails(nr::MINCORE, &[at + 1, 1, super::STRINGS], Errno::EINVAL);
+    c.fails(nr::MINCORE, &[at, 1, BAD], Errno::EFAULT);
+    c.fails(nr::MINCORE, &[at, u64::MAX, super::STRINGS], Errno::ENOMEM);
+    c.fails(nr::MINCORE, &[BAD, 1, super::STRINGS], Errno::ENOMEM);
+    c.fails(nr::MADVISE, &[at + 4096, 4096, raw::MADV_DONTNEED.into()], Errno::EINVAL);
+    c.fails(nr::MSYNC, &[at + 4096, 4096, raw::MS_INVALIDATE.into()], Errno::EBUSY);
+    assert_eq!(c.ok(nr::MUNLOCK, &[at, 4 * 4096]), 0);
+    assert_eq!(c.ok(nr::MSYNC, &[at, 4 * 4096, raw::MS_SYNC.into()]), 0);
+    for (nr, args, errno) in [
+        (nr::MLOCK2, [at, 1, 2], Errno::EINVAL),
+        (nr::MLOCK, [at, u64::MAX - 8191, 0], Errno::EINVAL),
+        (nr::MLOCK, [BAD, 1, 0], Errno::ENOMEM),
+        (nr::MUNLOCK, [BAD, 1, 0], Errno::ENOMEM),
+        (nr::MSYNC, [BAD, 1, 4], Errno::ENOMEM),
+        (nr::MSYNC, [at, 1, 5], Errno::EINVAL),
+        (nr::MSYNC, [at + 1, 1, 4], Errno::EINVAL),
+        (nr::MLOCKALL, [0, 0, 0], Errno::EINVAL),
+        (nr::MLOCKALL, [4, 0, 0], Errno::EINVAL),
+    ] {
+        c.fails(nr, &args, errno);
+    }
+    c.ok(nr::MPROTECT, &[at, 4096, 0]);
+    c.fails(nr::MLOCK, &[at, 1], Errno::ENOMEM);
+    assert_eq!(c.ok(nr::MLOCKALL, &[3]), 0);
+    let future = map(&c, 4096);
+    c.ok(nr::MINCORE, &[future, 4096, super::STRINGS]);
+    assert_eq!(c.bytes(super::STRINGS, 1), [1]);
+    assert_eq!(c.ok(nr::MUNLOCKALL, &[]), 0);
+}

@@ -5,6 +5,7 @@ mod calls;
 mod console;
 mod ends;
 mod machines;
+mod memory;
 mod options;
 mod rust;
 mod start;
@@ -27,6 +28,7 @@ pub fn quick() -> Vec<Case> {
         options::cases(),
         tools::cases(),
         vdso::cases(),
+        memory::cases(),
     ]
     .into_iter()
     .flatten()

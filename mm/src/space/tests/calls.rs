@@ -191,3 +191,121 @@ fn brk_moves_by_bytes_and_maps_by_pages() {
     space.clear();
     assert_eq!((space.brk(None), frames.allocated()), (VirtAddr(0), 0));
 }
+
+fn remap(page: u64, old: u64, new: u64) -> RemapRequest {
+    RemapRequest {
+        old: at(page),
+        old_len: old * PAGE_SIZE,
+        new_len: new * PAGE_SIZE,
+        may_move: true,
+        fixed: None,
+        keep_old: false,
+    }
+}
+
+#[test]
+fn mremap_moves_entries_and_not_content() {
+    let (frames, mut space) = setup();
+    map_anon(&mut space, 0, 4, RW);
+    map_anon(&mut space, 4, 1, Prot::READ);
+    space.write(at(3), b"moves").unwrap();
+    let used = frames.allocated();
+    let before = space.tables.query(at(3)).unwrap();
+    let request = remap(0, 4, 6);
+    let new = space.remap(request).unwrap();
+    assert_eq!(space.tables.query(VirtAddr(new.0 + 3 * PAGE_SIZE)), Some(before));
+    assert_eq!((frames.allocated(), space.resident_pages()), (used + 1, 1), "one table more");
+    assert_eq!(ranges(&space)[0], (4, 5));
+    // Back to where it was, shorter.
+    let back = RemapRequest { fixed: Some(at(0)), old: new, ..remap(0, 6, 4) };
+    assert_eq!(space.remap(back), Ok(at(0)));
+    assert_eq!(bytes(&mut space, at(3), 5), b"moves");
+    assert_eq!(ranges(&space), [(0, 4), (4, 5)]);
+    // The old area can stay: empty.
+    let keep = RemapRequest { keep_old: true, fixed: Some(at(100)), ..remap(0, 4, 4) };
+    assert_eq!(space.remap(keep), Ok(at(100)));
+    assert_eq!((bytes(&mut space, at(103), 5), bytes(&mut space, at(3), 5)), (b"moves".into(), vec![0; 5]));
+}
+
+#[test]
+fn mremap_without_memory_for_tables_changes_nothing() {
+    let (frames, mut space) = setup();
+    map_anon(&mut space, 0, 512, RW);
+    space.populate(at(0), 512 * PAGE_SIZE).unwrap();
+    space.write(at(511), b"last").unwrap();
+    let used = frames.allocated();
+    for budget in 0..2 {
+        frames.set_budget(Some(budget));
+        // The new place spans two tables, so that the second may fail halfway.
+        let request = RemapRequest { fixed: Some(at(5 * 512 + 100)), ..remap(0, 512, 512) };
+        assert_eq!(space.remap(request), Err(MmError::NoMemory));
+        frames.set_budget(None);
+        assert_eq!(bytes(&mut space, at(511), 4), b"last");
+        assert_eq!((space.resident_pages(), ranges(&space)), (512, vec![(0, 512)]));
+        assert!(frames.allocated() <= used + 1, "no page was copied or lost");
+    }
+}
+
+#[test]
+fn mremap_errors_and_limits() {
+    let (_, mut space) = setup();
+    map_anon(&mut space, 0, 4, RW);
+    map_anon(&mut space, 4, 1, Prot::READ);
+    let r = remap(0, 4, 8);
+    let stays = RemapRequest { may_move: false, ..r };
+    let cases = [
+        (RemapRequest { old: VirtAddr(BASE + 1), ..r }, MmError::Invalid),
+        (RemapRequest { new_len: 0, ..r }, MmError::Invalid),
+        (RemapRequest { new_len: u64::MAX, ..r }, MmError::Invalid),
+        (RemapRequest { new_len: USER_END + PAGE_SIZE, ..r }, MmError::Invalid),
+        (RemapRequest { old: at(9), ..r }, MmError::NotMapped),
+        (RemapRequest { old_len: 0, ..r }, MmError::Invalid),
+        (RemapRequest { old_len: 5 * PAGE_SIZE, ..r }, MmError::NotMapped),
+        (stays, MmError::NoMemory),
+        (RemapRequest { fixed: Some(at(20)), ..stays }, MmError::Invalid),
+        (RemapRequest { fixed: Some(at(3)), ..r }, MmError::Invalid),
+        (RemapRequest { fixed: Some(VirtAddr(at(20).0 + 1)), ..r }, MmError::Invalid),
+        (RemapRequest { fixed: Some(VirtAddr(USER_END - PAGE_SIZE)), ..r }, MmError::Invalid),
+        (RemapRequest { fixed: Some(VirtAddr(0)), ..r }, MmError::Denied),
+        (RemapRequest { keep_old: true, ..r }, MmError::Invalid),
+    ];
+    for (request, error) in cases {
+        assert_eq!(space.remap(request), Err(error), "{request:?}");
+    }
+    assert_eq!(ranges(&space), [(0, 4), (4, 5)]);
+    space.set_limits(Limits { address_space: 8 * PAGE_SIZE, ..limits() });
+    assert_eq!(space.remap(r), Err(MmError::NoMemory));
+    assert_eq!(space.remap(remap_to(r, 7)).map(|_| ()), Ok(()));
+}
+
+fn remap_to(request: RemapRequest, pages: u64) -> RemapRequest {
+    RemapRequest { new_len: pages * PAGE_SIZE, ..request }
+}
+
+#[test]
+fn what_is_in_memory() {
+    let (_, mut space) = setup();
+    map_anon(&mut space, 0, 3, RW);
+    space.write(at(1), b"x").unwrap();
+    let mut pages = [9; 3];
+    assert_eq!((space.residency(at(0), &mut pages), pages), (Ok(()), [0, 1, 0]));
+    let store: Arc<dyn BackingStore> = FakeStore::copied("/f", &[1; 5000]);
+    map_file(&mut space, 10, 3 * PAGE_SIZE, RW, &store);
+    assert_eq!((space.residency(at(10), &mut pages), pages), (Ok(()), [1, 1, 0]), "the file's pages");
+    assert_eq!(space.residency(at(2), &mut pages), Err(MmError::NoMemory));
+}
+
+#[test]
+fn locked_areas_fetch_their_pages() {
+    let (_, mut space) = setup();
+    space.set_brk_start(at(200));
+    space.set_future_flags(VmaFlags::LOCKED);
+    assert_eq!(space.brk(Some(at(203))), at(203));
+    assert_eq!(space.resident_pages(), 3);
+    let grow = remap(200, 3, 5);
+    assert_eq!(space.remap(grow), Ok(at(200)));
+    assert_eq!(space.resident_pages(), 5);
+    space.set_future_flags(VmaFlags::empty());
+    map_anon(&mut space, 0, 1, RW);
+    assert_eq!(space.find(at(0)).unwrap().flags, VmaFlags::empty());
+}

@@ -28,6 +28,10 @@ enum Op {
     Write(u64, usize, u8),
     Read(u64, usize),
     Populate(u64, u64),
+    /// Old start, old length, new length, where (fixed), may move, keep the old area.
+    Remap(u64, u64, u64, Option<u64>, bool, bool),
+    Forget(u64, u64),
+    Flags(u64, u64, bool),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -46,13 +50,20 @@ fn op() -> impl Strategy<Value = Op> {
         6 => (span(), any::<u8>()).prop_map(|((a, l), b)| Op::Write(a, l, b)),
         6 => span().prop_map(|(a, l)| Op::Read(a, l)),
         1 => range().prop_map(|(s, l)| Op::Populate(s, l)),
+        4 => (range(), 1..8_u64, prop::option::of(0..PAGES - 8), any::<bool>(), any::<bool>())
+            .prop_map(|((s, l), n, to, m, k)| Op::Remap(s, l, n, to, m || to.is_some(), k)),
+        1 => range().prop_map(|(s, l)| Op::Forget(s, l)),
+        1 => (range(), any::<bool>()).prop_map(|((s, l), on)| Op::Flags(s, l, on)),
     ]
 }
 
+#[derive(Clone)]
 struct Page {
     prot: Prot,
     /// What the program reads there; `None` past the end of the file.
     content: Option<Vec<u8>>,
+    /// The page of the file it was made from.
+    file: Option<u64>,
 }
 
 /// Pages by number; those of the arena count from 0, others are where the space put them.
@@ -65,19 +76,56 @@ struct Model {
 impl Model {
     fn anon(&mut self, start: u64, len: u64, prot: Prot) {
         for page in start..start + len {
-            self.pages.insert(page, Page { prot, content: Some(vec![0; SIZE]) });
+            self.pages.insert(page, Page { prot, content: Some(vec![0; SIZE]), file: None });
         }
     }
 
     fn map_file(&mut self, start: u64, len: u64, offset: u64, prot: Prot) {
         for i in 0..len {
-            let data = self.file.get((offset + i) as usize * SIZE..).filter(|d| !d.is_empty());
-            let content = data.map(|d| {
-                let mut page = d[..d.len().min(SIZE)].to_vec();
-                page.resize(SIZE, 0);
-                page
-            });
-            self.pages.insert(start + i, Page { prot, content });
+            self.pages.insert(start + i, self.file_page(offset + i, prot));
+        }
+    }
+
+    fn file_page(&self, index: u64, prot: Prot) -> Page {
+        let data = self.file.get(index as usize * SIZE..).filter(|d| !d.is_empty());
+        let content = data.map(|d| {
+            let mut page = d[..d.len().min(SIZE)].to_vec();
+            page.resize(SIZE, 0);
+            page
+        });
+        Page { prot, content, file: Some(index) }
+    }
+
+    /// The page as if nobody had written it.
+    fn fresh(&self, page: &Page) -> Page {
+        match page.file {
+            Some(index) => self.file_page(index, page.prot),
+            None => Page { prot: page.prot, content: Some(vec![0; SIZE]), file: None },
+        }
+    }
+
+    /// What mremap(2) leaves behind when it has said where the pages are now.
+    fn remap(&mut self, old: u64, old_len: u64, new: u64, new_len: u64, keep_old: bool) {
+        let kept = old_len.min(new_len);
+        let moved: Vec<Page> = (old..old + kept).map(|p| self.pages[&p].clone()).collect();
+        for page in old..old + old_len {
+            let fresh = self.fresh(&self.pages[&page]);
+            self.pages.remove(&page);
+            if keep_old {
+                self.pages.insert(page, fresh);
+            }
+        }
+        let last = moved.last().expect("not empty").clone();
+        (new..new + new_len).for_each(|p| drop(self.pages.remove(&p)));
+        for (page, content) in (new..).zip(moved) {
+            self.pages.insert(page, content);
+        }
+        for (i, page) in (new + kept..new + new_len).enumerate() {
+            let more = match last.file {
+                Some(index) => self.file_page(index + i as u64 + 1, last.prot),
+                None => self.fresh(&last),
+            };
+            self.pages.insert(page, more);
         }
     }
 
@@ -183,6 +231,69 @@ fn apply(space: &mut AddressSpace, model: &mut Model, store: &Arc<dyn BackingSto
                 .any(|p| !p.prot.is_empty() && p.content.is_none());
             let expected = if beyond { Err(FaultError::BeyondFile) } else { Ok(()) };
             assert_eq!(space.populate(at(s), bytes_of(l)), expected);
+        }
+        Op::Remap(..) => apply_remap(space, model, &op),
+        Op::Forget(s, l) => {
+            space.forget(at(s).0, at(s + l).0);
+            for page in s..s + l {
+                if let Some(fresh) = model.pages.get(&page).map(|old| model.fresh(old)) {
+                    model.pages.insert(page, fresh);
+                }
+            }
+        }
+        Op::Flags(s, l, on) => {
+            let (flag, none) = (VmaFlags::DONT_FORK, VmaFlags::empty());
+            let (set, clear) = if on { (flag, none) } else { (none, flag) };
+            let whole = space.visit(at(s).0, at(s + l).0, |space, part| space.set_flags(part, set, clear));
+            assert_eq!(whole, Ok((s..s + l).all(|p| model.pages.contains_key(&p))));
+            for addr in (s..s + l).map(at) {
+                assert!(space.find(addr).is_none_or(|vma| vma.flags.contains(flag) == on));
+            }
+        }
+    }
+}
+
+/// mremap(2) of what one area holds: the space chooses the place, the model follows.
+fn apply_remap(space: &mut AddressSpace, model: &mut Model, op: &Op) {
+    let &Op::Remap(s, l, n, to, may_move, keep_old) = op else { return };
+    let request = RemapRequest {
+        old: at(s),
+        old_len: l * PAGE_SIZE,
+        new_len: n * PAGE_SIZE,
+        may_move,
+        fixed: to.map(at),
+        keep_old,
+    };
+    let moves = to.is_some() || keep_old;
+    let overlap = to.is_some_and(|to| to < s + l && s < to + n);
+    if moves && !may_move || keep_old && l != n || overlap {
+        assert_eq!(space.remap(request), Err(MmError::Invalid));
+        return;
+    }
+    let Some(area) = space.find(at(s)) else {
+        assert_eq!(space.remap(request), Err(MmError::NotMapped));
+        return;
+    };
+    let room = (area.end - at(s).0) / PAGE_SIZE;
+    if !moves && n <= l {
+        assert_eq!(space.remap(request), Ok(at(s)));
+        (s + n..s + l).for_each(|p| drop(model.pages.remove(&p)));
+        return;
+    }
+    if l.min(n) > room {
+        assert_eq!(space.remap(request), Err(MmError::NotMapped));
+        return;
+    }
+    let free = l == room && (s + l..s + n).all(|p| !model.pages.contains_key(&p));
+    match space.remap(request) {
+        Err(error) => assert!(error == MmError::NoMemory && !may_move && !free, "{error} {op:?}"),
+        Ok(new) => {
+            let new = (new.0 - BASE) / PAGE_SIZE;
+            let expected = if moves { to } else { free.then_some(s) };
+            assert!(expected.is_none_or(|expected| new == expected), "{op:?}");
+            // A fixed place takes the rest of a longer range that lies in several areas along.
+            (s + room..s + l).for_each(|p| drop(model.pages.remove(&p)));
+            model.remap(s, l.min(room), new, n, keep_old);
         }
     }
 }

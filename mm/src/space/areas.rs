@@ -1,0 +1,119 @@
+//! Work on ranges that may span several areas: madvise, mlock, mincore. Called by the system calls of these names.
+
+use super::{AddressSpace, FaultError, MmError};
+use crate::addr::{PAGE_SIZE, VirtAddr};
+use crate::vma::{Backing, FileBacking, Prot, Vma, VmaFlags};
+
+/// The part of one area that lies in a range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// First address.
+    pub start: u64,
+    /// One past the last address.
+    pub end: u64,
+    /// Protection.
+    pub prot: Prot,
+    /// Other properties.
+    pub flags: VmaFlags,
+    /// Whether a file is mapped; memory that is shared counts as one.
+    pub is_file: bool,
+}
+
+impl AddressSpace {
+    /// Shows each part of an area in `start..end` to `act`, ascending. Returns whether the range has no holes. `act` may
+    /// change the areas of its part.
+    ///
+    /// # Errors
+    /// The first of `act`, which ends the walk.
+    pub fn visit<E>(
+        &mut self,
+        start: u64,
+        end: u64,
+        mut act: impl FnMut(&mut Self, Part) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let (mut at, mut whole) = (start, true);
+        while at < end {
+            let Some(vma) = self.vmas.find_or_next(VirtAddr(at)).filter(|vma| vma.start < end) else {
+                return Ok(false);
+            };
+            whole &= vma.start <= at;
+            let part = Part {
+                start: vma.start.max(at),
+                end: vma.end.min(end),
+                prot: vma.prot,
+                flags: vma.flags,
+                is_file: matches!(vma.backing, Backing::File(_)),
+            };
+            at = part.end;
+            act(self, part)?;
+        }
+        Ok(whole)
+    }
+
+    /// Sets and clears flags of the areas in a range that has no holes.
+    ///
+    /// # Errors
+    /// `NoMemory`: too many areas.
+    pub fn set_flags(&mut self, part: Part, set: VmaFlags, clear: VmaFlags) -> Result<(), MmError> {
+        if (part.flags - clear) | set == part.flags {
+            return Ok(());
+        }
+        if self.vmas.count() + self.vmas.splits(part.start, part.end) > self.layout.max_map_count {
+            return Err(MmError::NoMemory);
+        }
+        self.vmas.set_flags(part.start, part.end, set, clear);
+        Ok(())
+    }
+
+    /// Flags that areas made from now on have (mlockall(2), MCL_FUTURE).
+    pub fn set_future_flags(&mut self, flags: VmaFlags) {
+        self.future = flags;
+    }
+
+    /// Takes the pages of a range out of the page tables: the next access finds zeros or the file's content.
+    pub fn forget(&mut self, start: u64, end: u64) {
+        self.discard(start, end);
+    }
+
+    /// Fetches the pages of a part for reading or writing, which its protection must allow.
+    ///
+    /// # Errors
+    /// [`FaultError`] of the first page that fails.
+    pub fn fetch(&mut self, part: Part, write: bool) -> Result<(), FaultError> {
+        let mut at = part.start;
+        while at < part.end {
+            self.ensure_page(VirtAddr(at), write)?;
+            at += PAGE_SIZE;
+        }
+        Ok(())
+    }
+
+    /// Fetches the pages of a new range if its flags say that they are locked. Failures show when the pages are used.
+    pub(super) fn fetch_locked(&mut self, start: u64, end: u64, flags: VmaFlags) {
+        if flags.contains(VmaFlags::LOCKED) && !flags.contains(VmaFlags::LOCK_ON_FAULT) {
+            let _ = self.populate(VirtAddr(start), end.saturating_sub(start));
+        }
+    }
+
+    /// mincore(2): for each page from `start` on whether an access would find it in memory: 1 or 0.
+    ///
+    /// # Errors
+    /// `NoMemory`: a page is not mapped.
+    pub fn residency(&self, start: VirtAddr, pages: &mut [u8]) -> Result<(), MmError> {
+        let mut at = start;
+        for answer in pages {
+            let vma = self.vmas.find(at).ok_or(MmError::NoMemory)?;
+            *answer = u8::from(self.tables.query(at).is_some() || in_file_cache(vma, at));
+            at = VirtAddr(at.0.saturating_add(PAGE_SIZE));
+        }
+        Ok(())
+    }
+}
+
+/// Whether the file of an area holds the page at `at` in memory.
+fn in_file_cache(vma: &Vma, at: VirtAddr) -> bool {
+    let Backing::File(FileBacking { store, offset, file_len }) = &vma.backing else { return false };
+    let within = at.0.saturating_sub(vma.start);
+    let at = offset.saturating_add(within);
+    within < *file_len && at < store.len() && store.is_resident(at / PAGE_SIZE)
+}

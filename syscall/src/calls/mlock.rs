@@ -1,0 +1,89 @@
+//! mlock(2): keeps pages in memory. All pages stay anyway; what remains is that they are fetched now.
+
+use crate::prelude::*;
+use mm::addr::{page_ceil, page_floor};
+use mm::space::{AddressSpace, FaultError, Part};
+use mm::vma::{Prot, VmaFlags};
+
+/// `mlock(address, length)`.
+pub struct MLock {
+    range: Range,
+}
+
+impl Syscall for MLock {
+    const NR: u32 = nr::MLOCK;
+    const ARGS: &'static [ArgKind] = &[ArgKind::Ptr, ArgKind::Unsigned];
+
+    fn decode(args: &RawArgs) -> CallResult<Self> {
+        Ok(MLock { range: Range::decode(args)? })
+    }
+
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        self.range.lock(&mut ctx.process.space(), VmaFlags::LOCKED)
+    }
+}
+
+/// What locks and unlocks are made of.
+const LOCKS: VmaFlags = VmaFlags::LOCKED.union(VmaFlags::LOCK_ON_FAULT);
+
+/// The pages that a byte range touches, as the calls of this family take it.
+pub(super) struct Range {
+    start: u64,
+    end: u64,
+}
+
+impl Range {
+    /// From the first two arguments.
+    pub(super) fn decode(args: &RawArgs) -> CallResult<Self> {
+        let (addr, len) = (args.long::<0>(), args.long::<1>());
+        let start = page_floor(addr);
+        // A length that wraps to 0 pages is no length, as Linux counts.
+        let len = page_ceil(len.wrapping_add(addr - start)).unwrap_or(0);
+        let end = start.checked_add(len).ok_or(Errno::EINVAL)?;
+        Ok(Range { start, end })
+    }
+
+    /// Sets `flags` on the areas and, unless they say otherwise, fetches the pages.
+    pub(super) fn lock(&self, space: &mut AddressSpace, flags: VmaFlags) -> CallResult<u64> {
+        self.apply(space, flags)?;
+        if flags.contains(VmaFlags::LOCK_ON_FAULT) {
+            return Ok(0);
+        }
+        // mlock(2): pages that cannot be fetched are ENOMEM, lack of memory is EAGAIN.
+        space.visit(self.start, self.end, |space, part| match fetch(space, part) {
+            Err(FaultError::OutOfMemory) => Err(Errno::EAGAIN),
+            Err(_) => Err(Errno::ENOMEM),
+            Ok(()) => Ok(()),
+        })?;
+        Ok(0)
+    }
+
+    /// Replaces the locks of the areas by `flags`, up to the first hole.
+    pub(super) fn apply(&self, space: &mut AddressSpace, flags: VmaFlags) -> CallResult<u64> {
+        let mut next = self.start;
+        let whole = space.visit(self.start, self.end, |space, part| {
+            if part.start > next {
+                return Err(Errno::ENOMEM.into());
+            }
+            next = part.end;
+            space.set_flags(part, flags, LOCKS).map_err(crate::CallError::from)
+        })?;
+        if whole { Ok(0) } else { Err(Errno::ENOMEM.into()) }
+    }
+}
+
+/// Sets the locks of all areas (mlockall(2), munlockall(2)).
+pub(super) fn apply_to_all(space: &mut AddressSpace, flags: VmaFlags) -> CallResult<()> {
+    space.visit(0, mm::addr::USER_END, |space, part| {
+        space.set_flags(part, flags, LOCKS).map_err(crate::CallError::from)
+    })?;
+    Ok(())
+}
+
+/// Fetches the pages of a part as its owner would use them.
+pub(super) fn fetch(space: &mut AddressSpace, part: Part) -> Result<(), FaultError> {
+    if part.prot.is_empty() {
+        return Err(FaultError::Protection);
+    }
+    space.fetch(part, part.prot.contains(Prot::WRITE))
+}

@@ -1,0 +1,12 @@
+//! Area: memory. What mappings do beyond the basics, and what holds when there is little of it.
+
+use crate::case::{Case, ours};
+use crate::compile::Variant;
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for variant in [Variant::Glibc, Variant::MuslPie] {
+        cases.push(ours("remap", variant).case(format!("memory/moving, advice, locks/{variant}")));
+    }
+    cases
+}
