@@ -4,7 +4,7 @@
 //! [`OpenFile`](crate::OpenFile), which holds the position. Operations that a kind of file does not offer have the default
 //! answers that Linux gives.
 
-use crate::{FsError, NodeRef, Sink, Source};
+use crate::{FsError, NodeRef, Seals, Sink, Source};
 use abi::{OpenFlags, PollEvents};
 use alloc::sync::Arc;
 use core::ops::Range;
@@ -130,6 +130,16 @@ pub trait File: Send + Sync {
     /// Brings the content to where it lasts; what lives in memory is there. Files without content cannot.
     fn sync(&self) -> Result<(), FsError> {
         if self.node().is_some() { Ok(()) } else { Err(FsError::Invalid) }
+    }
+
+    /// The seals (fcntl(2), F_GET_SEALS).
+    fn seals(&self) -> Result<Seals, FsError> {
+        Err(FsError::Invalid)
+    }
+
+    /// Adds seals. `shared_writable` says whether somebody maps the file shared and writable.
+    fn add_seals(&self, _seals: Seals, _shared_writable: bool) -> Result<(), FsError> {
+        Err(FsError::Invalid)
     }
 
     /// The new position for a seek from `position`.

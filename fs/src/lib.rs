@@ -25,6 +25,7 @@ mod error;
 pub mod file;
 pub mod io;
 pub mod locks;
+pub mod memfd;
 pub mod memfs;
 pub mod node;
 #[cfg(any(test, feature = "testing"))]
@@ -37,6 +38,7 @@ pub use description::OpenFile;
 pub use error::FsError;
 pub use file::{Allocate, DirEntry, File, Metadata, Offset, SeekFrom};
 pub use io::{Sink, SliceSink, SliceSource, Source, UserSink, UserSource};
+pub use memfd::{MemFd, MemFdOptions, Seals};
 pub use memfs::MemFs;
 pub use node::{
     Clock, FileSystem, FsStatistics, NewNode, NodeId, NodeKind, NodeRef, Pinned, RenameMode, SetAttributes,

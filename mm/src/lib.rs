@@ -5,7 +5,7 @@
 //!
 //! Invariants: nothing here touches memory through a raw address; every page a program can reach belongs to exactly
 //! one VMA of its [`space::AddressSpace`]; every owned frame is given back when the space is cleared or dropped.
-//! Nothing here locks: callers own the objects or put them behind their own mutex.
+//! Only [`cache`] locks, and only around its own pages: callers own the other objects or put them behind their mutex.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod addr;
+pub mod cache;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 pub mod frames;

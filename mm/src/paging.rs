@@ -190,6 +190,8 @@ pub trait FrameSource: Sync {
     fn alloc_zeroed(&self) -> Option<Frame>;
     /// A frame of arbitrary content with one reference, for callers that overwrite all of it.
     fn alloc_uninit(&self) -> Option<Frame>;
+    /// Adds a reference to an allocated frame. False, and nothing changed, if it has as many as can be counted.
+    fn share(&self, frame: Frame) -> bool;
     /// Drops a reference; the last one frees the frame.
     fn free(&self, frame: Frame);
     /// Copies out of a frame.

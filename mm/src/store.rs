@@ -1,6 +1,7 @@
 //! [`BackingStore`]: what file mappings are made of. Implemented by `fs` for image files.
 
 use core::fmt;
+use core::ops::Range;
 
 use crate::addr::Frame;
 
@@ -15,6 +16,49 @@ impl fmt::Display for StoreError {
 }
 
 impl core::error::Error for StoreError {}
+
+/// Why a file gives no frame for a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SharedPageError {
+    /// The page lies behind the end of the file.
+    BeyondEnd,
+    /// No memory.
+    NoMemory,
+    /// The file system is full, or its device failed.
+    Io,
+}
+
+impl fmt::Display for SharedPageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BeyondEnd => "beyond the end of the mapped file",
+            Self::NoMemory => "no memory for a page of a mapped file",
+            Self::Io => "no room for a page of a mapped file",
+        })
+    }
+}
+
+impl core::error::Error for SharedPageError {}
+
+/// Why a hole cannot be made in a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PunchError {
+    /// The file cannot have holes.
+    NotSupported,
+    /// The file is sealed.
+    Denied,
+}
+
+impl fmt::Display for PunchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotSupported => "the file cannot have holes",
+            Self::Denied => "the file is sealed",
+        })
+    }
+}
+
+impl core::error::Error for PunchError {}
 
 /// A file as memory mappings see it.
 pub trait BackingStore: Send + Sync {
@@ -44,5 +88,25 @@ pub trait BackingStore: Send + Sync {
     /// Whether page `index` is in memory (mincore(2)). Asked only for pages of which the file holds at least one byte.
     fn is_resident(&self, _index: u64) -> bool {
         true
+    }
+
+    /// The frame that holds page `index` and that every mapping and every read and write uses, with a reference for the
+    /// caller, who drops it with [`FrameSource::free`](crate::paging::FrameSource::free). A hole gets a frame. `None`
+    /// for stores whose pages never change, which have no such frames.
+    fn shared_page(&self, _index: u64) -> Option<Result<Frame, SharedPageError>> {
+        None
+    }
+
+    /// Whether the file may be mapped shared and writable now (a sealed one may not, F_SEAL_WRITE).
+    fn allows_shared_writing(&self) -> bool {
+        true
+    }
+
+    /// Makes a range of bytes a hole (MADV_REMOVE).
+    ///
+    /// # Errors
+    /// [`PunchError`].
+    fn punch(&self, _range: Range<u64>) -> Result<(), PunchError> {
+        Err(PunchError::NotSupported)
     }
 }

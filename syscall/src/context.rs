@@ -55,6 +55,13 @@ impl<'a> Context<'a> {
         Ok(file.file().node().ok_or(Errno::ENOTDIR)?.clone())
     }
 
+    /// After a file may have become shorter: mappings lose the pages behind its end.
+    pub fn forget_beyond_end(&self, file: &OpenFile) {
+        if let Some(store) = file.file().backing() {
+            self.process.space().forget_file(&*store, store.len()..u64::MAX, false);
+        }
+    }
+
     /// Whether a signal waits that would end a sleeping call.
     pub fn interrupted(&self) -> bool {
         self.process.signals.pending().0 & !self.thread.mask().0 != 0

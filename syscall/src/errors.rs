@@ -3,6 +3,7 @@
 use abi::Errno;
 use fs::FsError;
 use mm::space::{FaultError, MmError};
+use mm::store::PunchError;
 use mm::user::{CStrError, Fault, IoVecError};
 use task::credentials::NotPermitted;
 use task::limits::LimitError;
@@ -71,14 +72,14 @@ errors! {
         FsError::WouldBlock => EAGAIN,
         FsError::Interrupted => EINTR,
         FsError::NotSupported => EOPNOTSUPP,
+        FsError::NotPermitted => EPERM,
+        FsError::TooLarge => EFBIG,
+        FsError::Busy => EBUSY,
         FsError::NoMemory => ENOMEM,
         FsError::Io => EIO,
         FsError::NotEmpty => ENOTEMPTY,
         FsError::CrossDevice => EXDEV,
-        FsError::Busy => EBUSY,
-        FsError::NotPermitted => EPERM,
-        FsError::TooManyLinks => EMLINK,
-        FsError::TooLarge => EFBIG;
+        FsError::TooManyLinks => EMLINK;
     MmError:
         MmError::Invalid => EINVAL,
         MmError::NoMemory => ENOMEM,
@@ -87,6 +88,9 @@ errors! {
         MmError::Overflow => EOVERFLOW,
         MmError::NotMapped => EFAULT,
         MmError::Access => EACCES;
+    PunchError:
+        PunchError::NotSupported => EOPNOTSUPP,
+        PunchError::Denied => EPERM;
     FaultError:
         FaultError::OutOfMemory => ENOMEM,
         _ => EFAULT;

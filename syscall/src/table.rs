@@ -103,6 +103,7 @@ rows! {
     mkdirat::MkDirAt,
     mknod::MkNod,
     mknodat::MkNodAt,
+    memfd_create::MemFdCreate,
     mincore::MinCore,
     mlock::MLock,
     mlock2::MLock2,

@@ -79,6 +79,10 @@ impl FrameSource for MachineFrames {
         FRAMES.lock().alloc(0)
     }
 
+    fn share(&self, frame: Frame) -> bool {
+        FRAMES.lock().get(frame).is_ok()
+    }
+
     fn free(&self, frame: Frame) {
         if let Err(error) = FRAMES.lock().put(frame) {
             // The allocator refused and is unchanged: a bug of the kernel, which costs one frame.

@@ -98,6 +98,10 @@ impl FrameSource for FakeFrames {
         self.alloc(0xa5)
     }
 
+    fn share(&self, frame: Frame) -> bool {
+        self.lock().allocator.get(frame).is_ok()
+    }
+
     fn free(&self, frame: Frame) {
         let mut state = self.lock();
         if state.allocator.put(frame).expect("freeing a frame that is not allocated") {

@@ -1,7 +1,12 @@
 //! Work on ranges that may span several areas: madvise, mlock, mincore. Called by the system calls of these names.
 
+use alloc::sync::Arc;
+use core::ops::Range;
+
 use super::{AddressSpace, FaultError, MmError};
-use crate::addr::{PAGE_SIZE, VirtAddr};
+use crate::addr::{PAGE_SIZE, VirtAddr, page_ceil};
+use crate::paging::PageFlags;
+use crate::store::{BackingStore, PunchError};
 use crate::vma::{Backing, FileBacking, Prot, Vma, VmaFlags};
 
 /// The part of one area that lies in a range.
@@ -73,6 +78,63 @@ impl AddressSpace {
     /// Takes the pages of a range out of the page tables: the next access finds zeros or the file's content.
     pub fn forget(&mut self, start: u64, end: u64) {
         self.discard(start, end);
+    }
+
+    /// Takes the pages of a file out of the page tables, from byte `range.start` up to `range.end`: after truncation
+    /// (then also changed copies of private mappings, as on Linux) or, with `keep_copies`, after punching a hole.
+    pub fn forget_file(&mut self, store: &dyn BackingStore, range: Range<u64>, keep_copies: bool) {
+        let mut at = 0;
+        while let Some(vma) = self.vmas.find_or_next(VirtAddr(at)) {
+            at = vma.end;
+            let Backing::File(file) = &vma.backing else { continue };
+            if !core::ptr::addr_eq(Arc::as_ptr(&file.store), store) {
+                continue;
+            }
+            let place = |byte: u64| vma.start.saturating_add(byte.saturating_sub(file.offset)).min(vma.end);
+            let (start, end) = (place(page_ceil(range.start).unwrap_or(u64::MAX)), place(range.end));
+            let shared = vma.flags.contains(VmaFlags::SHARED);
+            if shared || !keep_copies {
+                self.discard(start, end);
+            } else {
+                self.discard_shared(start, end);
+            }
+        }
+    }
+
+    /// Takes out pages that are still the file's own.
+    fn discard_shared(&mut self, start: u64, end: u64) {
+        let mut at = VirtAddr(start);
+        while let Some(page) = self.tables.next_mapped(at, VirtAddr(end)) {
+            at = VirtAddr(page.0.saturating_add(PAGE_SIZE));
+            if self.tables.query(page).is_some_and(|(_, flags)| flags.contains(PageFlags::COW)) {
+                self.discard(page.0, at.0);
+            }
+        }
+    }
+
+    /// MADV_REMOVE: makes the bytes of a part of a file area a hole of the file.
+    ///
+    /// # Errors
+    /// [`PunchError`]; for memory without file, too.
+    pub fn punch(&mut self, part: Part) -> Result<(), PunchError> {
+        let vma = self.vmas.find(VirtAddr(part.start)).ok_or(PunchError::NotSupported)?;
+        let Backing::File(file) = &vma.backing else { return Err(PunchError::NotSupported) };
+        let start = file.offset.saturating_add(part.start - vma.start);
+        let range = start..start.saturating_add(part.end - part.start);
+        let store = Arc::clone(&file.store);
+        store.punch(range.clone())?;
+        self.forget_file(&*store, range, true);
+        Ok(())
+    }
+
+    /// Whether an area could change a file by plain stores: it is shared and is or may be made writable.
+    #[must_use]
+    pub fn shares_writable(&self, store: &dyn BackingStore) -> bool {
+        self.vmas.iter().any(|vma| {
+            let writable = vma.flags & (VmaFlags::SHARED | VmaFlags::NEVER_WRITE) == VmaFlags::SHARED;
+            matches!(&vma.backing, Backing::File(file)
+                if writable && core::ptr::addr_eq(Arc::as_ptr(&file.store), store))
+        })
     }
 
     /// Fetches the pages of a part for reading or writing, which its protection must allow.

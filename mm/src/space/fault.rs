@@ -5,7 +5,7 @@ use core::fmt;
 use super::AddressSpace;
 use crate::addr::{Frame, PAGE_SIZE, USER_END, VirtAddr};
 use crate::paging::{FrameSource, PageFlags};
-use crate::store::BackingStore;
+use crate::store::{BackingStore, SharedPageError};
 use crate::vma::{Backing, FileBacking, Prot, STACK_GUARD_GAP, Vma, VmaFlags};
 
 /// What an access wanted.
@@ -62,6 +62,16 @@ impl fmt::Display for FaultError {
 }
 
 impl core::error::Error for FaultError {}
+
+impl From<SharedPageError> for FaultError {
+    fn from(error: SharedPageError) -> Self {
+        match error {
+            SharedPageError::BeyondEnd => Self::BeyondFile,
+            SharedPageError::NoMemory => Self::OutOfMemory,
+            SharedPageError::Io => Self::Io,
+        }
+    }
+}
 
 impl AddressSpace {
     /// Makes the access possible, or says why it is not. Repeating the access after `Ok` succeeds. A fault that has
@@ -170,6 +180,12 @@ fn first_frame(
     if bytes == 0 {
         return Err(FaultError::BeyondFile);
     }
+    // A page that ends in zeros which are not the file's cannot be the file's own.
+    if (wanted == PAGE_SIZE || vma.flags.contains(VmaFlags::SHARED))
+        && let Some(page) = file.store.shared_page(offset / PAGE_SIZE)
+    {
+        return cached_frame(frames, vma, page?, own);
+    }
     let whole = bytes == PAGE_SIZE;
     let direct = if whole { file.store.frame_at(offset / PAGE_SIZE) } else { None };
     match direct {
@@ -190,6 +206,27 @@ fn first_frame(
             Ok((frame, flags))
         }
     }
+}
+
+/// How a page of a page cache is mapped; the reference that came with `frame` goes to the mapping or away.
+fn cached_frame(
+    frames: &dyn FrameSource,
+    vma: &Vma,
+    frame: Frame,
+    own: bool,
+) -> Result<(Frame, PageFlags), FaultError> {
+    if vma.flags.contains(VmaFlags::SHARED) {
+        return Ok((frame, vma.prot.into()));
+    }
+    if !own {
+        return Ok((frame, PageFlags::COW.with_prot(vma.prot)));
+    }
+    let copy = frames.alloc_uninit();
+    if let Some(copy) = copy {
+        frames.copy(frame, copy);
+    }
+    frames.free(frame);
+    copy.map(|copy| (copy, vma.prot.into())).ok_or(FaultError::OutOfMemory)
 }
 
 /// Reads `bytes` (at most a page) of a file from `offset` on into a frame.

@@ -5,8 +5,8 @@
 //! [`AddressSpace::fault`].
 //!
 //! Invariants: a page is in the page tables only inside an area, with no more rights than the area gives; a frame in
-//! the tables without [`PageFlags::FOREIGN`] is owned by this space, which frees it when the page goes; memory is
-//! allocated at the first access, never by mapping.
+//! the tables without [`PageFlags::FOREIGN`] has a reference of this space, which drops it when the page goes; memory
+//! is allocated at the first access, never by mapping.
 
 mod access;
 mod areas;

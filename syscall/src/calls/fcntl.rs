@@ -4,7 +4,7 @@ use crate::context::descriptor;
 use crate::prelude::*;
 use abi::structs::Flock;
 use abi::{FdFlags, OpenFlags, general as raw};
-use fs::{OpenFile, SeekFrom};
+use fs::{OpenFile, Seals, SeekFrom};
 
 /// `fcntl(fd, command, argument)`.
 pub struct Fcntl {
@@ -26,6 +26,8 @@ const COMMANDS: Names = &[
     (raw::F_SETLK as u64, "F_SETLK"),
     (raw::F_SETLKW as u64, "F_SETLKW"),
     (F_DUPFD_CLOEXEC as u64, "F_DUPFD_CLOEXEC"),
+    (raw::F_ADD_SEALS as u64, "F_ADD_SEALS"),
+    (raw::F_GET_SEALS as u64, "F_GET_SEALS"),
 ];
 
 impl Syscall for Fcntl {
@@ -64,6 +66,9 @@ impl Syscall for Fcntl {
             }
             raw::F_GETLK | raw::F_SETLK | raw::F_SETLKW if file.is_path_only() => Err(Errno::EBADF.into()),
             raw::F_GETLK | raw::F_SETLK | raw::F_SETLKW => self.record_lock(ctx, &file),
+            raw::F_GET_SEALS | raw::F_ADD_SEALS if file.is_path_only() => Err(Errno::EBADF.into()),
+            raw::F_GET_SEALS => Ok(file.file().seals()?.bits().into()),
+            raw::F_ADD_SEALS => add_seals(ctx, &file, self.arg),
             _ => Err(Errno::EINVAL.into()),
         }
     }
@@ -102,4 +107,19 @@ impl Fcntl {
             _ => Err(Errno::EINVAL.into()),
         }
     }
+}
+
+/// F_ADD_SEALS.
+fn add_seals(ctx: &Context<'_>, file: &OpenFile, seals: u64) -> CallResult<u64> {
+    // Files without seals say so first.
+    file.file().seals()?;
+    if !file.flags().writable() {
+        return Err(Errno::EPERM.into());
+    }
+    let seals = u32::try_from(seals).ok().and_then(Seals::from_bits).ok_or(Errno::EINVAL)?;
+    let store = file.file().backing().ok_or(Errno::EINVAL)?;
+    // Under the lock, so that no mapping comes between the look and the seal.
+    let space = ctx.process.space();
+    file.file().add_seals(seals, space.shares_writable(&*store))?;
+    Ok(0)
 }

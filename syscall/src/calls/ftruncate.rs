@@ -5,7 +5,7 @@ use crate::prelude::*;
 /// `ftruncate(fd, length)`.
 pub struct FTruncate {
     fd: i32,
-    length: i64,
+    size: u64,
 }
 
 impl Syscall for FTruncate {
@@ -13,12 +13,14 @@ impl Syscall for FTruncate {
     const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::Long];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
-        Ok(FTruncate { fd: args.int::<0>(), length: args.long::<1>() as i64 })
+        let size = u64::try_from(args.long::<1>().cast_signed()).map_err(|_| Errno::EINVAL)?;
+        Ok(FTruncate { fd: args.int::<0>(), size })
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let length = u64::try_from(self.length).map_err(|_| Errno::EINVAL)?;
-        ctx.file(self.fd)?.truncate(length)?;
+        let file = ctx.file(self.fd)?;
+        file.truncate(self.size)?;
+        ctx.forget_beyond_end(&file);
         Ok(0)
     }
 }

@@ -129,12 +129,11 @@ fn fetch(space: &mut AddressSpace, part: Part, write: bool) -> CallResult<()> {
 }
 
 /// MADV_REMOVE: punches a hole into a shared file.
-fn remove(_space: &mut AddressSpace, part: Part) -> CallResult<()> {
+fn remove(space: &mut AddressSpace, part: Part) -> CallResult<()> {
     let writable = part.flags.contains(VmaFlags::SHARED) && !part.flags.contains(VmaFlags::NEVER_WRITE);
-    Err(match (part.is_file, writable) {
-        (false, _) => Errno::EINVAL,
-        (true, false) => Errno::EACCES,
-        (true, true) => Errno::EOPNOTSUPP,
+    match (part.is_file, writable) {
+        (false, _) => Err(Errno::EINVAL.into()),
+        (true, false) => Err(Errno::EACCES.into()),
+        (true, true) => Ok(space.punch(part)?),
     }
-    .into())
 }

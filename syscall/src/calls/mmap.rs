@@ -2,13 +2,12 @@
 
 use crate::prelude::*;
 use abi::{MapFlags, Prot, general as raw};
-use mm::addr::{PAGE_SIZE, VirtAddr, page_floor};
+use mm::addr::{PAGE_SIZE, VirtAddr, page_ceil, page_floor};
+use mm::cache::SharedMemory;
 use mm::space::{MapRequest, Placement};
 use mm::vma::{Backing, FileBacking, VmaFlags};
 
 /// `mmap(address, length, protection, flags, fd, offset)`.
-///
-/// Mappings are private in fact: without fork and without writable files nobody can tell a shared mapping from a private one.
 pub struct MMap {
     addr: u64,
     len: u64,
@@ -85,7 +84,8 @@ impl Syscall for MMap {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let backing = self.backing(ctx)?;
+        let shared = self.is_shared()?;
+        let (backing, access) = self.backing(ctx, shared)?;
         if self.len == 0 {
             return Err(Errno::EINVAL.into());
         }
@@ -93,7 +93,8 @@ impl Syscall for MMap {
         if self.flags.contains(MapFlags::HUGETLB) {
             return Err(Errno::ENOMEM.into());
         }
-        let mut flags = VmaFlags::empty();
+        let mut flags = access;
+        flags.set(VmaFlags::SHARED, shared);
         flags.set(VmaFlags::GROWSDOWN, self.flags.contains(MapFlags::GROWSDOWN));
         flags.set(VmaFlags::LOCKED, self.flags.contains(MapFlags::LOCKED));
         flags.set(VmaFlags::NORESERVE, self.flags.contains(MapFlags::NORESERVE));
@@ -134,28 +135,34 @@ impl MMap {
         }
     }
 
-    /// The content, after the checks that depend on the file.
-    fn backing(&self, ctx: &Context<'_>) -> CallResult<Backing> {
-        let kind = self.flags.bits() & raw::MAP_TYPE;
-        let shared = match kind {
-            raw::MAP_PRIVATE => false,
-            raw::MAP_SHARED => true,
-            raw::MAP_SHARED_VALIDATE if self.flags.contains(MapFlags::ANONYMOUS) => {
-                return Err(Errno::EINVAL.into());
-            }
-            raw::MAP_SHARED_VALIDATE if self.flags.bits() & !KNOWN != 0 => {
-                return Err(Errno::EOPNOTSUPP.into());
-            }
-            raw::MAP_SHARED_VALIDATE => true,
-            _ => return Err(Errno::EINVAL.into()),
-        };
-        if self.flags.contains(MapFlags::ANONYMOUS) {
-            if shared && self.flags.contains(MapFlags::GROWSDOWN) {
-                return Err(Errno::EINVAL.into());
-            }
-            return Ok(Backing::Anonymous);
+    /// Whether the mapping is shared, after the checks of its type.
+    fn is_shared(&self) -> CallResult<bool> {
+        match self.flags.bits() & raw::MAP_TYPE {
+            raw::MAP_PRIVATE => Ok(false),
+            raw::MAP_SHARED => Ok(true),
+            raw::MAP_SHARED_VALIDATE if self.flags.contains(MapFlags::ANONYMOUS) => Err(Errno::EINVAL.into()),
+            raw::MAP_SHARED_VALIDATE if self.flags.bits() & !KNOWN != 0 => Err(Errno::EOPNOTSUPP.into()),
+            raw::MAP_SHARED_VALIDATE => Ok(true),
+            _ => Err(Errno::EINVAL.into()),
         }
-        if self.flags.contains(MapFlags::GROWSDOWN) {
+    }
+
+    /// The content, after the checks that depend on the file, and what the file forbids.
+    fn backing(&self, ctx: &Context<'_>, shared: bool) -> CallResult<(Backing, VmaFlags)> {
+        let none = VmaFlags::empty();
+        let grows = self.flags.contains(MapFlags::GROWSDOWN);
+        if self.flags.contains(MapFlags::ANONYMOUS) {
+            if !shared {
+                return Ok((Backing::Anonymous, none));
+            }
+            if grows {
+                return Err(Errno::EINVAL.into());
+            }
+            let len = page_ceil(self.len).ok_or(Errno::ENOMEM)?;
+            let store = SharedMemory::new(ctx.platform.frames(), len);
+            return Ok((Backing::File(FileBacking { store, offset: 0, file_len: len }), none));
+        }
+        if grows {
             return Err(Errno::EINVAL.into());
         }
         let file = ctx.file(self.fd)?;
@@ -171,7 +178,12 @@ impl MMap {
             return Err(Errno::ENODEV.into());
         }
         let store = file.file().backing().ok_or(Errno::ENODEV)?;
+        if writing && !store.allows_shared_writing() {
+            return Err(Errno::EPERM.into());
+        }
+        let read_only = shared && (!file.flags().writable() || !store.allows_shared_writing());
         // All of it is the file's: pages wholly behind its end cannot be accessed.
-        Ok(Backing::File(FileBacking { store, offset: self.offset, file_len: self.len }))
+        let backing = Backing::File(FileBacking { store, offset: self.offset, file_len: self.len });
+        Ok((backing, if read_only { VmaFlags::NEVER_WRITE } else { none }))
     }
 }

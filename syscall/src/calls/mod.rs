@@ -74,6 +74,7 @@ pub mod mkdir;
 pub mod mkdirat;
 pub mod mknod;
 pub mod mknodat;
+pub mod memfd_create;
 pub mod mincore;
 pub mod mlock;
 pub mod mlock2;

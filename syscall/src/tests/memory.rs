@@ -188,3 +188,40 @@ fn locks_and_residency() {
     assert_eq!(c.bytes(super::STRINGS, 1), [1]);
     assert_eq!(c.ok(nr::MUNLOCKALL, &[]), 0);
 }
+
+#[test]
+fn files_of_memory() {
+    let c = Caller::new();
+    let shared = u64::from(raw::MAP_SHARED);
+    let sealing = u64::from(raw::MFD_ALLOW_SEALING);
+    let fd = c.ok(nr::MEMFD_CREATE, &[c.string("name"), sealing]);
+    assert_eq!(c.ok(nr::FTRUNCATE, &[fd, 8192]), 0);
+    let at = c.ok(nr::MMAP, &[0, 8192, RW, shared, fd, 0]);
+    let again = c.ok(nr::MMAP, &[0, 4096, 1, shared, fd, 0]);
+    c.put(at, &0x1234u64);
+    assert_eq!(c.get::<u64>(again), 0x1234);
+    assert_eq!(c.ok(nr::PREAD64, &[fd, super::STRINGS, 8, 0]), 8);
+    assert_eq!(c.get::<u64>(super::STRINGS), 0x1234);
+    assert_eq!(c.ok(nr::PWRITE64, &[fd, at, 8, 4096]), 8);
+    assert_eq!(c.get::<u64>(at + 4096), 0x1234, "from a mapping of the file into it");
+    assert_eq!(c.ok(nr::FTRUNCATE, &[fd, 4096]), 0);
+    assert!(c.memory().read(at + 4096, &mut [0]).is_err());
+    let add = u64::from(raw::F_ADD_SEALS);
+    c.fails(nr::FCNTL, &[fd, add, raw::F_SEAL_WRITE.into()], Errno::EBUSY);
+    c.ok(nr::MUNMAP, &[at, 8192]);
+    c.ok(nr::MUNMAP, &[again, 4096]);
+    assert_eq!(c.ok(nr::FCNTL, &[fd, add, raw::F_SEAL_WRITE.into()]), 0);
+    assert_eq!(c.ok(nr::FCNTL, &[fd, raw::F_GET_SEALS.into()]), raw::F_SEAL_WRITE.into());
+    c.fails(nr::FCNTL, &[fd, add, 1 << 20], Errno::EINVAL);
+    c.fails(nr::FCNTL, &[1, add, 1], Errno::EINVAL);
+    c.fails(nr::MMAP, &[0, 4096, RW, shared, fd, 0], Errno::EPERM);
+    let sealed = c.ok(nr::MMAP, &[0, 4096, 1, shared, fd, 0]);
+    c.fails(nr::MPROTECT, &[sealed, 4096, RW], Errno::EACCES);
+    c.fails(nr::PWRITE64, &[fd, super::STRINGS, 1, 0], Errno::EPERM);
+    c.fails(nr::MEMFD_CREATE, &[BAD, 0], Errno::EFAULT);
+    c.fails(nr::MEMFD_CREATE, &[c.string("x"), 0x100], Errno::EINVAL);
+    c.fails(nr::MEMFD_CREATE, &[c.string(&"x".repeat(250)), 0], Errno::EINVAL);
+    c.fails(nr::FTRUNCATE, &[99, 0], Errno::EBADF);
+    c.fails(nr::FTRUNCATE, &[fd, u64::MAX], Errno::EINVAL);
+    c.fails(nr::FTRUNCATE, &[1, 0], Errno::EINVAL);
+}

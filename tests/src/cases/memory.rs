@@ -7,6 +7,13 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for variant in [Variant::Glibc, Variant::MuslPie] {
         cases.push(ours("remap", variant).case(format!("memory/moving, advice, locks/{variant}")));
+        cases.push(ours("shared", variant).case(format!("memory/shared, memfd, seals/{variant}")));
     }
+    cases.push(
+        ours("shared", Variant::Glibc)
+            .args(&["bus"])
+            .reports(&["killed by SIGBUS", "beyond the end of the mapped file", "/memfd:short (deleted)"])
+            .case("memory/shared file cut off under a mapping"),
+    );
     cases
 }

@@ -268,3 +268,59 @@ fn user_memory_over_an_address_space() {
     memory.read(at(2).0 - 4, &mut buf).unwrap();
     assert_eq!(buf, [7, 7, 0, 0, 0, 0]);
 }
+
+#[test]
+fn shared_pages_are_one_frame_and_private_ones_copies_of_it() {
+    let (frames, mut space) = setup();
+    let store: Arc<dyn BackingStore> = crate::cache::SharedMemory::new(frames, 3 * PAGE_SIZE);
+    let map = |space: &mut AddressSpace, page: u64, flags: VmaFlags| {
+        let file = FileBacking { store: Arc::clone(&store), offset: 0, file_len: 4 * PAGE_SIZE };
+        let request = MapRequest::file(fixed(page), 4 * PAGE_SIZE, RW, file);
+        space.map(MapRequest { flags, ..request }).unwrap();
+    };
+    map(&mut space, 0, VmaFlags::SHARED);
+    map(&mut space, 10, VmaFlags::SHARED);
+    map(&mut space, 20, VmaFlags::empty());
+    assert!(space.shares_writable(&*store));
+    space.write(at(1), b"one").unwrap();
+    assert_eq!((bytes(&mut space, at(11), 3), bytes(&mut space, at(21), 3)), (b"one".into(), b"one".into()));
+    assert_eq!(flags(&space, 21), Some(PageFlags::READ | PageFlags::COW));
+    space.write(at(11), b"two").unwrap();
+    assert_eq!(bytes(&mut space, at(21), 3), b"two", "until the first store");
+    space.write(at(21), b"own").unwrap();
+    assert_eq!((bytes(&mut space, at(1), 3), bytes(&mut space, at(21), 3)), (b"two".into(), b"own".into()));
+    assert_eq!(space.fault(at(3), Access::Read), Err(FaultError::BeyondFile));
+    assert_eq!(
+        space.remap(RemapRequest {
+            old: at(0),
+            old_len: 0,
+            new_len: PAGE_SIZE,
+            may_move: true,
+            fixed: Some(at(40)),
+            keep_old: false,
+        }),
+        Ok(at(40)),
+        "shared pages can be mapped once more"
+    );
+    // A hole: the file's pages go everywhere, changed copies stay.
+    bytes(&mut space, at(22), 1);
+    let mut hole = None;
+    space
+        .visit(at(1).0, at(3).0, |_, part| {
+            hole = Some(part);
+            Ok::<(), MmError>(())
+        })
+        .unwrap();
+    space.punch(hole.unwrap()).unwrap();
+    assert_eq!(
+        [1, 2, 11, 12, 21, 22].map(|page| flags(&space, page).is_some()),
+        [false, false, false, false, true, false]
+    );
+    assert_eq!((bytes(&mut space, at(1), 3), bytes(&mut space, at(21), 3)), (vec![0; 3], b"own".into()));
+    // After truncation nothing stays.
+    space.forget_file(&*store, PAGE_SIZE..u64::MAX, false);
+    assert_eq!([1, 11, 21].map(|page| flags(&space, page)), [None; 3]);
+    space.clear();
+    drop(store);
+    assert_eq!(frames.allocated(), 0);
+}
