@@ -159,6 +159,9 @@ fn running() -> &'static Running {
 }
 
 fn end(status: ExitStatus) -> ! {
+    if let Some(running) = RUNNING.get() {
+        log::debug!("{} page faults", running.process.space().fault_count());
+    }
     power::exit(status)
 }
 

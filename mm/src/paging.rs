@@ -190,6 +190,9 @@ pub trait FrameSource: Sync {
     fn alloc_zeroed(&self) -> Option<Frame>;
     /// A frame of arbitrary content with one reference, for callers that overwrite all of it.
     fn alloc_uninit(&self) -> Option<Frame>;
+    /// The one frame of zeros that is mapped, [`FOREIGN`](PageFlags::FOREIGN), wherever memory is read before it is
+    /// written. `None` if there is no memory for it.
+    fn zero_frame(&self) -> Option<Frame>;
     /// Adds a reference to an allocated frame. False, and nothing changed, if it has as many as can be counted.
     fn share(&self, frame: Frame) -> bool;
     /// Drops a reference; the last one frees the frame.

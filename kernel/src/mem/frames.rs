@@ -5,7 +5,7 @@ use core::ops::Range;
 use mm::addr::{Frame, PhysAddr};
 use mm::frames::{FrameAllocator, FrameError, FrameMeta, FrameStats};
 use mm::paging::FrameSource;
-use sync::Mutex;
+use sync::{Mutex, SetOnce};
 
 use crate::arch::paging::phys_to_virt;
 
@@ -77,6 +77,22 @@ impl FrameSource for MachineFrames {
 
     fn alloc_uninit(&self) -> Option<Frame> {
         FRAMES.lock().alloc(0)
+    }
+
+    fn zero_frame(&self) -> Option<Frame> {
+        static ZERO: SetOnce<Frame> = SetOnce::new();
+        if let Some(&frame) = ZERO.get() {
+            return Some(frame);
+        }
+        let frame = self.alloc_zeroed()?;
+        match ZERO.set(frame) {
+            Ok(()) => Some(frame),
+            Err(_) => {
+                // Somebody else was first.
+                self.free(frame);
+                ZERO.get().copied()
+            }
+        }
     }
 
     fn share(&self, frame: Frame) -> bool {

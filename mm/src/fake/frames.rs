@@ -11,6 +11,8 @@ use crate::frames::{FrameAllocator, FrameMeta};
 use crate::paging::FrameSource;
 
 const SIZE: usize = PAGE_SIZE as usize;
+/// The shared frame of zeros, below the allocator's.
+const ZERO_FRAME: u64 = 0x10;
 /// Frames of stores are numbered from here on, far from the allocator's.
 const FOREIGN_BASE: u64 = 1 << 30;
 
@@ -98,6 +100,13 @@ impl FrameSource for FakeFrames {
         self.alloc(0xa5)
     }
 
+    fn zero_frame(&self) -> Option<Frame> {
+        let mut state = self.lock();
+        let zero = Frame::new(ZERO_FRAME)?;
+        state.content.entry(zero).or_insert_with(|| Box::new([0; SIZE]));
+        Some(zero)
+    }
+
     fn share(&self, frame: Frame) -> bool {
         self.lock().allocator.get(frame).is_ok()
     }
@@ -117,6 +126,7 @@ impl FrameSource for FakeFrames {
 
     fn write(&self, frame: Frame, offset: usize, src: &[u8]) {
         assert!(frame.number() < FOREIGN_BASE, "writing to a frame of a store");
+        assert!(frame.number() != ZERO_FRAME, "writing to the frame of zeros");
         let mut state = self.lock();
         let page = state.content.get_mut(&frame).expect("writing a frame that is not allocated");
         page[offset..offset + src.len()].copy_from_slice(src);

@@ -8,6 +8,9 @@ use crate::paging::{FrameSource, PageFlags};
 use crate::store::{BackingStore, SharedPageError};
 use crate::vma::{Backing, FileBacking, Prot, STACK_GUARD_GAP, Vma, VmaFlags};
 
+/// Pages around a fault in a file that are mapped with it (64 KiB, as on Linux): a power of two.
+const AROUND: u64 = 16;
+
 /// What an access wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
@@ -85,7 +88,9 @@ impl AddressSpace {
         if !access.allowed(prot) {
             return Err(FaultError::Protection);
         }
-        self.ensure_page(page, access == Access::Write).map(|_| ())
+        self.ensure_page(page, access == Access::Write)?;
+        self.faults = self.faults.saturating_add(1);
+        Ok(())
     }
 
     /// The area of a page, after growing a stack down to it if that is what it takes.
@@ -134,6 +139,9 @@ impl AddressSpace {
                 return Err(FaultError::OutOfMemory);
             }
             self.resident += 1;
+            if flags.contains(PageFlags::FOREIGN) {
+                self.map_around(page);
+            }
             return Ok(frame);
         };
         if !own || !flags.intersects(PageFlags::COW | PageFlags::FOREIGN) {
@@ -143,14 +151,44 @@ impl AddressSpace {
             }
             return Ok(old);
         }
-        let copy = self.frames.alloc_uninit().ok_or(FaultError::OutOfMemory)?;
-        self.frames.copy(old, copy);
+        let copy = if self.frames.zero_frame() == Some(old) {
+            self.frames.alloc_zeroed().ok_or(FaultError::OutOfMemory)?
+        } else {
+            let copy = self.frames.alloc_uninit().ok_or(FaultError::OutOfMemory)?;
+            self.frames.copy(old, copy);
+            copy
+        };
         if self.tables.map(page, copy, prot.into()).is_err() {
             self.frames.free(copy);
             return Err(FaultError::OutOfMemory);
         }
         self.give_back(old, flags);
         Ok(copy)
+    }
+
+    /// Maps the pages around a page of a file that the file itself holds, too: programs run through their code, and
+    /// each page that is there already is a fault less. Stops at the first page that would cost memory.
+    fn map_around(&mut self, page: VirtAddr) {
+        let Some(vma) = self.vmas.find(page) else { return };
+        let Backing::File(file) = &vma.backing else { return };
+        let window = page.0 & !(AROUND * PAGE_SIZE - 1);
+        let file_end =
+            vma.start.saturating_add(file.file_len.min(file.store.len().saturating_sub(file.offset)));
+        let end = (window + AROUND * PAGE_SIZE).min(vma.end).min(file_end & !(PAGE_SIZE - 1));
+        let flags = PageFlags::FOREIGN.with_prot(vma.prot);
+        let mut at = window.max(vma.start);
+        while at < end {
+            let index = (file.offset + (at - vma.start)) / PAGE_SIZE;
+            if self.tables.query(VirtAddr(at)).is_none()
+                && let Some(frame) = file.store.frame_at(index)
+            {
+                if self.tables.map(VirtAddr(at), frame, flags).is_err() {
+                    return;
+                }
+                self.resident += 1;
+            }
+            at += PAGE_SIZE;
+        }
     }
 
     fn give_back(&self, frame: Frame, flags: PageFlags) {
@@ -169,7 +207,13 @@ fn first_frame(
 ) -> Result<(Frame, PageFlags), FaultError> {
     let flags = PageFlags::from(vma.prot);
     let zeroed = || frames.alloc_zeroed().map(|frame| (frame, flags)).ok_or(FaultError::OutOfMemory);
-    let Backing::File(file) = &vma.backing else { return zeroed() };
+    let Backing::File(file) = &vma.backing else {
+        // What is only read is the same zeros for everybody.
+        return match frames.zero_frame() {
+            Some(frame) if !own => Ok((frame, PageFlags::FOREIGN.with_prot(vma.prot))),
+            _ => zeroed(),
+        };
+    };
     let within = page.0 - vma.start;
     let wanted = file.file_len.saturating_sub(within).min(PAGE_SIZE);
     if wanted == 0 {

@@ -76,6 +76,8 @@ pub struct AddressSpace {
     start_brk: u64,
     brk: u64,
     resident: u64,
+    /// Faults that were resolved.
+    faults: u64,
     /// What mlockall(MCL_FUTURE) gives to new areas.
     future: VmaFlags,
 }
@@ -98,6 +100,7 @@ impl AddressSpace {
             start_brk: 0,
             brk: 0,
             resident: 0,
+            faults: 0,
             future: VmaFlags::empty(),
         }
     }
@@ -146,6 +149,12 @@ impl AddressSpace {
     #[must_use]
     pub fn resident_pages(&self) -> u64 {
         self.resident
+    }
+
+    /// Page faults that were resolved, of the program and of copies from and to its memory.
+    #[must_use]
+    pub fn fault_count(&self) -> u64 {
+        self.faults
     }
 
     /// Unmaps everything and frees every owned frame and page table. The heap is gone, too.

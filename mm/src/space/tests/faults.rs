@@ -46,7 +46,7 @@ fn rights_are_those_of_the_area() {
             assert_eq!(space.fault(at(page), access), expected, "{page} {access:?}");
         }
     }
-    assert_eq!(frames.allocated(), 4);
+    assert_eq!(frames.allocated(), 2, "one page was written");
     for addr in [0, at(4).0, USER_END, u64::MAX, 0xffff_8000_0000_0000] {
         assert_eq!(space.fault(VirtAddr(addr), Access::Read), Err(FaultError::NotMapped), "{addr:#x}");
     }
@@ -205,7 +205,7 @@ fn populate_fills_what_can_be_filled() {
     space.populate(at(2), 9 * PAGE_SIZE).unwrap();
     assert_eq!(space.resident_pages(), 3);
     space.populate(VirtAddr(0), u64::MAX).unwrap();
-    assert_eq!((space.resident_pages(), frames.allocated()), (8, 9));
+    assert_eq!((space.resident_pages(), frames.allocated()), (8, 5), "reading needs no frame");
 }
 
 #[test]
@@ -323,4 +323,39 @@ fn shared_pages_are_one_frame_and_private_ones_copies_of_it() {
     space.clear();
     drop(store);
     assert_eq!(frames.allocated(), 0);
+}
+
+#[test]
+fn reading_before_writing_maps_the_frame_of_zeros() {
+    let (frames, mut space) = setup();
+    map_anon(&mut space, 0, 4, RW);
+    assert_eq!(bytes(&mut space, at(0), 4 * 4096), [0; 4 * 4096]);
+    let zero = frames.zero_frame().unwrap();
+    let rights = PageFlags::READ | PageFlags::FOREIGN;
+    assert_eq!((space.tables.query(at(3)), frames.allocated()), (Some((zero, rights)), 1), "a table");
+    space.write(at(2), b"own").unwrap();
+    assert_eq!((bytes(&mut space, at(2), 5), frames.allocated()), (b"own\0\0".into(), 2));
+    space.protect(at(0), 4 * PAGE_SIZE, Prot::READ).unwrap();
+    space.protect(at(0), 4 * PAGE_SIZE, RW).unwrap();
+    assert_eq!(flags(&space, 1), Some(rights), "never writable");
+}
+
+#[test]
+fn pages_of_a_file_come_together() {
+    let (frames, mut space) = setup();
+    let data = pattern(40 * 4096 + 7);
+    let store: Arc<dyn BackingStore> = FakeStore::direct("/bin/x", &data, frames);
+    // The area starts in the middle of a window of 16 pages.
+    map_file(&mut space, 3, 41 * PAGE_SIZE, RX, &store);
+    let mapped = |space: &AddressSpace| (0..48).filter(|&page| flags(space, page).is_some()).count();
+    space.fault(at(5), Access::Exec).unwrap();
+    assert_eq!((mapped(&space), space.resident_pages(), space.fault_count()), (13, 13, 1));
+    space.fault(at(40), Access::Read).unwrap();
+    assert_eq!(mapped(&space), 13 + 11, "the last page is not the file's alone");
+    assert_eq!(bytes(&mut space, at(3), data.len()), data);
+    // Copies come one by one.
+    let mut other = new_space(frames, limits());
+    map_file(&mut other, 0, 16 * PAGE_SIZE, RW, &store);
+    other.fault(at(2), Access::Read).unwrap();
+    assert_eq!(mapped(&other), 1);
 }
