@@ -8,6 +8,10 @@ use core::fmt;
 pub const PAGE_SHIFT: u32 = 12;
 /// Bytes in a page and in a page frame.
 pub const PAGE_SIZE: u64 = 1 << PAGE_SHIFT;
+/// Bytes in a large page.
+pub const LARGE_SIZE: u64 = 2 << 20;
+/// Page frames in a large page.
+pub const LARGE_PAGES: u64 = LARGE_SIZE / PAGE_SIZE;
 /// First address that does not belong to a program: 47 bits less one page, as on Linux x86-64.
 pub const USER_END: u64 = 0x7fff_ffff_f000;
 

@@ -10,7 +10,7 @@ use core::fmt;
 
 use bitflags::bitflags;
 
-use crate::addr::{Frame, PAGE_SIZE, PhysAddr, VirtAddr};
+use crate::addr::{Frame, LARGE_PAGES, PAGE_SIZE, PhysAddr, VirtAddr};
 use crate::vma::Prot;
 
 bitflags! {
@@ -108,6 +108,12 @@ impl FrameBatch {
         }
     }
 
+    /// Notes a large page that was unmapped, by its first frame. The batch must not be full.
+    pub fn push_large(&mut self, frame: Frame, flags: PageFlags) {
+        self.push(frame, flags);
+        self.pages += LARGE_PAGES - 1;
+    }
+
     /// Pages unmapped, foreign ones included, since the last [`drain`](Self::drain).
     #[must_use]
     pub fn pages(&self) -> u64 {
@@ -137,6 +143,17 @@ pub trait PageTables: Send {
     /// # Errors
     /// [`OutOfFrames`] if a table is missing and cannot be allocated. The page stays unmapped.
     fn map(&mut self, va: VirtAddr, frame: Frame, flags: PageFlags) -> Result<(), OutOfFrames>;
+
+    /// Maps a large page: `va` is aligned to it, `frame` begins a block of
+    /// [`alloc_large_zeroed`](FrameSource::alloc_large_zeroed), and no page of its range is mapped. Tables split it, and
+    /// the block with it, when something is done to a part of it; that needs no memory. The other methods show it as
+    /// the pages it consists of.
+    ///
+    /// # Errors
+    /// [`OutOfFrames`] if a table is missing, or these tables have no large pages.
+    fn map_large(&mut self, _va: VirtAddr, _frame: Frame, _flags: PageFlags) -> Result<(), OutOfFrames> {
+        Err(OutOfFrames)
+    }
 
     /// Removes the mapping of a page and returns it.
     fn unmap(&mut self, va: VirtAddr) -> Option<(Frame, PageFlags)>;
@@ -195,6 +212,9 @@ pub trait FrameSource: Sync {
     fn zero_frame(&self) -> Option<Frame>;
     /// Adds a reference to an allocated frame. False, and nothing changed, if it has as many as can be counted.
     fn share(&self, frame: Frame) -> bool;
+    /// A block for a large page, zeroed, with one reference, that [`free`](Self::free) frees as a whole by its first
+    /// frame. `None` if there is none, or memory is no longer plentiful.
+    fn alloc_large_zeroed(&self) -> Option<Frame>;
     /// Drops a reference; the last one frees the frame.
     fn free(&self, frame: Frame);
     /// Copies out of a frame.

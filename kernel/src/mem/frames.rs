@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use mm::addr::{Frame, PhysAddr};
+use mm::addr::{Frame, LARGE_PAGES, PhysAddr};
 use mm::frames::{FrameAllocator, FrameError, FrameMeta, FrameStats};
 use mm::paging::FrameSource;
 use sync::{Mutex, SetOnce};
@@ -10,6 +10,18 @@ use sync::{Mutex, SetOnce};
 use crate::arch::paging::phys_to_virt;
 
 static FRAMES: Mutex<FrameAllocator> = Mutex::new(FrameAllocator::new());
+
+/// log2 of the frames in a large page.
+const LARGE_ORDER: u8 = LARGE_PAGES.ilog2() as u8;
+/// Large pages are given while more than one part in so many is free.
+const PLENTY: u64 = 8;
+
+/// Makes the block of a large page single frames.
+pub fn split_large(frame: Frame) {
+    if let Err(error) = FRAMES.lock().split(frame) {
+        log::error!("splitting the large page at {:#x}: {error}", frame.phys().0);
+    }
+}
 
 /// Gives the free physical memory `range` (page-aligned) to the allocator. Its first pages hold the
 /// metadata of the rest.
@@ -93,6 +105,21 @@ impl FrameSource for MachineFrames {
                 ZERO.get().copied()
             }
         }
+    }
+
+    fn alloc_large_zeroed(&self) -> Option<Frame> {
+        let frame = {
+            let mut frames = FRAMES.lock();
+            let stats = frames.stats();
+            // A machine that is nearly full needs its frames where they are touched.
+            if stats.free < stats.total / PLENTY + LARGE_PAGES {
+                return None;
+            }
+            frames.alloc(LARGE_ORDER)?
+        };
+        // SAFETY: the block was just allocated, so nobody else uses it, and the direct map covers it.
+        unsafe { phys_to_virt(frame.phys().0).cast::<[u64; 512 * 512]>().write_bytes(0, 1) };
+        Some(frame)
     }
 
     fn share(&self, frame: Frame) -> bool {

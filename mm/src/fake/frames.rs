@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::vec;
 use std::vec::Vec;
 
-use crate::addr::{Frame, PAGE_SIZE};
+use crate::addr::{Frame, LARGE_PAGES, PAGE_SIZE};
 use crate::frames::{FrameAllocator, FrameMeta};
 use crate::paging::FrameSource;
 
@@ -74,6 +74,11 @@ impl FakeFrames {
         Frame::new(first).expect("frame number")
     }
 
+    /// Makes a large block single frames, for tables that split a large page.
+    pub(super) fn split(&self, frame: Frame) {
+        self.lock().allocator.split(frame).expect("splitting a block that is shared or free");
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -107,14 +112,31 @@ impl FrameSource for FakeFrames {
         Some(zero)
     }
 
+    fn alloc_large_zeroed(&self) -> Option<Frame> {
+        let mut state = self.lock();
+        let stats = state.allocator.stats();
+        if state.budget.is_some() || stats.free <= stats.total / 8 {
+            return None;
+        }
+        let first = state.allocator.alloc(9)?;
+        for number in first.number()..first.number() + LARGE_PAGES {
+            state.content.insert(Frame::new(number)?, Box::new([0; SIZE]));
+        }
+        Some(first)
+    }
+
     fn share(&self, frame: Frame) -> bool {
         self.lock().allocator.get(frame).is_ok()
     }
 
     fn free(&self, frame: Frame) {
         let mut state = self.lock();
+        let before = state.allocator.stats().free;
         if state.allocator.put(frame).expect("freeing a frame that is not allocated") {
-            state.content.remove(&frame);
+            let freed = state.allocator.stats().free - before;
+            for number in frame.number()..frame.number() + freed {
+                state.content.remove(&Frame::new(number).expect("frame number"));
+            }
         }
     }
 

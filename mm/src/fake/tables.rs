@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::FakeFrames;
-use crate::addr::{Frame, PhysAddr, USER_END, VirtAddr};
-use crate::paging::{FrameSource, OutOfFrames, PageFlags, PageTables};
+use crate::addr::{Frame, LARGE_PAGES, LARGE_SIZE, PAGE_SIZE, PhysAddr, USER_END, VirtAddr};
+use crate::paging::{FrameBatch, FrameSource, OutOfFrames, PageFlags, PageTables};
 
 const TABLE_SHIFT: u32 = 21;
 
@@ -13,13 +13,30 @@ pub struct FakeTables {
     frames: &'static FakeFrames,
     pages: BTreeMap<VirtAddr, (Frame, PageFlags)>,
     tables: BTreeMap<u64, Frame>,
+    /// Large pages by table number; `pages` has their parts, too.
+    large: BTreeMap<u64, (Frame, PageFlags)>,
 }
 
 impl FakeTables {
     /// Empty tables that take their frames from `frames`.
     #[must_use]
     pub fn new(frames: &'static FakeFrames) -> Self {
-        Self { frames, pages: BTreeMap::new(), tables: BTreeMap::new() }
+        Self { frames, pages: BTreeMap::new(), tables: BTreeMap::new(), large: BTreeMap::new() }
+    }
+}
+
+impl FakeTables {
+    /// Large pages that are whole.
+    #[must_use]
+    pub fn large_count(&self) -> usize {
+        self.large.len()
+    }
+
+    /// Makes the large page that contains `va`, if there is one, small pages.
+    fn split(&mut self, va: VirtAddr) {
+        if let Some((frame, _)) = self.large.remove(&(va.0 >> TABLE_SHIFT)) {
+            self.frames.split(frame);
+        }
     }
 }
 
@@ -36,6 +53,7 @@ impl PageTables for FakeTables {
 
     fn map(&mut self, va: VirtAddr, frame: Frame, flags: PageFlags) -> Result<(), OutOfFrames> {
         check(va, flags);
+        self.split(va);
         let table = va.0 >> TABLE_SHIFT;
         if !self.tables.contains_key(&table) {
             self.tables.insert(table, self.frames.alloc_zeroed().ok_or(OutOfFrames)?);
@@ -44,13 +62,53 @@ impl PageTables for FakeTables {
         Ok(())
     }
 
+    fn map_large(&mut self, va: VirtAddr, frame: Frame, flags: PageFlags) -> Result<(), OutOfFrames> {
+        check(va, flags);
+        assert!(va.0.is_multiple_of(LARGE_SIZE) && frame.number().is_multiple_of(LARGE_PAGES), "unaligned");
+        assert!(self.next_mapped(va, VirtAddr(va.0 + LARGE_SIZE)).is_none(), "a large page over others");
+        let table = va.0 >> TABLE_SHIFT;
+        if !self.tables.contains_key(&table) {
+            self.tables.insert(table, self.frames.alloc_zeroed().ok_or(OutOfFrames)?);
+        }
+        for page in 0..LARGE_PAGES {
+            let part = Frame::new(frame.number() + page).ok_or(OutOfFrames)?;
+            self.pages.insert(VirtAddr(va.0 + page * PAGE_SIZE), (part, flags));
+        }
+        self.large.insert(table, (frame, flags));
+        Ok(())
+    }
+
+    fn unmap_range(&mut self, from: VirtAddr, end: VirtAddr, batch: &mut FrameBatch) -> VirtAddr {
+        let mut at = from;
+        while let Some(va) = self.next_mapped(at, end) {
+            if batch.is_full() {
+                return va;
+            }
+            let whole = va.0.is_multiple_of(LARGE_SIZE) && va.0 + LARGE_SIZE <= end.0;
+            let large = if whole { self.large.remove(&(va.0 >> TABLE_SHIFT)) } else { None };
+            if let Some((frame, flags)) = large {
+                batch.push_large(frame, flags);
+                at = VirtAddr(va.0 + LARGE_SIZE);
+                self.pages.retain(|page, _| *page < va || *page >= at);
+                continue;
+            }
+            if let Some((frame, flags)) = self.unmap(va) {
+                batch.push(frame, flags);
+            }
+            at = VirtAddr(va.0 + PAGE_SIZE);
+        }
+        end
+    }
+
     fn unmap(&mut self, va: VirtAddr) -> Option<(Frame, PageFlags)> {
         check(va, PageFlags::empty());
+        self.split(va);
         self.pages.remove(&va)
     }
 
     fn protect(&mut self, va: VirtAddr, flags: PageFlags) -> bool {
         check(va, flags);
+        self.split(va);
         self.pages.get_mut(&va).map(|entry| entry.1 = flags).is_some()
     }
 

@@ -208,6 +208,21 @@ impl FrameAllocator {
         Ok(false)
     }
 
+    /// Turns an allocated block into as many blocks of one frame, each with one reference.
+    ///
+    /// # Errors
+    /// `Foreign`, `DoubleFree` (it is free), `NotFirst`, `Shared`.
+    pub fn split(&mut self, frame: Frame) -> Result<(), FrameError> {
+        let (first, meta) = self.used(frame)?;
+        if meta.refs != 1 {
+            return Err(FrameError::Shared);
+        }
+        for block in first..first + (1 << meta.order) {
+            self.mark_used(block, 0);
+        }
+        Ok(())
+    }
+
     /// References to an allocated block.
     ///
     /// # Errors

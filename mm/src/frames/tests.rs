@@ -342,3 +342,23 @@ proptest! {
         prop_assert_eq!(frames.stats(), FrameStats { total, free: total });
     }
 }
+
+#[test]
+fn a_block_can_become_single_frames() {
+    let mut frames = FrameAllocator::new();
+    let metas = std::boxed::Box::leak(std::vec![FrameMeta::INNER; 2048].into_boxed_slice());
+    frames.add_region(Frame::new(1024).unwrap(), metas).unwrap();
+    let block = frames.alloc(9).unwrap();
+    frames.get(block).unwrap();
+    assert_eq!(frames.split(block), Err(FrameError::Shared));
+    frames.put(block).unwrap();
+    frames.split(block).unwrap();
+    assert_eq!(frames.free(block, 9), Err(FrameError::WrongOrder));
+    for number in block.number()..block.number() + 512 {
+        assert_eq!(frames.put(Frame::new(number).unwrap()), Ok(true));
+    }
+    let stats = frames.stats();
+    assert_eq!(stats.free, stats.total);
+    assert_eq!(frames.split(block), Err(FrameError::DoubleFree));
+    assert!(frames.alloc(10).is_some() && frames.alloc(10).is_some(), "all is one piece again");
+}

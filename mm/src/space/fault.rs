@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::AddressSpace;
-use crate::addr::{Frame, PAGE_SIZE, USER_END, VirtAddr};
+use crate::addr::{Frame, LARGE_PAGES, LARGE_SIZE, PAGE_SIZE, USER_END, VirtAddr};
 use crate::paging::{FrameSource, PageFlags};
 use crate::store::{BackingStore, SharedPageError};
 use crate::vma::{Backing, FileBacking, Prot, STACK_GUARD_GAP, Vma, VmaFlags};
@@ -132,7 +132,15 @@ impl AddressSpace {
     pub(super) fn ensure_page(&mut self, page: VirtAddr, own: bool) -> Result<Frame, FaultError> {
         let vma = self.vmas.find(page).ok_or(FaultError::NotMapped)?;
         let prot = vma.prot;
-        let Some((old, flags)) = self.tables.query(page) else {
+        let present = self.tables.query(page);
+        if own && present.is_none_or(|(frame, _)| self.frames.zero_frame() == Some(frame)) {
+            let window = large_window(vma, page);
+            if let Some(frame) = window.and_then(|window| self.map_large(window, prot)) {
+                return Frame::new(frame.number() + page.0 % LARGE_SIZE / PAGE_SIZE).ok_or(FaultError::Io);
+            }
+        }
+        let vma = self.vmas.find(page).ok_or(FaultError::NotMapped)?;
+        let Some((old, flags)) = present else {
             let (frame, flags) = first_frame(self.frames, vma, page, own)?;
             if self.tables.map(page, frame, flags).is_err() {
                 self.give_back(frame, flags);
@@ -166,6 +174,27 @@ impl AddressSpace {
         Ok(copy)
     }
 
+    /// Gives 2 MiB that nobody has written yet one large page, while memory is plentiful: a fault instead of 512.
+    fn map_large(&mut self, start: VirtAddr, prot: Prot) -> Option<Frame> {
+        let end = VirtAddr(start.0.saturating_add(LARGE_SIZE));
+        let zero = self.frames.zero_frame();
+        let mut at = start;
+        while let Some(page) = self.tables.next_mapped(at, end) {
+            if self.tables.query(page).map(|(frame, _)| frame) != zero {
+                return None;
+            }
+            at = VirtAddr(page.0.saturating_add(PAGE_SIZE));
+        }
+        let frame = self.frames.alloc_large_zeroed()?;
+        self.discard(start.0, end.0);
+        if self.tables.map_large(start, frame, prot.into()).is_err() {
+            self.frames.free(frame);
+            return None;
+        }
+        self.resident += LARGE_PAGES;
+        Some(frame)
+    }
+
     /// Maps the pages around a page of a file that the file itself holds, too: programs run through their code, and
     /// each page that is there already is a fault less. Stops at the first page that would cost memory.
     fn map_around(&mut self, page: VirtAddr) {
@@ -196,6 +225,15 @@ impl AddressSpace {
             self.frames.free(frame);
         }
     }
+}
+
+/// The 2 MiB around a page, if they lie in private memory of one kind that may have large pages.
+fn large_window(vma: &Vma, page: VirtAddr) -> Option<VirtAddr> {
+    let start = page.0 & !(LARGE_SIZE - 1);
+    let refused = VmaFlags::NO_HUGE_PAGES | VmaFlags::GROWSDOWN | VmaFlags::SHARED | VmaFlags::LOCK_ON_FAULT;
+    let fits = start >= vma.start && start.saturating_add(LARGE_SIZE) <= vma.end;
+    let anonymous = matches!(vma.backing, Backing::Anonymous);
+    (fits && anonymous && !vma.flags.intersects(refused)).then_some(VirtAddr(start))
 }
 
 /// The frame of a page that has none yet, and the flags to map it with.

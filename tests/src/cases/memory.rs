@@ -9,6 +9,8 @@ pub fn cases() -> Vec<Case> {
         cases.push(ours("remap", variant).case(format!("memory/moving, advice, locks/{variant}")));
         cases.push(ours("shared", variant).case(format!("memory/shared, memfd, seals/{variant}")));
     }
+    cases.push(ours("large", Variant::Glibc).case("memory/large pages cut and moved"));
+    cases.push(ours("large", Variant::Musl).memory(96).case("memory/large pages in little memory"));
     cases.push(
         ours("shared", Variant::Glibc)
             .args(&["bus"])

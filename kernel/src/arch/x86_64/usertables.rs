@@ -4,12 +4,14 @@
 //! kernel's root, where it never changes. An entry that allows no access is kept as "not present" with
 //! its frame; the exact flags are in bits that the CPU ignores.
 
-use mm::addr::{Frame, PAGE_SIZE, PhysAddr, USER_END, VirtAddr};
-use mm::paging::{OutOfFrames, PageFlags, PageTables};
+use mm::addr::{Frame, LARGE_SIZE, PAGE_SIZE, PhysAddr, USER_END, VirtAddr};
+use mm::paging::{FrameBatch, OutOfFrames, PageFlags, PageTables};
+use mm::vma::Prot;
 
 use super::layout::UPPER_HALF_SLOT;
 use super::paging::{
-    PTE_ADDR, PTE_NX, PTE_PRESENT, PTE_WRITE, flush_page, index_at, kernel_root, read_entry, write_entry,
+    PTE_ADDR, PTE_LARGE, PTE_NX, PTE_PRESENT, PTE_WRITE, flush_page, index_at, kernel_root, read_entry,
+    write_entry,
 };
 use crate::mem::frames;
 
@@ -59,9 +61,16 @@ fn decode(entry: u64) -> Option<(Frame, PageFlags)> {
     Some((Frame::containing(PhysAddr(entry & PTE_ADDR)), flags))
 }
 
+/// Whether an entry of a level-2 table maps a large page, present or not.
+fn is_large(entry: u64) -> bool {
+    entry & (SOFT_USED | PTE_LARGE) == SOFT_USED | PTE_LARGE
+}
+
 /// The tables of one address space.
 pub struct UserTables {
     root: u64,
+    /// One last-level table for each large page, linked by their first entries: splitting needs no memory. 0 is none.
+    spare: u64,
 }
 
 impl UserTables {
@@ -74,13 +83,13 @@ impl UserTables {
                 write_entry(root, slot, entry);
             }
         }
-        Ok(Self { root })
+        Ok(Self { root, spare: 0 })
     }
 
-    /// The last-level table for `va`, if there is one.
-    fn leaf_table(&self, va: u64) -> Option<u64> {
+    /// The level-2 table for `va`, if there is one.
+    fn middle_table(&self, va: u64) -> Option<u64> {
         let mut table = self.root;
-        for level in (2..=4).rev() {
+        for level in (3..=4).rev() {
             let entry = read_entry(table, index_at(va, level));
             if entry & PTE_PRESENT == 0 {
                 return None;
@@ -90,21 +99,79 @@ impl UserTables {
         Some(table)
     }
 
-    /// The last-level table for `va`; missing ones are made.
-    fn make_leaf_table(&mut self, va: u64) -> Result<u64, OutOfFrames> {
-        let mut table = self.root;
-        for level in (2..=4).rev() {
-            let index = index_at(va, level);
-            let entry = read_entry(table, index);
-            table = if entry & PTE_PRESENT != 0 {
-                entry & PTE_ADDR
-            } else {
-                let next = frames::table_frame().ok_or(OutOfFrames)?;
-                write_entry(table, index, next | PTE_PRESENT | PTE_WRITE);
-                next
-            };
+    /// The last-level table for `va`, if there is one. A large page is split.
+    fn leaf_table(&mut self, va: u64) -> Option<u64> {
+        let table = self.middle_table(va)?;
+        let entry = read_entry(table, index_at(va, 2));
+        if is_large(entry) {
+            return Some(self.split(table, va, entry));
         }
-        Ok(table)
+        (entry & PTE_PRESENT != 0).then_some(entry & PTE_ADDR)
+    }
+
+    /// The last-level table for `va`; missing ones are made, a large page is split.
+    fn make_leaf_table(&mut self, va: u64) -> Result<u64, OutOfFrames> {
+        let table = self.make_middle_table(va)?;
+        let entry = read_entry(table, index_at(va, 2));
+        if is_large(entry) {
+            return Ok(self.split(table, va, entry));
+        }
+        Self::next_or_new(table, index_at(va, 2))
+    }
+
+    /// The level-2 table for `va`; missing ones are made.
+    fn make_middle_table(&mut self, va: u64) -> Result<u64, OutOfFrames> {
+        let table = Self::next_or_new(self.root, index_at(va, 4))?;
+        Self::next_or_new(table, index_at(va, 3))
+    }
+
+    /// The table that an entry names; a new one if it names none.
+    fn next_or_new(table: u64, index: usize) -> Result<u64, OutOfFrames> {
+        let entry = read_entry(table, index);
+        if entry & PTE_PRESENT != 0 {
+            return Ok(entry & PTE_ADDR);
+        }
+        let next = frames::table_frame().ok_or(OutOfFrames)?;
+        write_entry(table, index, next | PTE_PRESENT | PTE_WRITE);
+        Ok(next)
+    }
+
+    /// Makes the large page `entry` of the level-2 `table` small pages; returns their table.
+    fn split(&mut self, table: u64, va: u64, entry: u64) -> u64 {
+        let leaf = self.take_spare();
+        if let Some((frame, _)) = decode(entry) {
+            for index in 0..512 {
+                write_entry(leaf, index, (entry & !PTE_LARGE) + index as u64 * PAGE_SIZE);
+            }
+            frames::split_large(frame);
+        }
+        write_entry(table, index_at(va, 2), leaf | PTE_PRESENT | PTE_WRITE);
+        flush_page(va);
+        leaf
+    }
+
+    fn add_spare(&mut self, table: u64) {
+        write_entry(table, 0, self.spare);
+        self.spare = table;
+    }
+
+    /// The spare table of a large page. There is one for each.
+    fn take_spare(&mut self) -> u64 {
+        let table = self.spare;
+        assert!(table != 0, "a large page without its spare table");
+        self.spare = read_entry(table, 0);
+        write_entry(table, 0, 0);
+        table
+    }
+
+    /// The large page that begins at `va` and ends by `end`: its table and entry.
+    fn whole_large(&self, va: u64, end: u64) -> Option<(u64, u64)> {
+        if !va.is_multiple_of(LARGE_SIZE) || end.checked_sub(va).is_none_or(|len| len < LARGE_SIZE) {
+            return None;
+        }
+        let table = self.middle_table(va)?;
+        let entry = read_entry(table, index_at(va, 2));
+        is_large(entry).then_some((table, entry))
     }
 
     /// Replaces the entry of `va` and forgets the old translation if the CPU may hold it.
@@ -159,7 +226,67 @@ impl PageTables for UserTables {
     }
 
     fn query(&self, va: VirtAddr) -> Option<(Frame, PageFlags)> {
-        decode(read_entry(self.leaf_table(va.0)?, index_at(va.0, 1)))
+        let entry = read_entry(self.middle_table(va.0)?, index_at(va.0, 2));
+        if is_large(entry) {
+            let (first, flags) = decode(entry)?;
+            return Some((Frame::new(first.number() + index_at(va.0, 1) as u64)?, flags));
+        }
+        if entry & PTE_PRESENT == 0 {
+            return None;
+        }
+        decode(read_entry(entry & PTE_ADDR, index_at(va.0, 1)))
+    }
+
+    fn map_large(&mut self, va: VirtAddr, frame: Frame, flags: PageFlags) -> Result<(), OutOfFrames> {
+        let table = self.make_middle_table(va.0)?;
+        let index = index_at(va.0, 2);
+        // The table for small pages, which has none now, becomes the spare one.
+        let spare = Self::next_or_new(table, index)?;
+        self.add_spare(spare);
+        write_entry(table, index, encode(frame, flags) | PTE_LARGE);
+        flush_page(va.0);
+        Ok(())
+    }
+
+    fn unmap_range(&mut self, from: VirtAddr, end: VirtAddr, batch: &mut FrameBatch) -> VirtAddr {
+        let mut at = from;
+        while let Some(va) = self.next_mapped(at, end) {
+            if batch.is_full() {
+                return va;
+            }
+            let mut size = PAGE_SIZE;
+            if let Some((table, entry)) = self.whole_large(va.0, end.0) {
+                write_entry(table, index_at(va.0, 2), 0);
+                flush_page(va.0);
+                frames::free_frame(self.take_spare());
+                if let Some((frame, flags)) = decode(entry) {
+                    batch.push_large(frame, flags);
+                }
+                size = LARGE_SIZE;
+            } else if let Some((frame, flags)) = self.unmap(va) {
+                batch.push(frame, flags);
+            }
+            at = VirtAddr(va.0.saturating_add(size));
+        }
+        end
+    }
+
+    fn protect_range(&mut self, from: VirtAddr, end: VirtAddr, prot: Prot) {
+        let mut at = from;
+        while let Some(va) = self.next_mapped(at, end) {
+            let mut size = PAGE_SIZE;
+            if let Some((table, entry)) = self.whole_large(va.0, end.0) {
+                if let Some((frame, flags)) = decode(entry) {
+                    let entry = encode(frame, flags.with_prot(prot)) | PTE_LARGE;
+                    write_entry(table, index_at(va.0, 2), entry);
+                    flush_page(va.0);
+                }
+                size = LARGE_SIZE;
+            } else if let Some((_, flags)) = self.query(va) {
+                self.protect(va, flags.with_prot(prot));
+            }
+            at = VirtAddr(va.0.saturating_add(size));
+        }
     }
 
     fn next_mapped(&self, from: VirtAddr, end: VirtAddr) -> Option<VirtAddr> {
@@ -176,6 +303,9 @@ impl PageTables for UserTables {
                         return Some(VirtAddr(va));
                     }
                     break PAGE_SIZE;
+                }
+                if level == 2 && is_large(entry) {
+                    return Some(VirtAddr(va));
                 }
                 if entry & PTE_PRESENT == 0 {
                     break PAGE_SIZE << (9 * (level - 1));

@@ -19,7 +19,7 @@ fn flags(space: &AddressSpace, page: u64) -> Option<PageFlags> {
 #[test]
 fn the_first_access_allocates_a_zeroed_page() {
     let (frames, mut space) = setup();
-    map_anon(&mut space, 0, 1000, RW);
+    map_anon(&mut space, 0, 500, RW);
     assert_eq!((frames.allocated(), space.resident_pages()), (0, 0));
     space.fault(VirtAddr(at(7).0 + 123), Access::Write).unwrap();
     assert_eq!((frames.allocated(), space.resident_pages()), (2, 1), "the page and a table");

@@ -2,6 +2,7 @@
 
 mod calls;
 mod faults;
+mod large;
 mod model;
 
 use std::boxed::Box;
