@@ -25,7 +25,7 @@ int main(void) {
     unsigned seed = 7, wrong = 0, faults = 0;
     for (int i = 0; i < PAGES; i += 3)
         *(unsigned *)(p + i * PAGE) = value[i] = i;
-    for (int round = 0; round < 3000; round++) {
+    for (int round = 0; round < 1500; round++) {
         seed = seed * 1103515245 + 12345;
         int page = (seed >> 8) % PAGES, len = 1 + (seed >> 20) % (round % 7 ? 20 : 900);
         if (round % 50 == 0)

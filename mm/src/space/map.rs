@@ -70,6 +70,10 @@ impl AddressSpace {
         let end = start.checked_add(len).ok_or(MmError::NoMemory)?;
         let (prot, flags) = (request.prot, request.flags | self.future);
 
+        // Above the limit not even a replacement is made, as on Linux.
+        if self.vmas.total_bytes() > self.layout.limits.address_space {
+            return Err(MmError::NoMemory);
+        }
         let replaced = self.bytes_within(start, end);
         self.check_limits(len - replaced, if is_data(prot, flags) { len - replaced } else { 0 })?;
         self.check_commit(len, prot, flags)?;

@@ -9,6 +9,11 @@ pub fn cases() -> Vec<Case> {
         cases.push(ours("remap", variant).case(format!("memory/moving, advice, locks/{variant}")));
         cases.push(ours("shared", variant).case(format!("memory/shared, memfd, seals/{variant}")));
     }
+    cases.push(
+        ours("limits", Variant::Glibc)
+            .reports(&["killed by SIGSEGV", "stack cannot grow further"])
+            .case("memory/limits set at run time"),
+    );
     cases.push(ours("large", Variant::Glibc).case("memory/large pages cut and moved"));
     cases.push(ours("large", Variant::Musl).memory(96).case("memory/large pages in little memory"));
     cases.push(
