@@ -39,6 +39,9 @@ pub trait ConsoleDevice: Send + Sync {
 pub trait SignalTarget: Send + Sync {
     /// Makes `signal` pending for the foreground group.
     fn terminal_signal(&self, signal: Signal);
+
+    /// Whether a signal waits that ends a read of the terminal.
+    fn is_interrupted(&self) -> bool;
 }
 
 /// Input that has arrived.
@@ -157,11 +160,11 @@ impl Console {
             if let Some(n) = self.read_ready(dst)? {
                 return Ok(n);
             }
-            if signalled {
-                return Err(FsError::Interrupted);
-            }
             if flags.contains(OpenFlags::NONBLOCK) {
                 return Err(FsError::WouldBlock);
+            }
+            if signalled || self.target.get().is_some_and(|target| target.is_interrupted()) {
+                return Err(FsError::Interrupted);
             }
             self.device.read(&mut [], true);
         }

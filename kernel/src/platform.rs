@@ -8,10 +8,10 @@ use mm::addr::PhysAddr;
 use mm::paging::{FrameSource, PageTables};
 use mm::user::{RawUserMemory, UserMemory};
 use sync::SetOnce;
-use task::{CpuFeatures, MemoryUse, Platform, Vdso};
+use task::{CpuFeatures, MemoryUse, Platform, Vdso, VectorLayout};
 
 use crate::arch::usertables::UserTables;
-use crate::arch::{cpu, paging, tsc, usercopy, vdso};
+use crate::arch::{cpu, paging, tsc, usercopy, vdso, vectors};
 use crate::drivers::rtc;
 use crate::logging;
 use crate::mem::frames::{self, MachineFrames};
@@ -107,6 +107,25 @@ impl Platform for Machine {
 
     fn current_cpu(&self) -> u32 {
         0
+    }
+
+    fn vector_layout(&self) -> VectorLayout {
+        static LAYOUT: SetOnce<VectorLayout> = SetOnce::new();
+        if let Some(layout) = LAYOUT.get() {
+            return *layout;
+        }
+        let layout = vectors::layout();
+        // Set by another thread in between: the processor has not changed.
+        let _ = LAYOUT.set(layout);
+        layout
+    }
+
+    fn save_vectors(&self, area: &mut [u8]) {
+        vectors::save(area);
+    }
+
+    fn load_vectors(&self, area: &[u8]) {
+        vectors::load(area);
     }
 
     fn cpu_features(&self) -> CpuFeatures {

@@ -18,12 +18,13 @@ use mm::space::{Access, FaultError};
 use mm::user::UserMemory;
 use sync::SetOnce;
 use syscall::{Context, Outcome};
-use task::fault::{Cause, Exception};
+use task::fault::{Cause, Exception, TrapInfo};
 use task::hlt::{self, Site};
+use task::signal::deliver::Target;
 use task::{Entry, ExecRequest, ExitStatus, Platform, Process, StartOptions, Thread};
 
 use crate::arch::trap::{self, Trap};
-use crate::arch::{syscall_entry, usercopy};
+use crate::arch::{cpu, syscall_entry, usercopy, vectors};
 use crate::drivers::serial::SerialConsole;
 use crate::platform::MACHINE;
 use crate::{platform, power};
@@ -182,8 +183,39 @@ pub fn trap(frame: &mut UserRegs, trap: &Trap) {
     } else {
         Cause::Exception(Exception::from_vector(trap.vector))
     };
-    end(task::fault::program_fault(&MACHINE, &running.process, &running.thread, frame, cause))
+    fault(running, frame, cause, trap_info(trap, cause));
 }
+
+/// A fault of the program becomes its signal.
+fn fault(running: &Running, frame: &mut UserRegs, cause: Cause, info: TrapInfo) {
+    let target = Target { platform: &MACHINE, process: &running.process, thread: &running.thread };
+    if let Some(status) = target.fault(frame, cause, info) {
+        end(status)
+    }
+}
+
+/// What a signal frame shows of a trap: as if the program ran in ring 3.
+fn trap_info(trap: &Trap, cause: Cause) -> TrapInfo {
+    const FROM_USER: u64 = 1 << 2;
+    const PRESENT: u64 = 1;
+    let mut error = u64::from(trap.error);
+    if trap.page_address().is_some() {
+        error |= FROM_USER;
+        if trap.address >= mm::addr::USER_END {
+            error |= PRESENT;
+        }
+    }
+    let status = match cause {
+        Cause::Exception(Exception::Debug) => cpu::take_debug_status(),
+        Cause::Exception(Exception::X87) => vectors::x87_exceptions(),
+        Cause::Exception(Exception::Simd) => vectors::simd_exceptions(),
+        _ => 0,
+    };
+    TrapInfo { vector: trap.vector.into(), error, cr2: trap.address, status }
+}
+
+/// #GP, as whom Linux shows what ring 0 does not find by itself.
+const GENERAL_PROTECTION: TrapInfo = TrapInfo { vector: 13, error: 0, cr2: 0, status: 0 };
 
 /// A fault of the kernel on program memory, inside `usercopy`.
 pub fn page_fault(addr: u64, access: Access) -> Result<(), FaultError> {
@@ -214,8 +246,9 @@ pub fn attend(frame: &mut UserRegs) {
         end(status)
     }
     if byte_before(frame.rip) == Some(HLT) && was_halted(frame) {
-        let cause = Cause::Exception(Exception::Halt);
-        end(task::fault::program_fault(&MACHINE, &running.process, &running.thread, frame, cause))
+        // In ring 3 the instruction would not have run.
+        frame.rip -= 1;
+        fault(running, frame, Cause::Exception(Exception::Halt), GENERAL_PROTECTION);
     }
 }
 

@@ -5,6 +5,7 @@ use abi::{AT_FDCWD, Errno, PATH_MAX, UserRegs};
 use alloc::{sync::Arc, vec::Vec};
 use fs::{NodeRef, OpenFile};
 use mm::user::{Fault, UserMemory, UserSlice};
+use task::signal::deliver::Target;
 use task::{Fd, Platform, Process, Thread};
 
 /// What a call runs in.
@@ -62,9 +63,14 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// What signals are delivered to.
+    pub fn target(&self) -> Target<'a> {
+        Target { platform: self.platform, process: self.process, thread: self.thread }
+    }
+
     /// Whether a signal waits that would end a sleeping call.
     pub fn interrupted(&self) -> bool {
-        self.process.signals.pending().0 & !self.thread.mask().0 != 0
+        self.thread.is_interrupted(self.process)
     }
 
     /// Sleeps until `ready` gives a value, the `deadline` (monotonic nanoseconds) passes, which is `None`, or a signal comes,

@@ -30,9 +30,13 @@ pub fn encode(result: CallResult<u64>) -> Result<u64, ExitStatus> {
 /// Runs call `nr`. Linux looks at the low half of the number only.
 #[inline]
 pub fn dispatch(ctx: &mut Context<'_>, nr: u64, args: [u64; 6]) -> Outcome {
+    if nr as u32 == abi::nr::RT_SIGRETURN {
+        // It replaces all registers.
+        return Outcome::AllRegisters;
+    }
     let args = RawArgs(args);
     match execute(ctx, nr, &args) {
-        Ok(value) if ctx.interrupted() => {
+        Ok(value) if ctx.interrupted() || Errno::restart_code(value).is_some() => {
             ctx.thread.keep_result(value);
             Outcome::AllRegisters
         }
@@ -62,17 +66,20 @@ pub fn dispatch_full(ctx: &mut Context<'_>) -> Outcome {
     };
     match result {
         Err(status) => Outcome::Exit(status),
-        Ok(value) => match deliver_signals(ctx) {
-            Some(status) => Outcome::Exit(status),
-            None => Outcome::Return(value),
-        },
+        Ok(value) => {
+            ctx.regs.rax = value;
+            match ctx.target().deliver_pending(ctx.regs, true) {
+                Some(status) => Outcome::Exit(status),
+                None => Outcome::Return(ctx.regs.rax),
+            }
+        }
     }
 }
 
 /// Delivers pending signals, with all registers in `ctx.regs`; `Some` if one ends the process. Also called when an interrupt of
 /// the program has made a signal pending.
 pub fn deliver_signals(ctx: &mut Context<'_>) -> Option<ExitStatus> {
-    task::fault::deliver_pending(ctx.platform, ctx.process, ctx.thread, ctx.regs)
+    ctx.target().deliver_pending(ctx.regs, false)
 }
 
 /// A call without a row: named the first time.

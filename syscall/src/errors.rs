@@ -7,7 +7,8 @@ use mm::store::PunchError;
 use mm::user::{CStrError, Fault, IoVecError};
 use task::credentials::NotPermitted;
 use task::limits::LimitError;
-use task::{ExitStatus, FdError};
+use task::signal::pending::QueueFull;
+use task::{AltStackError, ExitStatus, FdError};
 
 /// Why a call does not return a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,14 @@ pub enum CallError {
     Errno(Errno),
     /// It does not return: the process ends.
     Exit(ExitStatus),
+}
+
+impl CallError {
+    /// Gives a wait that a signal ended (EINTR) its way of starting again: one of the `ERESTART` codes.
+    #[must_use]
+    pub fn if_interrupted(self, code: Errno) -> Self {
+        if self == CallError::Errno(Errno::EINTR) { code.into() } else { self }
+    }
 }
 
 /// The result of a call or of a part of one.
@@ -70,7 +79,7 @@ errors! {
         FsError::Overflow => EOVERFLOW,
         FsError::Fault => EFAULT,
         FsError::WouldBlock => EAGAIN,
-        FsError::Interrupted => EINTR,
+        FsError::Interrupted => ERESTARTSYS,
         FsError::NotSupported => EOPNOTSUPP,
         FsError::NotPermitted => EPERM,
         FsError::TooLarge => EFBIG,
@@ -111,6 +120,12 @@ errors! {
         FdError::NoMemory => ENOMEM;
     NotPermitted:
         _ => EPERM;
+    QueueFull:
+        _ => EAGAIN;
+    AltStackError:
+        AltStackError::InUse => EPERM,
+        AltStackError::Flags => EINVAL,
+        AltStackError::Small => ENOMEM;
     LimitError:
         LimitError::Invalid => EINVAL,
         LimitError::Permission => EPERM;

@@ -3,9 +3,10 @@
 //! [`start`] makes the first process, called by the kernel; execve(2) will use [`load`] for an existing one. Loading touches
 //! nothing of the caller until it has succeeded.
 
+use crate::Thread;
 use crate::limits::Limits;
 use crate::platform::Platform;
-use crate::process::{Parts, Process, Thread, open_standard_files};
+use crate::process::{Parts, Process, open_standard_files};
 use abi::general::RLIMIT_STACK;
 use alloc::{sync::Arc, vec::Vec};
 use core::{fmt, ops::Range};
@@ -173,7 +174,7 @@ pub fn start(
     let process = Arc::new(Process::new(parts));
     open_standard_files(&process, fs::console::standard_files(console));
     console.set_foreground(process.pid, Some(process.clone()));
-    let thread = Arc::new(Thread::new(process.pid));
+    let thread = process.main_thread().clone();
     Ok((process, thread, entry))
 }
 

@@ -1,13 +1,10 @@
 //! Faults of the program: which signal each becomes, and what the report says about it.
 //!
-//! Called by the kernel's trap path with an exception it could not resolve. In this state of the project a fault signal always
-//! ends the process, because handlers cannot run yet.
+//! Pure: the kernel's trap path says what happened, [`signal::deliver`](crate::signal::deliver) does what follows.
 
-use crate::platform::Platform;
-use crate::process::{Process, Thread};
-use crate::signal::{Delivery, delivery};
-use crate::{ExitStatus, report};
-use abi::{Signal, UserRegs};
+use crate::signal::SI_KERNEL;
+use abi::structs::SigInfo;
+use abi::{Signal, general as raw};
 use core::fmt;
 use mm::space::{Access, FaultError};
 
@@ -122,7 +119,28 @@ pub enum Cause {
     Exception(Exception),
     /// A signal that was sent: by the program itself or by the terminal.
     Sent(Signal),
+    /// The stack has no room for the frame of this signal's handler, or the handler cannot be called.
+    NoFrame(Signal),
+    /// rt_sigreturn(2) found no good frame.
+    BadFrame,
 }
+
+/// What the processor said about an exception, as signal frames show it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrapInfo {
+    /// Vector.
+    pub vector: u64,
+    /// Error code.
+    pub error: u64,
+    /// Address of the last page fault.
+    pub cr2: u64,
+    /// DR6 for #DB; the unmasked exceptions among the status flags for #MF and #XM.
+    pub status: u32,
+}
+
+/// The step bits of DR6: BS and BT. And the four breakpoints.
+const DR6_STEP: u32 = 0xc000;
+const DR6_BREAKPOINTS: u32 = 0xf;
 
 impl Cause {
     /// The signal.
@@ -133,7 +151,45 @@ impl Cause {
             Cause::Page { .. } => Signal::SIGSEGV,
             Cause::Exception(exception) => exception.signal(),
             Cause::Sent(signal) => signal,
+            Cause::NoFrame(_) | Cause::BadFrame => Signal::SIGSEGV,
         }
+    }
+}
+
+impl Cause {
+    /// What the handler is told (sigaction(2)). `rip` is where the program was.
+    pub fn info(self, trap: &TrapInfo, rip: u64) -> SigInfo {
+        let signal = self.signal();
+        let fault = |code, addr| SigInfo::fault(signal, code, addr);
+        match self {
+            Cause::Page { addr, error: FaultError::Protection, .. } => fault(raw::SEGV_ACCERR, addr),
+            Cause::Page { addr, error: FaultError::BeyondFile | FaultError::Io, .. } => {
+                fault(raw::BUS_ADRERR, addr)
+            }
+            Cause::Page { addr, .. } => fault(raw::SEGV_MAPERR, addr),
+            Cause::Exception(Exception::DivideError) => fault(raw::FPE_INTDIV, rip),
+            Cause::Exception(Exception::X87 | Exception::Simd) => fault(float_code(trap.status), rip),
+            Cause::Exception(Exception::InvalidOpcode) => fault(raw::ILL_ILLOPN, rip),
+            Cause::Exception(Exception::AlignmentCheck) => fault(raw::BUS_ADRALN, 0),
+            Cause::Exception(Exception::Debug) if trap.status & DR6_STEP != 0 => fault(raw::TRAP_TRACE, rip),
+            Cause::Exception(Exception::Debug) if trap.status & DR6_BREAKPOINTS != 0 => {
+                fault(raw::TRAP_HWBKPT, rip)
+            }
+            Cause::Exception(Exception::Debug) => fault(raw::TRAP_BRKPT, rip),
+            _ => SigInfo::new(signal, SI_KERNEL),
+        }
+    }
+}
+
+/// `si_code` for the unmasked floating-point exceptions in `status`: the order is the processor's.
+const fn float_code(status: u32) -> u32 {
+    match status {
+        s if s & 1 != 0 => raw::FPE_FLTINV,
+        s if s & 4 != 0 => raw::FPE_FLTDIV,
+        s if s & 8 != 0 => raw::FPE_FLTOVF,
+        s if s & 0x12 != 0 => raw::FPE_FLTUND,
+        s if s & 0x20 != 0 => raw::FPE_FLTRES,
+        _ => raw::FPE_FLTUNK,
     }
 }
 
@@ -150,62 +206,45 @@ impl fmt::Display for Cause {
             }
             Cause::Exception(exception) => exception.fmt(f),
             Cause::Sent(_) => f.write_str("sent to the program"),
-        }
-    }
-}
-
-/// Ends the process for a fault of the program: prints the report and returns the status.
-pub fn program_fault(
-    platform: &dyn Platform,
-    process: &Process,
-    thread: &Thread,
-    regs: &UserRegs,
-    cause: Cause,
-) -> ExitStatus {
-    let signal = cause.signal();
-    if let Delivery::Handler(handler) = delivery(&process.signals.action(signal), signal) {
-        platform.message(format_args!(
-            "the handler at {handler:#x} for {} is not called: signal handlers are not supported yet",
-            signal.name()
-        ));
-    }
-    report::print(platform, process, thread, regs, &cause);
-    ExitStatus::Signal(signal)
-}
-
-/// Delivers what is pending: `Some` if it ends the process. Called with the full register set.
-pub fn deliver_pending(
-    platform: &dyn Platform,
-    process: &Process,
-    thread: &Thread,
-    regs: &UserRegs,
-) -> Option<ExitStatus> {
-    while let Some(signal) = process.signals.take(thread.mask()) {
-        let mut how = delivery(&process.signals.action(signal), signal);
-        if let Delivery::Handler(handler) = how {
-            how = crate::signal::default_delivery(signal);
-            platform.message(format_args!(
-                "the handler at {handler:#x} for {} is not called: signal handlers are not supported yet",
-                signal.name()
-            ));
-        }
-        match how {
-            Delivery::Ignore | Delivery::Handler(_) => {}
-            Delivery::Stop => platform.message(format_args!(
-                "{} does not stop the program: nobody could continue it",
-                signal.name()
-            )),
-            Delivery::Terminate => {
-                // A line for what a user or the program asks for; a report for what indicates an error.
-                if signal.default_action() == abi::signal::DefaultAction::Core {
-                    report::print(platform, process, thread, regs, &Cause::Sent(signal));
-                } else {
-                    report::headline(platform, process, thread, &Cause::Sent(signal));
-                }
-                return Some(ExitStatus::Signal(signal));
+            Cause::NoFrame(signal) => {
+                write!(
+                    f,
+                    "the handler for {} cannot be called: no room on its stack, or no such code",
+                    signal.name()
+                )
             }
+            Cause::BadFrame => f.write_str("the signal frame of rt_sigreturn is damaged"),
         }
     }
-    thread.restore_mask();
-    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_handlers_are_told() {
+        let told = |cause: Cause, status| {
+            let info = cause.info(&TrapInfo { status, ..TrapInfo::default() }, 0x1234);
+            (info.signo, info.code, info.fields[0])
+        };
+        let page = |error| Cause::Page { addr: 0x10, access: Access::Read, error };
+        assert_eq!(told(page(FaultError::NotMapped), 0), (11, 1, 0x10));
+        assert_eq!(told(page(FaultError::Protection), 0), (11, 2, 0x10));
+        assert_eq!(told(page(FaultError::StackLimit), 0), (11, 1, 0x10));
+        assert_eq!(told(page(FaultError::BeyondFile), 0), (7, 2, 0x10));
+        let exception = |vector, status| told(Cause::Exception(Exception::from_vector(vector)), status);
+        assert_eq!(exception(0, 0), (8, 1, 0x1234));
+        assert_eq!(exception(1, 1 << 14), (5, 2, 0x1234));
+        assert_eq!(exception(1, 1), (5, 4, 0x1234));
+        assert_eq!(exception(1, 0), (5, 1, 0x1234));
+        assert_eq!(exception(3, 0), (5, 0x80, 0));
+        assert_eq!(exception(6, 0), (4, 2, 0x1234));
+        assert_eq!(exception(12, 0), (7, 0x80, 0));
+        assert_eq!(exception(13, 0), (11, 0x80, 0));
+        for (status, code) in [(1, 7), (5, 7), (4, 3), (8, 4), (0x10, 5), (2, 5), (0x20, 6), (0, 14)] {
+            assert_eq!(exception(16, status), (8, code, 0x1234));
+            assert_eq!(exception(19, status), (8, code, 0x1234));
+        }
+    }
 }

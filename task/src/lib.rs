@@ -22,12 +22,16 @@ pub mod signal;
 mod status;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod thread;
+pub mod vector;
 
 pub use attributes::Attributes;
 pub use credentials::Credentials;
 pub use exec::{Entry, ExecError, ExecRequest, StartOptions, start};
 pub use fd_table::{Fd, FdError, FdTable};
 pub use platform::{CpuFeatures, MemoryUse, Platform, Vdso};
-pub use process::{FIRST_PID, NAME_LEN, Process, Thread};
+pub use process::{FIRST_PID, NAME_LEN, Process};
 pub use signal::Signals;
 pub use status::ExitStatus;
+pub use thread::{AltStackError, RestartBlock, Thread};
+pub use vector::VectorLayout;

@@ -2,6 +2,7 @@
 //!
 //! Implemented once by `kernel`, and by [`testing`](crate::testing) for tests. Times are nanoseconds.
 
+use crate::vector::VectorLayout;
 use alloc::{boxed::Box, sync::Arc};
 use core::fmt;
 use mm::addr::PhysAddr;
@@ -101,4 +102,15 @@ pub trait Platform: Send + Sync {
     fn vdso(&self) -> Option<Vdso> {
         None
     }
+
+    /// The shape of the program's vector registers in memory.
+    fn vector_layout(&self) -> VectorLayout;
+
+    /// Stores the program's vector registers, which are live in the CPU, into `area`: as many bytes as the layout says, aligned
+    /// to 64. Bytes that the CPU does not write keep their value.
+    fn save_vectors(&self, area: &mut [u8]);
+
+    /// Loads the program's vector registers from such an area. Components that its header does not have become initial. The
+    /// caller has checked header and MXCSR.
+    fn load_vectors(&self, area: &[u8]);
 }

@@ -1,4 +1,4 @@
-//! [`Process`] and [`Thread`]: the program as Linux sees it.
+//! [`Process`]: the program as Linux sees it.
 //!
 //! Made by [`exec`](crate::exec); used by every system call and by the fault path. In this state of the project there is one
 //! process with one thread, and its memory, files and dispositions are shared with nobody, but they are objects behind their
@@ -9,9 +9,10 @@
 
 use crate::exec::ProgramImage;
 use crate::limits::Limits;
-use crate::{Attributes, Credentials, FdTable, Signals};
-use abi::structs::StackT;
-use abi::{SigSet, Signal};
+use crate::signal::pending::{Pending, QueueFull};
+use crate::{Attributes, Credentials, FdTable, Signals, Thread};
+use abi::structs::SigInfo;
+use abi::{Signal, general as raw};
 use alloc::{sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use fs::console::SignalTarget;
@@ -46,6 +47,7 @@ pub struct Process {
     /// Platform idle time at its start, nanoseconds.
     pub start_idle_ns: u64,
     strace: AtomicBool,
+    main: Arc<Thread>,
     name: Mutex<[u8; NAME_LEN + 1]>,
     image: Mutex<Arc<ProgramImage>>,
     cwd: Mutex<Pinned>,
@@ -84,6 +86,7 @@ impl Process {
             start_ns: 0,
             start_idle_ns: 0,
             strace: AtomicBool::new(parts.strace),
+            main: Arc::new(Thread::new(FIRST_PID)),
             name: Mutex::new(name),
             image: Mutex::new(Arc::new(parts.image)),
             cwd: Mutex::new(Pinned::new(cwd)),
@@ -95,6 +98,36 @@ impl Process {
             named_calls: [const { AtomicU64::new(0) }; 8],
             named_beyond: Mutex::new(Vec::new()),
         }
+    }
+
+    /// The first thread.
+    pub fn main_thread(&self) -> &Arc<Thread> {
+        &self.main
+    }
+
+    /// Sends a signal to the process.
+    ///
+    /// # Errors
+    /// [`QueueFull`] for a real-time signal with a value.
+    pub fn send(&self, signal: Signal, info: SigInfo) -> Result<(), QueueFull> {
+        self.send_to(self.signals.queue(), signal, info)
+    }
+
+    /// Sends a signal to a thread of the process.
+    ///
+    /// # Errors
+    /// [`QueueFull`] for a real-time signal with a value.
+    pub fn send_to_thread(&self, thread: &Thread, signal: Signal, info: SigInfo) -> Result<(), QueueFull> {
+        self.send_to(thread.pending(), signal, info)
+    }
+
+    fn send_to(&self, queue: &Pending, signal: Signal, info: SigInfo) -> Result<(), QueueFull> {
+        // An ignored signal that is blocked waits: its disposition may change, or sigtimedwait take it.
+        if self.signals.is_ignored(signal) && !self.main.mask().contains(signal) {
+            return Ok(());
+        }
+        let limit = self.limits().soft(raw::RLIMIT_SIGPENDING);
+        queue.add(signal, info, limit)
     }
 
     /// Whether every system call is shown.
@@ -191,69 +224,9 @@ impl SignalTarget for Process {
     fn terminal_signal(&self, signal: Signal) {
         self.signals.send(signal);
     }
-}
 
-/// A thread of a process.
-pub struct Thread {
-    /// Its number; that of the first thread is the process's.
-    pub tid: u32,
-    mask: AtomicU64,
-    /// The alternate signal stack (sigaltstack(2)).
-    pub alt_stack: Mutex<StackT>,
-    /// Where 0 is stored and a futex is woken when the thread ends (set_tid_address(2)).
-    pub clear_child_tid: AtomicU64,
-    /// Head of the robust list and its size (set_robust_list(2)).
-    pub robust_list: Mutex<(u64, u64)>,
-    /// The mask to go back to when the signals that ended a call have been delivered.
-    saved_mask: Mutex<Option<SigSet>>,
-    /// The result of a call that has run, while its signals wait for the full register set.
-    result: Mutex<Option<u64>>,
-}
-
-impl Thread {
-    pub(crate) fn new(tid: u32) -> Self {
-        let disabled = StackT { flags: abi::general::SS_DISABLE as i32, ..StackT::default() };
-        Thread {
-            tid,
-            mask: AtomicU64::new(0),
-            alt_stack: Mutex::new(disabled),
-            clear_child_tid: AtomicU64::new(0),
-            robust_list: Mutex::new((0, 0)),
-            saved_mask: Mutex::new(None),
-            result: Mutex::new(None),
-        }
-    }
-
-    /// The blocked signals.
-    #[inline]
-    pub fn mask(&self) -> SigSet {
-        SigSet(self.mask.load(Ordering::Relaxed))
-    }
-
-    /// Changes the blocked signals; SIGKILL and SIGSTOP stay unblocked.
-    pub fn set_mask(&self, mask: SigSet) {
-        self.mask.store(mask.0 & !SigSet::UNBLOCKABLE.0, Ordering::Relaxed);
-    }
-
-    /// Goes back to `mask` once the signals that ended a call have been delivered (ppoll(2), sigsuspend(2)).
-    pub fn restore_mask_later(&self, mask: SigSet) {
-        *self.saved_mask.lock() = Some(mask);
-    }
-
-    pub(crate) fn restore_mask(&self) {
-        if let Some(mask) = self.saved_mask.lock().take() {
-            self.set_mask(mask);
-        }
-    }
-
-    /// Keeps the result of a call until [`take_result`](Self::take_result).
-    pub fn keep_result(&self, result: u64) {
-        *self.result.lock() = Some(result);
-    }
-
-    /// The kept result.
-    pub fn take_result(&self) -> Option<u64> {
-        self.result.lock().take()
+    fn is_interrupted(&self) -> bool {
+        self.main.is_interrupted(self)
     }
 }
 

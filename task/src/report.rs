@@ -7,7 +7,7 @@
 use crate::exec::ProgramImage;
 use crate::fault::Cause;
 use crate::platform::Platform;
-use crate::process::{Process, Thread};
+use crate::{Process, Thread};
 use abi::UserRegs;
 use core::fmt;
 use image_format::channel::Frame;

@@ -1,13 +1,16 @@
 //! Signals of a process: dispositions, what is pending, and what happens to a signal (signal(7)).
 //!
-//! Called by `syscall` (the kill and sigaction families, and after each call), by the terminal and by the fault path. In this
-//! state of the project handlers are stored and reported but cannot run: a signal that has one takes its default action, with
-//! a message.
+//! Called by `syscall` (the kill and sigaction families), by the terminal and by timers. [`deliver`] is what happens on the way
+//! back to the program, [`frame`] how a handler is entered and left, [`pending`] the queues.
+
+pub mod deliver;
+pub mod frame;
+pub mod pending;
 
 use abi::signal::DefaultAction;
-use abi::structs::SigAction;
+use abi::structs::{SigAction, SigInfo};
 use abi::{SigSet, Signal};
-use core::sync::atomic::{AtomicU64, Ordering};
+use pending::Pending;
 use sync::Mutex;
 
 /// Default action.
@@ -24,14 +27,14 @@ pub enum Delivery {
     Terminate,
     /// The process would stop until SIGCONT.
     Stop,
-    /// The handler at this address would run.
+    /// The handler at this address runs.
     Handler(u64),
 }
 
-/// The signals of a process.
+/// The signals of a process, shared by its threads.
 pub struct Signals {
     actions: Mutex<[SigAction; Signal::MAX as usize]>,
-    pending: AtomicU64,
+    pending: Pending,
 }
 
 impl Default for Signals {
@@ -45,7 +48,7 @@ impl Signals {
     pub fn new() -> Self {
         Signals {
             actions: Mutex::new([SigAction::default(); Signal::MAX as usize]),
-            pending: AtomicU64::new(0),
+            pending: Pending::default(),
         }
     }
 
@@ -60,14 +63,27 @@ impl Signals {
             return None;
         }
         action.mask &= !SigSet::UNBLOCKABLE.0;
-        let mut actions = self.actions.lock();
-        let slot = actions.get_mut(signal.index())?;
-        let old = core::mem::replace(slot, action);
+        let old = {
+            let mut actions = self.actions.lock();
+            core::mem::replace(actions.get_mut(signal.index())?, action)
+        };
         // POSIX: a pending signal that becomes ignored is discarded.
-        if delivery(&action, signal) == Delivery::Ignore {
-            self.pending.fetch_and(!(1 << signal.index()), Ordering::Relaxed);
+        if self.is_ignored(signal) {
+            self.pending.discard(SigSet(1 << signal.index()));
         }
         Some(old)
+    }
+
+    /// SA_RESETHAND: the handler runs once, then the disposition is the default.
+    pub fn reset_handler(&self, signal: Signal) {
+        if let Some(action) = self.actions.lock().get_mut(signal.index()) {
+            action.handler = SIG_DFL;
+        }
+    }
+
+    /// Whether nothing happens to `signal`.
+    pub fn is_ignored(&self, signal: Signal) -> bool {
+        delivery(&self.action(signal), signal) == Delivery::Ignore
     }
 
     /// execve(2): handlers become default, ignored signals stay ignored.
@@ -79,34 +95,28 @@ impl Signals {
         }
     }
 
-    /// Makes a signal pending, unless it is ignored.
+    /// Makes a signal of the kernel pending, unless it is ignored.
     pub fn send(&self, signal: Signal) {
-        if delivery(&self.action(signal), signal) != Delivery::Ignore {
-            self.pending.fetch_or(1 << signal.index(), Ordering::Release);
+        if !self.is_ignored(signal) {
+            // A signal of the kernel finds room in any queue: at worst what is known about it is lost.
+            let _ = self.pending.add(signal, SigInfo::new(signal, SI_KERNEL), u64::MAX);
         }
     }
 
-    /// The pending signals.
+    /// The signals that wait for the process.
     #[inline]
     pub fn pending(&self) -> SigSet {
-        SigSet(self.pending.load(Ordering::Relaxed))
+        self.pending.set()
     }
 
-    /// Takes a pending signal that `mask` does not block: synchronous ones first, then the lowest number.
-    pub fn take(&self, mask: SigSet) -> Option<Signal> {
-        const SYNCHRONOUS: u64 = 1 << (Signal::SIGSEGV.raw() - 1)
-            | 1 << (Signal::SIGBUS.raw() - 1)
-            | 1 << (Signal::SIGILL.raw() - 1)
-            | 1 << (Signal::SIGTRAP.raw() - 1)
-            | 1 << (Signal::SIGFPE.raw() - 1)
-            | 1 << (Signal::SIGSYS.raw() - 1);
-        let ready = self.pending.load(Ordering::Acquire) & !mask.0;
-        let first = if ready & SYNCHRONOUS != 0 { ready & SYNCHRONOUS } else { ready };
-        let signal = Signal::new(u64::from(first.trailing_zeros()) + 1)?;
-        self.pending.fetch_and(!(1 << signal.index()), Ordering::Relaxed);
-        Some(signal)
+    /// What waits for the process.
+    pub fn queue(&self) -> &Pending {
+        &self.pending
     }
 }
+
+/// `si_code` of a signal that the kernel itself sends.
+pub const SI_KERNEL: i32 = abi::general::SI_KERNEL as i32;
 
 /// What happens to `signal` under a disposition.
 pub fn delivery(action: &SigAction, signal: Signal) -> Delivery {
@@ -161,10 +171,11 @@ mod tests {
         signals.send(Signal::SIGSEGV);
         let mut mask = SigSet::EMPTY;
         mask.insert(Signal::SIGINT);
-        assert_eq!(signals.take(mask), Some(Signal::SIGSEGV), "synchronous first");
-        assert_eq!(signals.take(mask), Some(Signal::SIGTERM));
-        assert_eq!(signals.take(mask), None);
+        let take = |mask| signals.queue().take(mask).map(|(signal, _)| signal);
+        assert_eq!(take(mask), Some(Signal::SIGSEGV), "synchronous first");
+        assert_eq!(take(mask), Some(Signal::SIGTERM));
+        assert_eq!(take(mask), None);
         signals.set_action(Signal::SIGINT, handler(SIG_IGN));
-        assert_eq!(signals.take(SigSet::EMPTY), None, "discarded when it became ignored");
+        assert_eq!(take(SigSet::EMPTY), None, "discarded when it became ignored");
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::exec::{self, Entry, ExecError, ExecRequest, StartOptions};
 use crate::platform::{CpuFeatures, MemoryUse, Platform, Vdso};
+use crate::vector::VectorLayout;
 use crate::{Process, Thread};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +24,9 @@ use sync::SetOnce;
 /// Frames of a fake machine.
 const FRAMES: usize = 4096;
 
+/// Vector state of a CPU with AVX.
+pub const VECTOR_SIZE: usize = 832;
+
 /// A deterministic [`Platform`].
 pub struct FakeMachine {
     /// Its memory.
@@ -33,6 +37,8 @@ pub struct FakeMachine {
     pub wall_offset: AtomicU64,
     /// The program's FS base.
     pub fs_base: AtomicU64,
+    /// The program's vector registers.
+    pub vectors: Mutex<[u8; VECTOR_SIZE]>,
     messages: Mutex<Vec<String>>,
     process: SetOnce<Arc<Process>>,
 }
@@ -45,6 +51,7 @@ impl FakeMachine {
             clock: AtomicU64::new(1_000_000_000),
             wall_offset: AtomicU64::new(1_700_000_000_000_000_000),
             fs_base: AtomicU64::new(0),
+            vectors: Mutex::new([0; VECTOR_SIZE]),
             messages: Mutex::new(Vec::new()),
             process: SetOnce::new(),
         }))
@@ -129,6 +136,26 @@ impl Platform for FakeMachine {
 
     fn current_cpu(&self) -> u32 {
         0
+    }
+
+    fn vector_layout(&self) -> VectorLayout {
+        VectorLayout { size: VECTOR_SIZE, features: 7, mxcsr_mask: 0xffff }
+    }
+
+    fn save_vectors(&self, area: &mut [u8]) {
+        assert!(area.as_ptr().addr().is_multiple_of(64) && area.len() == VECTOR_SIZE);
+        let state = self.vectors.lock().unwrap_or_else(PoisonError::into_inner);
+        // As XSAVE, which leaves the bytes for software and the rest of the header alone.
+        area[..464].copy_from_slice(&state[..464]);
+        area[512..520].copy_from_slice(&state[512..520]);
+        area[576..].copy_from_slice(&state[576..]);
+    }
+
+    fn load_vectors(&self, area: &[u8]) {
+        assert!(area.as_ptr().addr().is_multiple_of(64) && area.len() == VECTOR_SIZE);
+        assert_eq!(area[520..576], [0; 56], "XRSTOR would fault");
+        assert_eq!(area[512] & !7, 0, "XRSTOR would fault");
+        self.vectors.lock().unwrap_or_else(PoisonError::into_inner).copy_from_slice(area);
     }
 
     fn cpu_features(&self) -> CpuFeatures {

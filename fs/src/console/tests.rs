@@ -113,6 +113,10 @@ impl SignalTarget for Signals {
     fn terminal_signal(&self, signal: Signal) {
         self.0.lock().push(signal);
     }
+
+    fn is_interrupted(&self) -> bool {
+        false
+    }
 }
 
 #[test]

@@ -38,17 +38,43 @@ impl Errno {
 
     /// The constant's name, such as `ENOENT`.
     pub fn name(self) -> &'static str {
-        TABLE.get(usize::from(self.0)).copied().flatten().map_or("EUNKNOWN", |(name, _)| name)
+        match self {
+            Errno::ERESTARTSYS => "ERESTARTSYS",
+            Errno::ERESTARTNOINTR => "ERESTARTNOINTR",
+            Errno::ERESTARTNOHAND => "ERESTARTNOHAND",
+            Errno::ERESTART_RESTARTBLOCK => "ERESTART_RESTARTBLOCK",
+            _ => TABLE.get(usize::from(self.0)).copied().flatten().map_or("EUNKNOWN", |(name, _)| name),
+        }
     }
 
     /// The text of strerror(3), such as `No such file or directory`.
     pub fn description(self) -> &'static str {
-        TABLE.get(usize::from(self.0)).copied().flatten().map_or("Unknown error", |(_, text)| text)
+        match self.0 {
+            512..=516 => "to be restarted",
+            _ => TABLE.get(usize::from(self.0)).copied().flatten().map_or("Unknown error", |(_, text)| text),
+        }
     }
 
     /// What the system call leaves in RAX: the negated number.
     pub const fn to_rax(self) -> u64 {
         (self.0 as u64).wrapping_neg()
+    }
+
+    /// Inside the kernel only, as the three below: a signal ended the call, which starts again unless a handler without
+    /// SA_RESTART runs.
+    pub const ERESTARTSYS: Errno = Errno(512);
+    /// The call starts again in any case.
+    pub const ERESTARTNOINTR: Errno = Errno(513);
+    /// The call starts again unless a handler runs.
+    pub const ERESTARTNOHAND: Errno = Errno(514);
+    /// As ERESTARTNOHAND, but through restart_syscall(2), which knows how much of a wait is left.
+    pub const ERESTART_RESTARTBLOCK: Errno = Errno(516);
+
+    /// The restart code in a result, if it is one.
+    #[inline]
+    pub const fn restart_code(rax: u64) -> Option<Errno> {
+        let number = rax.wrapping_neg();
+        if number >= 512 && number <= 516 { Some(Errno(number as u16)) } else { None }
     }
 
     /// Another name of EAGAIN.

@@ -10,6 +10,7 @@ pub mod flags;
 pub mod nr;
 pub mod pod;
 pub mod regs;
+pub mod sigframe;
 pub mod signal;
 pub mod structs;
 

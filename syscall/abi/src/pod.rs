@@ -69,6 +69,7 @@ unsafe impl<T: Pod, const N: usize> Pod for [T; N] {}
 mod structs {
     //! The ABI structures that are `Pod`.
     use crate::regs::UserRegs;
+    use crate::sigframe::{FpxSwBytes, RtSigFrame, SigContext, UContext};
     use crate::structs::*;
 
     pod_struct! {
@@ -76,6 +77,14 @@ mod structs {
         SigAction { handler, flags, restorer, mask }
         StackT { sp, flags, pad, size }
         SigInfo { signo, errno, code, pad, fields }
+        SigEvent { value, signo, notify, thread, pad }
+        ITimerVal { interval, value }
+        ITimerSpec { interval, value }
+        SigContext { r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, rflags, cs, gs, fs, ss,
+            err, trapno, oldmask, cr2, fpstate, reserved }
+        UContext { flags, link, stack, mcontext, sigmask }
+        RtSigFrame { pretcode, uc, info }
+        FpxSwBytes { magic1, extended_size, xfeatures, xstate_size, padding }
         SysInfo { uptime, loads, totalram, freeram, sharedram, bufferram, totalswap, freeswap, procs, pad, pad2, totalhigh,
             freehigh, mem_unit, pad3 }
         Stat { st_dev, st_ino, st_nlink, st_mode, st_uid, st_gid, __pad0, st_rdev, st_size, st_blksize, st_blocks, st_atime,

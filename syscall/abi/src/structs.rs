@@ -64,6 +64,63 @@ pub struct SigInfo {
     pub fields: [u64; 14],
 }
 
+impl SigInfo {
+    /// About `signal`, with a `code` and nothing else.
+    pub const fn new(signal: crate::Signal, code: i32) -> Self {
+        SigInfo { signo: signal.raw() as i32, errno: 0, code, pad: 0, fields: [0; 14] }
+    }
+
+    /// Sent by a process.
+    pub const fn sent(signal: crate::Signal, code: i32, pid: u32, uid: u32) -> Self {
+        let mut info = Self::new(signal, code);
+        info.fields[0] = pid as u64 | (uid as u64) << 32;
+        info
+    }
+
+    /// A fault at an address.
+    pub const fn fault(signal: crate::Signal, code: u32, addr: u64) -> Self {
+        let mut info = Self::new(signal, code as i32);
+        info.fields[0] = addr;
+        info
+    }
+}
+
+/// What a POSIX timer does when it expires (`struct sigevent`, 64 bytes).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SigEvent {
+    /// Goes with the signal.
+    pub value: u64,
+    /// The signal.
+    pub signo: i32,
+    /// `SIGEV_*`.
+    pub notify: i32,
+    /// The thread of `SIGEV_THREAD_ID`.
+    pub thread: i32,
+    /// Padding.
+    pub pad: [u32; 11],
+}
+
+/// `struct itimerval` of setitimer(2).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ITimerVal {
+    /// Period, 0 for none.
+    pub interval: Timeval,
+    /// Time left.
+    pub value: Timeval,
+}
+
+/// `struct itimerspec` of timer_settime(2).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ITimerSpec {
+    /// Period, 0 for none.
+    pub interval: Timespec,
+    /// Time left, or the time of expiry.
+    pub value: Timespec,
+}
+
 /// `struct sysinfo` of sysinfo(2), with its padding named.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -178,6 +235,7 @@ mod tests {
         assert_eq!(size_of::<SigInfo>(), size_of::<general::siginfo>());
         assert_eq!(size_of::<SigAction>(), size_of::<general::kernel_sigaction>());
         assert_eq!(offset_of!(SigAction, restorer), offset_of!(general::kernel_sigaction, sa_restorer));
+        assert_eq!(size_of::<SigEvent>(), size_of::<general::sigevent>());
         assert_eq!(size_of::<SysInfo>(), size_of::<system::sysinfo>());
         assert_eq!(offset_of!(SysInfo, mem_unit), offset_of!(system::sysinfo, mem_unit));
         assert_eq!(offset_of!(SysInfo, totalhigh), offset_of!(system::sysinfo, totalhigh));

@@ -48,7 +48,9 @@ impl Syscall for ClockNanoSleep {
         }
         let ns = time::nanoseconds(&self.time.read(ctx.memory())?)?;
         if self.absolute {
-            return sleep_until(ctx, time::deadline_at(ctx, self.clock, ns)?, None);
+            let deadline = time::deadline_at(ctx, self.clock, ns)?;
+            let slept = ctx.sleep(Some(deadline), || Ok(None::<()>));
+            return slept.map(|_| 0).map_err(|error| error.if_interrupted(Errno::ERESTARTNOHAND));
         }
         sleep_until(ctx, time::deadline_in(ctx, ns), self.remaining.non_null())
     }

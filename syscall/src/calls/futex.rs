@@ -103,7 +103,8 @@ impl Futex {
             ));
             return Err(CallError::Exit(ExitStatus::Signal(Signal::SIGKILL)));
         }
-        ctx.sleep(deadline, || Ok(None::<()>))?;
+        // With a time Linux keeps the deadline for the next try; this time is short by what has passed.
+        ctx.sleep(deadline, || Ok(None::<()>)).map_err(|error| error.if_interrupted(Errno::ERESTARTSYS))?;
         Err(Errno::ETIMEDOUT.into())
     }
 }

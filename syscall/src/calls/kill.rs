@@ -2,11 +2,21 @@
 
 use crate::prelude::*;
 use abi::Signal;
+use abi::structs::SigInfo;
 
 /// `kill(pid, signal)`.
 pub struct Kill {
     pid: i32,
     signal: i32,
+}
+
+/// Every program runs as root.
+const ROOT: u32 = 0;
+
+/// Sends a signal to the calling thread, as tkill(2) and tgkill(2) do.
+pub fn send_to_thread(ctx: &Context<'_>, signal: Signal) -> CallResult<()> {
+    let info = SigInfo::sent(signal, abi::general::SI_TKILL, ctx.process.pid, ROOT);
+    Ok(ctx.process.send_to_thread(ctx.thread, signal, info)?)
 }
 
 /// The signal of a kill-like call: `None` for 0, which only checks the target.
@@ -33,7 +43,7 @@ impl Syscall for Kill {
             1 => Ok(0),
             pid if pid == 0 || pid == own || pid == -own => {
                 if let Some(signal) = signal {
-                    ctx.process.signals.send(signal);
+                    ctx.process.send(signal, SigInfo::sent(signal, 0, ctx.process.pid, ROOT))?;
                 }
                 Ok(0)
             }

@@ -3,6 +3,7 @@
 use crate::prelude::*;
 use crate::{CallError, time};
 use abi::structs::Timespec;
+use task::RestartBlock;
 
 /// `nanosleep(time, remaining)`.
 pub struct NanoSleep {
@@ -10,7 +11,8 @@ pub struct NanoSleep {
     remaining: UserPtr<Timespec>,
 }
 
-/// Sleeps until `deadline` (monotonic). If a signal ends the sleep, stores what was left into `remaining`.
+/// Sleeps until `deadline` (monotonic). If a signal ends the sleep, stores what was left into `remaining`; unless a handler runs,
+/// the sleep goes on through restart_syscall.
 pub fn sleep_until(
     ctx: &Context<'_>,
     deadline: u64,
@@ -22,7 +24,9 @@ pub fn sleep_until(
                 let left = deadline.saturating_sub(ctx.platform.monotonic_ns());
                 remaining.write(ctx.memory(), &time::timespec(left))?;
             }
-            Err(Errno::EINTR.into())
+            let remaining = remaining.map_or(0, UserPtr::addr);
+            ctx.thread.restart_with(RestartBlock::Sleep { deadline, remaining });
+            Err(Errno::ERESTART_RESTARTBLOCK.into())
         }
         other => other.map(|_| 0),
     }

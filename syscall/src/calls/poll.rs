@@ -6,6 +6,7 @@ use abi::structs::PollFd;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use fs::OpenFile;
+use task::RestartBlock;
 
 /// `poll(descriptors, count, milliseconds)`.
 pub struct Poll {
@@ -43,6 +44,19 @@ pub fn poll(ctx: &Context<'_>, fds: UserPtr<PollFd>, count: u64, deadline: Optio
     Ok(ready.unwrap_or(0))
 }
 
+/// As [`poll`]; if a signal ends it and no handler runs, it goes on through restart_syscall.
+pub fn poll_again(
+    ctx: &Context<'_>,
+    fds: UserPtr<PollFd>,
+    count: u64,
+    deadline: Option<u64>,
+) -> CallResult<u64> {
+    poll(ctx, fds, count, deadline).map_err(|error| {
+        ctx.thread.restart_with(RestartBlock::Poll { fds: fds.addr(), count, deadline });
+        error.if_interrupted(Errno::ERESTART_RESTARTBLOCK)
+    })
+}
+
 /// What has happened to one of the files.
 fn events(entry: &PollFd, file: Option<&OpenFile>) -> PollEvents {
     match file {
@@ -69,6 +83,6 @@ impl Syscall for Poll {
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let timeout = u64::try_from(self.timeout).ok();
         let deadline = timeout.map(|ms| crate::time::deadline_in(ctx, ms.saturating_mul(1_000_000)));
-        poll(ctx, self.fds, self.count, deadline)
+        poll_again(ctx, self.fds, self.count, deadline)
     }
 }

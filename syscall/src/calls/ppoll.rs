@@ -37,7 +37,10 @@ impl Syscall for PPoll {
             }
             None => None,
         };
-        let Some(mask) = self.mask.non_null() else { return poll(ctx, self.fds, self.count, deadline) };
+        let Some(mask) = self.mask.non_null() else {
+            let result = poll(ctx, self.fds, self.count, deadline);
+            return result.map_err(|error| error.if_interrupted(Errno::ERESTARTNOHAND));
+        };
         if self.mask_size != size_of::<u64>() {
             return Err(Errno::EINVAL.into());
         }
@@ -50,6 +53,6 @@ impl Syscall for PPoll {
         } else {
             ctx.thread.set_mask(before);
         }
-        result
+        result.map_err(|error| error.if_interrupted(Errno::ERESTARTNOHAND))
     }
 }

@@ -31,6 +31,9 @@ impl Syscall for RtSigAction {
         let before = ctx.process.signals.action(self.signal);
         if let Some(new) = new {
             ctx.process.signals.set_action(self.signal, new);
+            if ctx.process.signals.is_ignored(self.signal) {
+                ctx.thread.pending().discard(SigSet(1 << self.signal.index()));
+            }
         }
         if let Some(old) = self.old.non_null() {
             old.write(ctx.memory(), &before)?;

@@ -3,6 +3,7 @@
 use crate::prelude::*;
 use abi::general as raw;
 use abi::structs::StackT;
+use task::signal::frame;
 
 /// `sigaltstack(new, old)`.
 pub struct SigAltStack {
@@ -21,24 +22,13 @@ impl Syscall for SigAltStack {
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let new = self.new.non_null().map(|ptr| ptr.read(ctx.memory())).transpose()?;
         let before = *ctx.thread.alt_stack.lock();
+        let flags = frame::alt_stack_flags(&before, ctx.regs.rsp) | before.flags as u32 & raw::SS_AUTODISARM;
         if let Some(new) = new {
-            *ctx.thread.alt_stack.lock() = check(new)?;
+            ctx.thread.set_alt_stack(new, ctx.regs.rsp)?;
         }
         if let Some(old) = self.old.non_null() {
-            old.write(ctx.memory(), &before)?;
+            old.write(ctx.memory(), &StackT { flags: flags as i32, ..before })?;
         }
         Ok(0)
-    }
-}
-
-/// What is kept of a new stack.
-fn check(new: StackT) -> CallResult<StackT> {
-    let flags = new.flags as u32;
-    // SS_ONSTACK as input is accepted and means nothing, as on Linux.
-    match flags & !raw::SS_AUTODISARM {
-        raw::SS_DISABLE => Ok(StackT { sp: 0, size: 0, flags: new.flags, pad: 0 }),
-        0 | raw::SS_ONSTACK if new.size < u64::from(raw::MINSIGSTKSZ) => Err(Errno::ENOMEM.into()),
-        0 | raw::SS_ONSTACK => Ok(StackT { flags: (flags & raw::SS_AUTODISARM) as i32, pad: 0, ..new }),
-        _ => Err(Errno::EINVAL.into()),
     }
 }

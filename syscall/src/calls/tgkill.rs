@@ -1,6 +1,6 @@
 //! tgkill(2): sends a signal to a thread of a given process.
 
-use super::kill::signal_number;
+use super::kill::{send_to_thread, signal_number};
 use crate::prelude::*;
 
 /// `tgkill(process, thread, signal)`.
@@ -30,7 +30,7 @@ impl Syscall for TgKill {
             return Err(Errno::ESRCH.into());
         }
         if let Some(signal) = signal {
-            ctx.process.signals.send(signal);
+            send_to_thread(ctx, signal)?;
         }
         Ok(0)
     }

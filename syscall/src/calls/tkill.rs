@@ -1,6 +1,6 @@
 //! tkill(2): sends a signal to a thread.
 
-use super::kill::signal_number;
+use super::kill::{send_to_thread, signal_number};
 use crate::prelude::*;
 
 /// `tkill(tid, signal)`.
@@ -27,7 +27,7 @@ impl Syscall for TKill {
             return Err(Errno::ESRCH.into());
         }
         if let Some(signal) = signal {
-            ctx.process.signals.send(signal);
+            send_to_thread(ctx, signal)?;
         }
         Ok(0)
     }

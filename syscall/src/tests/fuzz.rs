@@ -34,7 +34,16 @@ impl Random {
 }
 
 /// Calls that end the program or, by right, wait for ever.
-const LEFT_OUT: [u32; 5] = [nr::EXIT, nr::EXIT_GROUP, nr::POLL, nr::PPOLL, nr::READ];
+const LEFT_OUT: [u32; 8] = [
+    nr::EXIT,
+    nr::EXIT_GROUP,
+    nr::POLL,
+    nr::PPOLL,
+    nr::READ,
+    nr::PAUSE,
+    nr::RT_SIGSUSPEND,
+    nr::RT_SIGTIMEDWAIT,
+];
 
 #[test]
 fn random_calls() {

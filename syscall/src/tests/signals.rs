@@ -84,8 +84,6 @@ fn dispositions() {
     c.put(BUF, &SigAction { handler: 0x40_1000, flags: 0x0400_0000, restorer: 0x40_1010, mask: 0 });
     c.ok(nr::RT_SIGACTION, &[term, BUF, BUF + 64, 8]);
     assert_eq!(c.get::<SigAction>(BUF + 64), ignore);
-    assert_eq!(c.exits(nr::KILL, &[2, term]), ExitStatus::Signal(Signal::SIGTERM));
-    assert!(c.r.machine.take_messages()[0].contains("the handler at 0x401000 for SIGTERM is not called"));
     c.ok(nr::RT_SIGACTION, &[9, 0, BUF, 8]);
     for (args, errno) in [
         ([9, BUF, 0, 8], Errno::EINVAL),
@@ -167,4 +165,111 @@ fn futexes() {
     c.fails(nr::FUTEX, &[BUF, 99, 5, 0], Errno::ENOSYS);
     assert_eq!(c.exits(nr::FUTEX, &[BUF, wait, 5, 0]), ExitStatus::Signal(Signal::SIGKILL));
     assert!(c.r.machine.take_messages()[0].contains("waits for ever for the futex"));
+}
+
+/// Makes `handler` at 0x401000 run for `signal`.
+fn handle(c: &Caller, signal: u32, flags: u32) {
+    let flags = u64::from(flags | raw::SA_RESTORER);
+    c.put(BUF, &SigAction { handler: 0x40_1000, flags, restorer: 0x40_1010, mask: 0 });
+    c.ok(nr::RT_SIGACTION, &[signal.into(), BUF, 0, 8]);
+}
+
+/// The registers that a call returns to, with RAX as the entry code leaves it.
+fn registers_after(c: &Caller, nr: u32, args: [u64; 6]) -> UserRegs {
+    let mut regs =
+        UserRegs { rip: 0x40_1500, rsp: DATA + 0x1800, orig_rax: nr.into(), ..UserRegs::default() };
+    let mut ctx = c.context(&mut regs);
+    match dispatch(&mut ctx, nr.into(), args) {
+        Outcome::Return(value) => ctx.regs.rax = value,
+        Outcome::AllRegisters => match dispatch_full(&mut ctx) {
+            Outcome::Return(value) => ctx.regs.rax = value,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+    regs
+}
+
+#[test]
+fn handlers_run_and_return() {
+    let c = Caller::new();
+    handle(&c, raw::SIGUSR1, raw::SA_SIGINFO);
+    let regs = registers_after(&c, nr::KILL, [2, raw::SIGUSR1.into(), 0, 0, 0, 0]);
+    assert_eq!((regs.rip, regs.rdi), (0x40_1000, raw::SIGUSR1.into()));
+    assert!(c.r.thread.mask().contains(Signal::SIGUSR1), "blocked in its handler");
+    let mut back = UserRegs { rsp: regs.rsp + 8, orig_rax: nr::RT_SIGRETURN.into(), ..regs };
+    let mut ctx = c.context(&mut back);
+    assert_eq!(dispatch(&mut ctx, nr::RT_SIGRETURN.into(), [0; 6]), Outcome::AllRegisters);
+    assert_eq!(dispatch_full(&mut ctx), Outcome::Return(0));
+    assert_eq!((back.rip, back.rsp), (0x40_1500, DATA + 0x1800));
+    assert!(!c.r.thread.mask().contains(Signal::SIGUSR1));
+    // A bad frame is a SIGSEGV.
+    let mut bad = UserRegs { rsp: 0x10, orig_rax: nr::RT_SIGRETURN.into(), ..regs };
+    let outcome = dispatch_full(&mut c.context(&mut bad));
+    assert_eq!(outcome, Outcome::Exit(ExitStatus::Signal(Signal::SIGSEGV)));
+}
+
+#[test]
+fn calls_that_start_again() {
+    // Whether an interrupted pause, sleep and terminal read return EINTR or are called again.
+    let c = Caller::with_terminal();
+    let pause = |flags| {
+        handle(&c, raw::SIGUSR1, flags | raw::SA_NODEFER);
+        c.r.process.signals.send(Signal::SIGUSR1);
+        let regs = registers_after(&c, nr::PAUSE, [0; 6]);
+        c.get::<abi::sigframe::RtSigFrame>(regs.rsp).uc.mcontext
+    };
+    assert_eq!(pause(raw::SA_RESTART).rax, Errno::EINTR.to_rax(), "pause never starts again");
+    let read = |flags| {
+        handle(&c, raw::SIGINT, flags | raw::SA_NODEFER);
+        c.r.line.on_wait.lock().push(b"\x03".to_vec());
+        let regs = registers_after(&c, nr::READ, [0, BUF, 10, 0, 0, 0]);
+        c.get::<abi::sigframe::RtSigFrame>(regs.rsp).uc.mcontext
+    };
+    assert_eq!((read(0).rax, read(0).rip), (Errno::EINTR.to_rax(), 0x40_1500));
+    let context = read(raw::SA_RESTART);
+    assert_eq!((context.rax, context.rip), (nr::READ.into(), 0x40_14fe));
+    // Without a handler: nobody notices.
+    c.r.process.signals.send(Signal::SIGTSTP);
+    c.put(BUF + 64, &Timespec { tv_sec: 5, tv_nsec: 0 });
+    let regs = registers_after(&c, nr::NANOSLEEP, [BUF + 64, BUF + 80, 0, 0, 0, 0]);
+    assert_eq!((regs.rax, regs.rip), (nr::RESTART_SYSCALL.into(), 0x40_14fe));
+    assert!(c.get::<Timespec>(BUF + 80).tv_sec >= 4);
+    assert_eq!(c.ok(nr::RESTART_SYSCALL, &[]), 0);
+    c.fails(nr::RESTART_SYSCALL, &[], Errno::EINTR);
+}
+
+#[test]
+fn queued_and_waited_for() {
+    let c = Caller::new();
+    c.put(BUF, &u64::MAX);
+    c.ok(nr::RT_SIGPROCMASK, &[raw::SIG_SETMASK.into(), BUF, 0, 8]);
+    let info = BUF + 0x100;
+    for (signal, value) in [(40u64, 1u64), (35, 2), (40, 3)] {
+        let mut sent = abi::structs::SigInfo::new(Signal::SIGHUP, raw::SI_QUEUE);
+        sent.fields[1] = value;
+        c.put(info, &sent);
+        c.ok(nr::RT_SIGQUEUEINFO, &[2, signal, info]);
+    }
+    c.ok(nr::RT_SIGPENDING, &[BUF + 8, 8]);
+    assert_eq!(c.get::<u64>(BUF + 8), 1 << 39 | 1 << 34);
+    for (signal, value) in [(35, 2), (40, 1), (40, 3)] {
+        assert_eq!(c.ok(nr::RT_SIGTIMEDWAIT, &[BUF, info, 0, 8]), signal);
+        let got: abi::structs::SigInfo = c.get(info);
+        assert_eq!((got.signo as u64, got.code, got.fields[1]), (signal, raw::SI_QUEUE, value));
+    }
+    c.put(info, &Timespec { tv_sec: 0, tv_nsec: 1000 });
+    c.fails(nr::RT_SIGTIMEDWAIT, &[BUF, 0, info, 8], Errno::EAGAIN);
+    c.fails(nr::RT_SIGTIMEDWAIT, &[BUF, 0, info, 4], Errno::EINVAL);
+    c.fails(nr::RT_SIGTIMEDWAIT, &[BAD, 0, info, 8], Errno::EFAULT);
+    c.fails(nr::RT_SIGQUEUEINFO, &[2, 65, info], Errno::EINVAL);
+    c.fails(nr::RT_SIGQUEUEINFO, &[9, 10, info], Errno::ESRCH);
+    c.fails(nr::RT_SIGQUEUEINFO, &[2, 10, BAD], Errno::EFAULT);
+    c.fails(nr::RT_TGSIGQUEUEINFO, &[2, 0, 10, info], Errno::EINVAL);
+    c.fails(nr::RT_TGSIGQUEUEINFO, &[2, 3, 10, info], Errno::ESRCH);
+    c.ok(nr::RT_TGSIGQUEUEINFO, &[2, 2, 10, info]);
+    c.fails(nr::RT_SIGPENDING, &[BUF, 16], Errno::EINVAL);
+    c.fails(nr::RT_SIGPENDING, &[BAD, 8], Errno::EFAULT);
+    c.fails(nr::RT_SIGSUSPEND, &[BUF, 4], Errno::EINVAL);
+    c.fails(nr::RT_SIGSUSPEND, &[BAD, 8], Errno::EFAULT);
 }

@@ -8,6 +8,7 @@ mod machines;
 mod memory;
 mod options;
 mod rust;
+mod signals;
 mod start;
 mod tools;
 mod vdso;
@@ -24,6 +25,7 @@ pub fn quick() -> Vec<Case> {
         console::cases(),
         busybox::cases(),
         rust::cases(),
+        signals::cases(),
         machines::cases(),
         options::cases(),
         tools::cases(),

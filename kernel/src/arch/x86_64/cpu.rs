@@ -233,3 +233,20 @@ pub fn vector_state_size() -> u64 {
     let size = cpuid_count(0xd, 0).ebx;
     u64::from(size.max(512))
 }
+
+/// XCR0: the components of the vector state. Only where CR4.OSXSAVE is set.
+pub fn vector_features() -> u64 {
+    XCr0::read().bits()
+}
+
+/// Why the last debug exception came (DR6); the register is cleared, as the processor never does.
+pub fn take_debug_status() -> u32 {
+    let status: u64;
+    // The bits that are always set.
+    let none: u64 = 0xffff_0ff0;
+    // SAFETY: DR6 is a status register that only this function uses.
+    unsafe {
+        core::arch::asm!("mov {}, dr6", "mov dr6, {}", out(reg) status, in(reg) none, options(nostack, preserves_flags));
+    }
+    status as u32
+}

@@ -21,3 +21,4 @@ pub mod tsc;
 pub mod usercopy;
 pub mod usertables;
 pub mod vdso;
+pub mod vectors;

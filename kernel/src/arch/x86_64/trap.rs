@@ -230,6 +230,9 @@ extern "C" fn trap_deferred(frame: &mut UserRegs) {
         program::attend(frame);
     } else {
         // An `int` instruction, which would not be allowed outside of ring 0.
-        program::trap(frame, &Trap { vector: VECTOR_GENERAL_PROTECTION, ..trap });
+        // There it faults with the vector in the error code, and RIP at its two bytes.
+        frame.rip = frame.rip.wrapping_sub(2);
+        let error = u32::from(trap.vector) << 3 | 2;
+        program::trap(frame, &Trap { vector: VECTOR_GENERAL_PROTECTION, error, ..trap });
     }
 }

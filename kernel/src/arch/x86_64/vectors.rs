@@ -1,0 +1,90 @@
+//! The program's vector registers: XSAVE and XRSTOR, or FXSAVE and FXRSTOR without them.
+//!
+//! The kernel is soft-float, so the registers are the program's whenever the kernel runs. They are stored for signal frames
+//! only. All state is in the standard format.
+
+use core::arch::asm;
+
+use abi::sigframe::FXSAVE_SIZE;
+use task::VectorLayout;
+use task::vector::ALIGN;
+
+use super::cpu;
+
+/// CR4.OSXSAVE as CPUID shows it.
+const OSXSAVE: u32 = 1 << 27;
+/// MXCSR bits of a processor that does not say (Intel's manual, volume 1, 11.6.6).
+const DEFAULT_MXCSR_MASK: u32 = 0xffbf;
+const MXCSR_MASK_OFFSET: usize = 28;
+
+fn has_xsave() -> bool {
+    cpu::cpuid(1).ecx & OSXSAVE != 0
+}
+
+/// What the processor's state looks like.
+pub fn layout() -> VectorLayout {
+    #[repr(C, align(64))]
+    struct Area([u8; FXSAVE_SIZE]);
+    let mut area = Area([0; FXSAVE_SIZE]);
+    // SAFETY: FXSAVE writes 512 bytes to the aligned area.
+    unsafe { asm!("fxsave64 [{}]", in(reg) &raw mut area, options(nostack, preserves_flags)) };
+    let mask =
+        area.0.get(MXCSR_MASK_OFFSET..).and_then(<[u8]>::first_chunk).map_or(0, |b| u32::from_le_bytes(*b));
+    VectorLayout {
+        size: cpu::vector_state_size() as usize,
+        features: if has_xsave() { cpu::vector_features() } else { 0 },
+        mxcsr_mask: if mask != 0 { mask } else { DEFAULT_MXCSR_MASK },
+    }
+}
+
+/// Whether `area` is what the instructions need: 64-aligned, and large enough.
+fn check(area: &[u8]) {
+    assert!(area.as_ptr().addr().is_multiple_of(ALIGN) && area.len() as u64 >= cpu::vector_state_size());
+}
+
+/// Stores the registers.
+pub fn save(area: &mut [u8]) {
+    check(area);
+    let at = area.as_mut_ptr();
+    // SAFETY: the area is aligned and as large as CPUID says that the enabled components need.
+    unsafe {
+        if has_xsave() {
+            asm!("xsave64 [{}]", in(reg) at, in("eax") u32::MAX, in("edx") u32::MAX, options(nostack, preserves_flags));
+        } else {
+            asm!("fxsave64 [{}]", in(reg) at, options(nostack, preserves_flags));
+        }
+    }
+}
+
+/// Loads the registers. The caller has checked MXCSR and the header, with which the instructions would fault.
+pub fn load(area: &[u8]) {
+    check(area);
+    let at = area.as_ptr();
+    // SAFETY: the area is aligned and large enough; its header and MXCSR hold nothing that is reserved. The kernel itself uses
+    // none of the registers.
+    unsafe {
+        if has_xsave() {
+            asm!("xrstor64 [{}]", in(reg) at, in("eax") u32::MAX, in("edx") u32::MAX, options(nostack, preserves_flags));
+        } else {
+            asm!("fxrstor64 [{}]", in(reg) at, options(nostack, preserves_flags));
+        }
+    }
+}
+
+/// The unmasked ones among the x87 unit's exceptions.
+pub fn x87_exceptions() -> u32 {
+    let (mut status, mut control) = (0u16, 0u16);
+    // SAFETY: both instructions store two bytes and wait for nothing.
+    unsafe {
+        asm!("fnstsw word ptr [{}]", "fnstcw word ptr [{}]", in(reg) &raw mut status, in(reg) &raw mut control, options(nostack));
+    }
+    u32::from(status & !control & 0x3f)
+}
+
+/// The unmasked ones among the SSE unit's exceptions.
+pub fn simd_exceptions() -> u32 {
+    let mut mxcsr = 0u32;
+    // SAFETY: stores four bytes.
+    unsafe { asm!("stmxcsr [{}]", in(reg) &raw mut mxcsr, options(nostack, preserves_flags)) };
+    mxcsr & !(mxcsr >> 7) & 0x3f
+}

@@ -1,0 +1,39 @@
+//! rt_tgsigqueueinfo(2): sends a signal with a value to a thread (pthread_sigqueue(3)).
+
+use super::rt_sigqueueinfo::read_info;
+use crate::prelude::*;
+use abi::structs::SigInfo;
+
+/// `rt_tgsigqueueinfo(process, thread, signal, info)`.
+pub struct RtTgSigQueueInfo {
+    pid: i32,
+    tid: i32,
+    signal: i32,
+    info: UserPtr<SigInfo>,
+}
+
+impl Syscall for RtTgSigQueueInfo {
+    const NR: u32 = nr::RT_TGSIGQUEUEINFO;
+    const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::Int, ArgKind::Signal, ArgKind::Ptr];
+
+    fn decode(args: &RawArgs) -> CallResult<Self> {
+        let (pid, tid, signal) = (args.int::<0>(), args.int::<1>(), args.int::<2>());
+        Ok(RtTgSigQueueInfo { pid, tid, signal, info: args.ptr::<3, _>() })
+    }
+
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let sent = read_info(ctx, self.signal, self.info)?;
+        if self.pid <= 0 || self.tid <= 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        let own =
+            u32::try_from(self.pid) == Ok(ctx.process.pid) && u32::try_from(self.tid) == Ok(ctx.thread.tid);
+        if !own {
+            return Err(Errno::ESRCH.into());
+        }
+        if let Some((signal, info)) = sent {
+            ctx.process.send_to_thread(ctx.thread, signal, info)?;
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,181 @@
+//! [`Thread`]: a thread of a process as Linux sees it.
+//!
+//! Used by the calls about threads and signals and by delivery. Invariant: no lock of a thread is held while program memory is
+//! accessed.
+
+use crate::Process;
+use crate::fault::TrapInfo;
+use crate::signal::frame;
+use crate::signal::pending::Pending;
+use crate::vector::VectorBuffer;
+use abi::structs::StackT;
+use abi::{SigSet, general as raw};
+use core::sync::atomic::{AtomicU64, Ordering};
+use sync::Mutex;
+
+/// What restart_syscall(2) goes on with. Times are monotonic nanoseconds, addresses those of the first call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartBlock {
+    /// nanosleep(2).
+    Sleep {
+        /// When it ends.
+        deadline: u64,
+        /// Where the rest is stored, 0 for nowhere.
+        remaining: u64,
+    },
+    /// poll(2).
+    Poll {
+        /// The array.
+        fds: u64,
+        /// Its elements.
+        count: u64,
+        /// When it ends, if it does.
+        deadline: Option<u64>,
+    },
+}
+
+/// Why an alternate stack is refused (sigaltstack(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AltStackError {
+    /// The thread runs on the present one.
+    InUse,
+    /// Unknown flags.
+    Flags,
+    /// Too small.
+    Small,
+}
+
+/// A thread of a process.
+pub struct Thread {
+    /// Its number; that of the first thread is the process's.
+    pub tid: u32,
+    mask: AtomicU64,
+    pending: Pending,
+    /// The alternate signal stack (sigaltstack(2)).
+    pub alt_stack: Mutex<StackT>,
+    /// Where 0 is stored and a futex is woken when the thread ends (set_tid_address(2)).
+    pub clear_child_tid: AtomicU64,
+    /// Head of the robust list and its size (set_robust_list(2)).
+    pub robust_list: Mutex<(u64, u64)>,
+    /// The mask to go back to when the signals that ended a call have been delivered.
+    saved_mask: Mutex<Option<SigSet>>,
+    /// The result of a call that has run, while its signals wait for the full register set.
+    result: Mutex<Option<u64>>,
+    restart: Mutex<Option<RestartBlock>>,
+    trap: Mutex<TrapInfo>,
+    vectors: Mutex<VectorBuffer>,
+}
+
+impl Thread {
+    pub(crate) fn new(tid: u32) -> Self {
+        let disabled = StackT { flags: raw::SS_DISABLE as i32, ..StackT::default() };
+        Thread {
+            tid,
+            mask: AtomicU64::new(0),
+            pending: Pending::default(),
+            alt_stack: Mutex::new(disabled),
+            clear_child_tid: AtomicU64::new(0),
+            robust_list: Mutex::new((0, 0)),
+            saved_mask: Mutex::new(None),
+            result: Mutex::new(None),
+            restart: Mutex::new(None),
+            trap: Mutex::new(TrapInfo::default()),
+            vectors: Mutex::new(VectorBuffer::default()),
+        }
+    }
+
+    /// The blocked signals.
+    #[inline]
+    pub fn mask(&self) -> SigSet {
+        SigSet(self.mask.load(Ordering::Relaxed))
+    }
+
+    /// Changes the blocked signals; SIGKILL and SIGSTOP stay unblocked.
+    pub fn set_mask(&self, mask: SigSet) {
+        self.mask.store(mask.0 & !SigSet::UNBLOCKABLE.0, Ordering::Relaxed);
+    }
+
+    /// The signals that wait for this thread alone.
+    pub fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    /// Whether a signal waits that is not blocked.
+    #[inline]
+    pub fn is_interrupted(&self, process: &Process) -> bool {
+        (self.pending.set().0 | process.signals.pending().0) & !self.mask().0 != 0
+    }
+
+    /// Goes back to `mask` once the signals that ended a call have been delivered (ppoll(2), sigsuspend(2)).
+    pub fn restore_mask_later(&self, mask: SigSet) {
+        *self.saved_mask.lock() = Some(mask);
+    }
+
+    pub(crate) fn take_saved_mask(&self) -> Option<SigSet> {
+        self.saved_mask.lock().take()
+    }
+
+    /// Keeps the result of a call until [`take_result`](Self::take_result).
+    pub fn keep_result(&self, result: u64) {
+        *self.result.lock() = Some(result);
+    }
+
+    /// The kept result.
+    pub fn take_result(&self) -> Option<u64> {
+        self.result.lock().take()
+    }
+
+    /// Says what restart_syscall(2) goes on with.
+    pub fn restart_with(&self, block: RestartBlock) {
+        *self.restart.lock() = Some(block);
+    }
+
+    /// What restart_syscall(2) goes on with; once.
+    pub fn take_restart(&self) -> Option<RestartBlock> {
+        self.restart.lock().take()
+    }
+
+    pub(crate) fn forget_restart(&self) {
+        *self.restart.lock() = None;
+    }
+
+    /// The last exception, as signal frames show it.
+    pub fn trap(&self) -> TrapInfo {
+        *self.trap.lock()
+    }
+
+    pub(crate) fn set_trap(&self, trap: TrapInfo) {
+        let cr2 = if trap.cr2 != 0 || trap.vector == 14 { trap.cr2 } else { self.trap().cr2 };
+        *self.trap.lock() = TrapInfo { cr2, ..trap };
+    }
+
+    /// Uses the buffer for vector registers. It is not locked meanwhile, as program memory is accessed with it.
+    pub(crate) fn with_vectors<R>(&self, f: impl FnOnce(&mut VectorBuffer) -> R) -> R {
+        let mut buffer = core::mem::take(&mut *self.vectors.lock());
+        let result = f(&mut buffer);
+        *self.vectors.lock() = buffer;
+        result
+    }
+
+    /// Changes the alternate stack, for a thread whose RSP is `sp`.
+    ///
+    /// # Errors
+    /// [`AltStackError`].
+    pub fn set_alt_stack(&self, new: StackT, sp: u64) -> Result<(), AltStackError> {
+        let mut stack = self.alt_stack.lock();
+        if frame::on_alt_stack(&stack, sp) {
+            return Err(AltStackError::InUse);
+        }
+        let flags = new.flags as u32;
+        // SS_ONSTACK as input is accepted and means nothing, as on Linux.
+        *stack = match flags & !raw::SS_AUTODISARM {
+            raw::SS_DISABLE => StackT { sp: 0, size: 0, flags: new.flags, pad: 0 },
+            0 | raw::SS_ONSTACK if new.size < u64::from(raw::MINSIGSTKSZ) => {
+                return Err(AltStackError::Small);
+            }
+            0 | raw::SS_ONSTACK => StackT { flags: (flags & raw::SS_AUTODISARM) as i32, pad: 0, ..new },
+            _ => return Err(AltStackError::Flags),
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,22 @@
+//! Area: signals. Handlers and their frames, faults, queues, masks, alternate stacks, and the ends that no handler prevents.
+
+use crate::case::{Case, c, ours};
+use crate::compile::Variant;
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = vec![
+        c("signals").case("signals/handlers"),
+        ours("signals", Variant::MuslPie).case("signals/handlers/musl-pie"),
+    ];
+    for (end, signal) in [
+        ("abort", "SIGABRT"),
+        ("blocked", "SIGSEGV"),
+        ("ignored", "SIGSEGV"),
+        ("no stack", "SIGSEGV"),
+        ("bad frame", "SIGSEGV"),
+    ] {
+        let program = c("signals").args(&[end]).reports(&[signal, "rip"]);
+        cases.push(program.case(format!("signals/end/{end}")));
+    }
+    cases
+}
