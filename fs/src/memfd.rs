@@ -239,6 +239,10 @@ impl BackingStore for Contents {
         self.cache.is_resident(index)
     }
 
+    fn has_shared_pages(&self) -> bool {
+        true
+    }
+
     fn shared_page(&self, index: u64) -> Option<Result<Frame, SharedPageError>> {
         Some(self.cache.page(index))
     }

@@ -241,6 +241,10 @@ impl BackingStore for SharedMemory {
         self.0.is_resident(index)
     }
 
+    fn has_shared_pages(&self) -> bool {
+        true
+    }
+
     fn shared_page(&self, index: u64) -> Option<Result<Frame, SharedPageError>> {
         Some(self.0.page(index))
     }

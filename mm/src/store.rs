@@ -97,6 +97,12 @@ pub trait BackingStore: Send + Sync {
         None
     }
 
+    /// Whether pages come from [`shared_page`](Self::shared_page), so that mappings see what is written to the file and
+    /// the other way round. Without it a mapping of a file that changes has copies of its own.
+    fn has_shared_pages(&self) -> bool {
+        false
+    }
+
     /// Whether the file may be mapped shared and writable now (a sealed one may not, F_SEAL_WRITE).
     fn allows_shared_writing(&self) -> bool {
         true

@@ -173,11 +173,11 @@ impl MMap {
         if !file.flags().readable() || (writing && !file.flags().writable()) {
             return Err(Errno::EACCES.into());
         }
-        // Mappings have copies of their own of what is in memory: one that could write would lose it, so there is none.
-        if shared && file.flags().writable() {
+        let store = file.file().backing().ok_or(Errno::ENODEV)?;
+        // A mapping with copies of its own would lose what is written to it, so there is none.
+        if shared && file.flags().writable() && !store.has_shared_pages() {
             return Err(Errno::ENODEV.into());
         }
-        let store = file.file().backing().ok_or(Errno::ENODEV)?;
         if writing && !store.allows_shared_writing() {
             return Err(Errno::EPERM.into());
         }
