@@ -128,6 +128,10 @@ impl FileSystem for ArchiveFs {
         self.device
     }
 
+    fn type_name(&self) -> &'static str {
+        "rootfs"
+    }
+
     fn root(&self) -> NodeId {
         ROOT.into()
     }
@@ -197,7 +201,8 @@ impl FileSystem for ArchiveFs {
         let Content::File { offset, .. } = self.node(id)?.content else { return Err(FsError::Invalid) };
         let data = self.contents(id)?;
         let physical = self.physical.and_then(|base| base.0.checked_add(offset as u64)).map(PhysAddr);
-        let store = Arc::new(Contents { data, physical, name: self.path_of(id) });
+        let store =
+            Arc::new(Contents { data, physical, name: self.path_of(id), identity: (self.device, id + 1) });
         Ok(Arc::new(ArchiveFile { node: NodeRef { fs: self, id }, store }))
     }
 

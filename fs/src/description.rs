@@ -1,7 +1,7 @@
 //! [`OpenFile`]: an open file description, which dup'ed descriptors share: position, status flags, access mode.
 
 use crate::locks::{FileLocks, Key, Owner};
-use crate::{Allocate, DirEntry, File, FsError, Offset, SeekFrom, Sink, Source};
+use crate::{Allocate, DirEntry, File, FsError, Offset, Place, SeekFrom, Sink, Source};
 use abi::OpenFlags;
 use alloc::sync::Arc;
 use core::ops::Range;
@@ -26,6 +26,7 @@ const NOT_KEPT: OpenFlags = OpenFlags::CREAT
 pub struct OpenFile {
     file: Arc<dyn File>,
     flags: AtomicU32,
+    place: Option<Place>,
     /// Held during a read or write that uses it, so that two of them never get the same bytes.
     position: Mutex<u64>,
     /// The flock(2) lock, if there is one.
@@ -35,13 +36,33 @@ pub struct OpenFile {
 impl OpenFile {
     /// A description at position 0. `flags` as given to open(2).
     pub fn new(file: Arc<dyn File>, flags: OpenFlags) -> Arc<Self> {
+        Arc::new(Self::with(file, flags, None))
+    }
+
+    /// As [`new`](Self::new), for a file that was found at a place in the tree.
+    pub fn at(file: Arc<dyn File>, flags: OpenFlags, place: Place) -> Arc<Self> {
+        Arc::new(Self::with(file, flags, Some(place)))
+    }
+
+    fn with(file: Arc<dyn File>, flags: OpenFlags, place: Option<Place>) -> Self {
         let kept = flags.difference(NOT_KEPT);
-        Arc::new(OpenFile {
+        OpenFile {
             file,
             flags: AtomicU32::new(kept.bits()),
+            place,
             position: Mutex::new(0),
             lock: Mutex::new(None),
-        })
+        }
+    }
+
+    /// Where it was found, if it was opened by a path.
+    pub fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
+    /// The position (fdinfo; the caller may see it move at once).
+    pub fn position(&self) -> u64 {
+        *self.position.lock()
     }
 
     /// The file.

@@ -167,6 +167,19 @@ pub trait File: Send + Sync {
         None
     }
 
+    /// What `/proc/self/fd` shows of a file without a node.
+    fn describe(&self, out: &mut alloc::vec::Vec<u8>) {
+        out.extend_from_slice(b"anon_inode:[file]");
+    }
+
+    /// What `/proc/self/fdinfo` shows beside position and flags: lines of names and values.
+    fn details(&self, _out: &mut alloc::vec::Vec<u8>) {}
+
+    /// Another file on the same object, for a file without a node that is opened by its descriptor (`/dev/stdin`).
+    fn reopen(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn File>, FsError> {
+        Err(FsError::NoDevice)
+    }
+
     /// What mmap(2) maps; `None` if the file cannot be mapped.
     fn backing(&self) -> Option<Arc<dyn BackingStore>> {
         None

@@ -7,6 +7,7 @@
 //! - [`node`]: [`FileSystem`](node::FileSystem) and [`NodeRef`](node::NodeRef), the tree that paths are looked up in;
 //! - [`vfs`]: mounts, path lookup and opening;
 //! - [`archive`]: the read-only tree of the image's archive; [`memfs`]: trees in memory, with or without an archive below; [`devfs`] and [`device`]: `/dev`;
+//! - [`pseudo`]: files made when they are read, `/proc` and `/sys`;
 //! - [`console`] and [`tty`]: the program's terminal.
 //!
 //! Failures are [`FsError`]; which error number each becomes is decided in `syscall`.
@@ -28,6 +29,7 @@ pub mod locks;
 pub mod memfd;
 pub mod memfs;
 pub mod node;
+pub mod pseudo;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tty;
@@ -44,4 +46,4 @@ pub use node::{
     Clock, FileSystem, FsStatistics, NewNode, NodeId, NodeKind, NodeRef, Pinned, RenameMode, SetAttributes,
     SetTime,
 };
-pub use vfs::Vfs;
+pub use vfs::{Place, Vfs};

@@ -119,6 +119,11 @@ pub trait Clock: Send + Sync {
 
 /// A tree of nodes.
 pub trait FileSystem: Send + Sync {
+    /// Its type, as `/proc/mounts` shows it.
+    fn type_name(&self) -> &'static str {
+        "none"
+    }
+
     /// Its number, different from every other file system's: `st_dev`.
     fn device(&self) -> u64;
 
@@ -141,6 +146,11 @@ pub trait FileSystem: Send + Sync {
 
     /// Appends a symbolic link's target to `out`.
     fn read_link(&self, node: NodeId, out: &mut Vec<u8>) -> Result<(), FsError>;
+
+    /// Where following a symbolic link leads if not to what its text says: the links to open files below `/proc`.
+    fn jump(&self, _node: NodeId) -> Result<Option<NodeRef>, FsError> {
+        Ok(None)
+    }
 
     /// The entries of a directory without `.` and `..`, to `emit` until it returns false. `skip` is 0 for all of them, or the
     /// `next` of the entry after which to go on. Entries come by growing `next`, and one keeps its own while it exists.

@@ -40,6 +40,20 @@ struct Walked {
     node: Option<NodeRef>,
 }
 
+/// A node and the entry under which a lookup found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The node.
+    pub node: NodeRef,
+    /// The directory and the name in it; `None` for the root and for what was reached by no name.
+    pub entry: Option<(NodeRef, Vec<u8>)>,
+}
+
+/// The entry of a place: none where the path ended without a name.
+fn entry(dir: NodeRef, name: Vec<u8>) -> Option<(NodeRef, Vec<u8>)> {
+    (!name.is_empty()).then_some((dir, name))
+}
+
 struct Mount {
     /// The directory that is covered.
     covered: NodeRef,
@@ -86,6 +100,13 @@ impl Vfs {
         self.walk(base, path, follow)?.node.ok_or(FsError::NotFound)
     }
 
+    /// As [`lookup`](Self::lookup), and remembers the name under which the node was found.
+    pub fn locate(&self, base: &NodeRef, path: &[u8], follow: Follow) -> Result<Place, FsError> {
+        let walked = self.walk(base, path, follow)?;
+        let node = walked.node.ok_or(FsError::NotFound)?;
+        Ok(Place { node, entry: entry(walked.parent, walked.name) })
+    }
+
     /// Follows `path` to its last component, which need not be there.
     fn walk(&self, base: &NodeRef, path: &[u8], follow: Follow) -> Result<Walked, FsError> {
         if path.is_empty() {
@@ -125,6 +146,15 @@ impl Vfs {
                 links += 1;
                 if links > MAX_LINKS {
                     return Err(FsError::Loop);
+                }
+                if let Some(target) = next.fs.jump(next.id)? {
+                    if !last {
+                        here = target;
+                        at = end;
+                        continue;
+                    }
+                    let target = if slash { self.require_directory(target)? } else { target };
+                    return Ok(Walked { parent: here, name: name.to_vec(), slash, node: Some(target) });
                 }
                 rest = Cow::Owned(expand(&next, behind)?);
                 at = 0;
@@ -205,6 +235,28 @@ impl Vfs {
         Ok(path)
     }
 
+    /// The absolute path of a place, as far as it has one: under the name it was found by.
+    pub fn path_to(&self, place: &Place) -> Result<Vec<u8>, FsError> {
+        if place.node.kind()? == NodeKind::Directory {
+            return self.path_of(&place.node);
+        }
+        let (dir, name) = place.entry.as_ref().ok_or(FsError::NotFound)?;
+        let mut path = self.path_of(dir)?;
+        if path != b"/" {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        Ok(path)
+    }
+
+    /// What is mounted: the path of the directory that is covered, and the root that covers it. The root comes first.
+    pub fn mounts(&self) -> impl Iterator<Item = (Vec<u8>, &NodeRef)> {
+        let root = core::iter::once((b"/".to_vec(), &self.root));
+        root.chain(
+            self.mounts.iter().map(|mount| (self.path_of(&mount.covered).unwrap_or_default(), &mount.root)),
+        )
+    }
+
     /// open(2). A file that is made has the type and attributes of `new`.
     pub fn open(
         &self,
@@ -224,15 +276,19 @@ impl Vfs {
         let walked = self.walk(base, path, follow)?;
         match walked.node {
             Some(_) if exclusive => Err(FsError::Exists),
-            Some(node) => Ok(OpenFile::new(self.open_node(&node, flags, creating)?, flags)),
+            Some(node) => {
+                let file = self.open_node(&node, flags, creating)?;
+                Ok(OpenFile::at(file, flags, Place { node, entry: entry(walked.parent, walked.name) }))
+            }
             None if !creating => Err(FsError::NotFound),
             // A link whose target ends in a slash.
             None if walked.slash => Err(FsError::IsDirectory),
             None => {
-                let Walked { parent: NodeRef { fs, id: dir }, name, .. } = walked;
-                let id = fs.create(dir, &name, new)?;
-                let file = fs.open(id, flags.difference(OpenFlags::TRUNC))?;
-                Ok(OpenFile::new(file, flags))
+                let Walked { parent, name, .. } = walked;
+                let id = parent.fs.create(parent.id, &name, new)?;
+                let node = NodeRef { fs: parent.fs.clone(), id };
+                let file = node.fs.clone().open(id, flags.difference(OpenFlags::TRUNC))?;
+                Ok(OpenFile::at(file, flags, Place { node, entry: entry(parent, name) }))
             }
         }
     }

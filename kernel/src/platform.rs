@@ -8,7 +8,7 @@ use mm::addr::PhysAddr;
 use mm::paging::{FrameSource, PageTables};
 use mm::user::{RawUserMemory, UserMemory};
 use sync::SetOnce;
-use task::{CpuFeatures, MemoryUse, Platform, Vdso, VectorLayout};
+use task::{CpuFeatures, CpuInfo, MemoryUse, Platform, Vdso, VectorLayout};
 
 use crate::arch::usertables::UserTables;
 use crate::arch::{cpu, paging, tsc, usercopy, vdso, vectors};
@@ -139,6 +139,10 @@ impl Platform for Machine {
 
     fn vdso(&self) -> Option<Vdso> {
         Some(vdso::pages())
+    }
+
+    fn cpu_info(&self) -> CpuInfo {
+        CpuInfo { khz: tsc::khz(), ..cpu::info() }
     }
 }
 

@@ -20,6 +20,7 @@ use sync::SetOnce;
 use syscall::{Context, Outcome};
 use task::fault::{Cause, Exception, TrapInfo};
 use task::hlt::{self, Site};
+use task::procfs::{self, Tasks};
 use task::signal::deliver::Target;
 use task::{Entry, ExecRequest, ExitStatus, Platform, Process, StartOptions, Thread};
 
@@ -37,6 +38,8 @@ const ROOT_DEVICE: u64 = 1;
 const DEV_DEVICE: u64 = 5;
 /// Directories below the root that are file systems of their own, in memory: name, device number, permissions.
 const TEMPORARY: [(&[u8], u64, u32); 2] = [(b"tmp", 6, 0o1777), (b"run", 7, 0o755)];
+const PROC_DEVICE: u64 = 21;
+const SYS_DEVICE: u64 = 22;
 /// Status of a program that cannot be started, as a shell gives it: not found, not executable.
 const STATUS_NOT_FOUND: u8 = 127;
 const STATUS_NOT_EXECUTABLE: u8 = 126;
@@ -62,7 +65,8 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
         log::warn!("{text}");
     }
     let console = Console::new(&SerialConsole, options);
-    let vfs = match file_tree(archive, archive_at, &console) {
+    let tasks = Tasks::new(&MACHINE);
+    let vfs = match file_tree(archive, archive_at, &console, &tasks) {
         Ok(vfs) => Arc::new(vfs),
         Err(error) => {
             log::error!("the image's root archive: {error}");
@@ -79,7 +83,10 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
     let request = ExecRequest { path, args: &args, env: &env, aslr: line.get("aslr") != Some(b"off") };
     let options = StartOptions { strace: line.get("strace").is_some_and(|value| value != b"off") };
     match task::start(&MACHINE, vfs, &console, &request, options) {
-        Ok((process, thread, entry)) => enter(Running { process, thread, console }, entry),
+        Ok((process, thread, entry)) => {
+            tasks.enter(&process, &thread);
+            enter(Running { process, thread, console }, entry)
+        }
         Err(error) => {
             log::error!("{}: {error}", path.escape_ascii());
             let missing = matches!(error, task::ExecError::File(_, fs::FsError::NotFound));
@@ -88,11 +95,13 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
     }
 }
 
-/// The image's files, which can be changed in memory, with the devices mounted on `/dev`.
+/// The image's files, which can be changed in memory, with the devices mounted on `/dev`, and what is known about the tasks
+/// on `/proc` and `/sys`.
 fn file_tree(
     archive: &'static [u8],
     at: u64,
     console: &Arc<Console>,
+    tasks: &Arc<Tasks>,
 ) -> Result<Vfs, fs::archive::ArchiveError> {
     struct MachineRandom;
     impl RandomSource for MachineRandom {
@@ -128,8 +137,16 @@ fn file_tree(
             }
         }
     }
-    if let Err(error) = vfs.mount(b"/dev", DevFs::new(DEV_DEVICE, platform::boot_time_ns())) {
-        log::warn!("/dev is not mounted: {error}");
+    let now = platform::boot_time_ns();
+    let mounts: [(&str, Arc<dyn FileSystem>); 3] = [
+        ("/dev", DevFs::new(DEV_DEVICE, now)),
+        ("/proc", procfs::proc_fs(tasks, PROC_DEVICE, now)),
+        ("/sys", procfs::sys_fs(tasks, SYS_DEVICE, now)),
+    ];
+    for (path, fs) in mounts {
+        if let Err(error) = vfs.mount(path.as_bytes(), fs) {
+            log::warn!("{path} is not mounted: {error}");
+        }
     }
     Ok(vfs)
 }

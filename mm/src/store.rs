@@ -65,6 +65,11 @@ pub trait BackingStore: Send + Sync {
     /// Path for `/proc/self/maps` and fault reports.
     fn name(&self) -> &[u8];
 
+    /// Device and inode number, as stat(2) shows them, for `/proc/self/maps`; zeros for what is no file.
+    fn identity(&self) -> (u64, u64) {
+        (0, 0)
+    }
+
     /// Length in bytes.
     fn len(&self) -> u64;
 

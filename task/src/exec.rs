@@ -10,7 +10,7 @@ use crate::process::{Parts, Process, open_standard_files};
 use abi::general::RLIMIT_STACK;
 use alloc::{sync::Arc, vec::Vec};
 use core::{fmt, ops::Range};
-use fs::{Console, FsError, NodeKind, NodeRef, Vfs, vfs::Follow};
+use fs::{Console, FsError, NodeKind, NodeRef, Place, Vfs, vfs::Follow};
 use loader::script::BadLine;
 use loader::{
     AuxInput, ElfError, ExecFailure, MapTarget, Plan, ReadAt, ReadError, Role, StackError, StackInput,
@@ -109,6 +109,10 @@ pub struct ProgramImage {
     pub path: Vec<u8>,
     /// The path of the ELF file: of a script's interpreter, otherwise the same.
     pub program: Vec<u8>,
+    /// Where the program's file was found.
+    pub place: Place,
+    /// The stack pointer at the program's start.
+    pub stack_start: u64,
     /// The program, and its interpreter if it has one.
     pub files: Vec<LoadedFile>,
     /// Addresses of the argument strings.
@@ -249,6 +253,8 @@ pub fn load(
     let image = ProgramImage {
         path: request.path.to_vec(),
         program: program.path,
+        place: program.place,
+        stack_start: stack.sp,
         files,
         args: stack.args,
         env: stack.env,
@@ -299,18 +305,20 @@ fn map_stack(space: &mut AddressSpace, sp: u64, executable: bool) -> Result<(), 
 /// A file that was opened and planned.
 struct Opened {
     path: Vec<u8>,
+    place: Place,
     store: Arc<dyn BackingStore>,
     plan: Plan,
 }
 
 impl Opened {
     fn open(vfs: &Vfs, cwd: &NodeRef, path: &[u8], role: Role) -> Result<Self, ExecError> {
-        Self::planned(path, open_store(vfs, cwd, path, role)?, role)
+        let (place, store) = open_store(vfs, cwd, path, role)?;
+        Self::planned(path, place, store, role)
     }
 
-    fn planned(path: &[u8], store: Arc<dyn BackingStore>, role: Role) -> Result<Self, ExecError> {
+    fn planned(path: &[u8], place: Place, store: Arc<dyn BackingStore>, role: Role) -> Result<Self, ExecError> {
         let plan = loader::plan(&StoreReader(store.as_ref())).map_err(|error| ExecError::Elf(role, error))?;
-        Ok(Opened { path: path.to_vec(), store, plan })
+        Ok(Opened { path: path.to_vec(), place, store, plan })
     }
 
     /// Chooses the bias of an interpreter: in the mmap area, as high as there is room.
@@ -335,15 +343,22 @@ impl Opened {
 }
 
 /// The contents of the executable file at `path`.
-fn open_store(vfs: &Vfs, cwd: &NodeRef, path: &[u8], role: Role) -> Result<Arc<dyn BackingStore>, ExecError> {
+fn open_store(
+    vfs: &Vfs,
+    cwd: &NodeRef,
+    path: &[u8],
+    role: Role,
+) -> Result<(Place, Arc<dyn BackingStore>), ExecError> {
     let file_error = |error| ExecError::File(role, error);
-    let node = vfs.lookup(cwd, path, Follow::Yes).map_err(file_error)?;
+    let place = vfs.locate(cwd, path, Follow::Yes).map_err(file_error)?;
+    let node = &place.node;
     let metadata = node.metadata().map_err(file_error)?;
     if NodeKind::of_mode(metadata.mode) != NodeKind::Regular || metadata.mode & 0o111 == 0 {
         return Err(ExecError::NotExecutable(role));
     }
     let file = node.fs.clone().open(node.id, abi::OpenFlags::empty()).map_err(file_error)?;
-    file.backing().ok_or(ExecError::NotExecutable(role))
+    let store = file.backing().ok_or(ExecError::NotExecutable(role))?;
+    Ok((place, store))
 }
 
 /// Reads a backing store for the loader.

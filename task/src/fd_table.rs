@@ -138,10 +138,15 @@ impl FdTable {
         closed
     }
 
-    /// The lowest descriptor in use from `from` on.
+    /// The lowest descriptor in use at or above `from`.
     pub fn next_open(&self, from: Fd) -> Option<Fd> {
-        let open = (0..).zip(&self.slots).skip(from as usize).find(|(_, slot)| slot.is_some());
-        open.map(|(fd, _)| fd)
+        let rest = self.slots.get(from as usize..)?;
+        from.checked_add(Fd::try_from(rest.iter().position(Option::is_some)?).ok()?)
+    }
+
+    /// The highest descriptor in use.
+    pub fn highest(&self) -> Option<Fd> {
+        self.slots.len().checked_sub(1).and_then(|last| Fd::try_from(last).ok())
     }
 
     /// Number of descriptors in use.

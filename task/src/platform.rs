@@ -40,6 +40,31 @@ pub struct Vdso {
     pub data: Arc<dyn BackingStore>,
 }
 
+/// What the CPU says about itself, for `/proc/cpuinfo`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuInfo {
+    /// Who made it.
+    pub vendor: [u8; 12],
+    /// What it is called, NUL-padded.
+    pub name: [u8; 48],
+    /// Family, the extended one added.
+    pub family: u32,
+    /// Model, the extended one in front.
+    pub model: u32,
+    /// Stepping.
+    pub stepping: u32,
+    /// Highest leaf of CPUID.
+    pub highest_leaf: u32,
+    /// Feature words of CPUID: leaf 1 EDX, leaf 0x8000_0001 EDX, leaf 1 ECX, leaf 0x8000_0001 ECX, leaf 7 EBX, ECX, EDX.
+    pub features: [u32; 7],
+    /// Frequency of the time-stamp counter, kHz.
+    pub khz: u64,
+    /// Width of physical addresses.
+    pub physical_bits: u32,
+    /// Width of virtual addresses.
+    pub virtual_bits: u32,
+}
+
 /// The kernel's services.
 pub trait Platform: Send + Sync {
     /// Time since boot.
@@ -113,4 +138,7 @@ pub trait Platform: Send + Sync {
     /// Loads the program's vector registers from such an area. Components that its header does not have become initial. The
     /// caller has checked header and MXCSR.
     fn load_vectors(&self, area: &[u8]);
+
+    /// What the CPU says about itself.
+    fn cpu_info(&self) -> CpuInfo;
 }

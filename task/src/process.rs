@@ -14,7 +14,7 @@ use crate::{Attributes, Credentials, FdTable, Signals, Thread};
 use abi::structs::SigInfo;
 use abi::{Signal, general as raw};
 use alloc::{sync::Arc, vec::Vec};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use fs::console::SignalTarget;
 use fs::{NodeRef, OpenFile, Pinned, Vfs};
 use mm::addr::VirtAddr;
@@ -42,6 +42,8 @@ pub struct Process {
     pub signals: Signals,
     /// File creation mask (umask(2)).
     pub umask: AtomicU32,
+    /// How much rather than others it would be killed for lack of memory (proc(5), oom_score_adj).
+    pub oom_score_adj: AtomicI32,
     /// Monotonic time of its start, nanoseconds.
     pub start_ns: u64,
     /// Platform idle time at its start, nanoseconds.
@@ -81,6 +83,7 @@ impl Process {
             vfs: parts.vfs,
             signals: Signals::new(),
             umask: AtomicU32::new(0o022),
+            oom_score_adj: AtomicI32::new(0),
             // The first process starts with the machine. Asking the clock here would make every boot
             // wait until its frequency has been measured, also for programs that never want to know.
             start_ns: 0,

@@ -4,7 +4,7 @@
 //! handler that touches program memory while it holds the address space's lock.
 
 use crate::exec::{self, Entry, ExecError, ExecRequest, StartOptions};
-use crate::platform::{CpuFeatures, MemoryUse, Platform, Vdso};
+use crate::platform::{CpuFeatures, CpuInfo, MemoryUse, Platform, Vdso};
 use crate::vector::VectorLayout;
 use crate::{Process, Thread};
 use core::fmt;
@@ -165,6 +165,23 @@ impl Platform for FakeMachine {
     fn vdso(&self) -> Option<Vdso> {
         let page = |name, byte| FakeStore::direct(name, &[byte; 4096], self.frames);
         Some(Vdso { code: page("[vdso]", 0xc3), data: page("[vvar]", 0) })
+    }
+
+    fn cpu_info(&self) -> CpuInfo {
+        let mut name = [0; 48];
+        name.iter_mut().zip(b"Fake CPU").for_each(|(to, from)| *to = *from);
+        CpuInfo {
+            vendor: *b"GenuineNobdy",
+            name,
+            family: 6,
+            model: 42,
+            stepping: 1,
+            highest_leaf: 7,
+            features: [0x0780_0001, 1 << 29, 1, 0, u32::MAX, 0, 0],
+            khz: 2_500_000,
+            physical_bits: 40,
+            virtual_bits: 48,
+        }
     }
 }
 

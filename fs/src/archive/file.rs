@@ -12,11 +12,16 @@ pub(super) struct Contents {
     pub(super) data: &'static [u8],
     pub(super) physical: Option<PhysAddr>,
     pub(super) name: Vec<u8>,
+    pub(super) identity: (u64, u64),
 }
 
 impl BackingStore for Contents {
     fn name(&self) -> &[u8] {
         &self.name
+    }
+
+    fn identity(&self) -> (u64, u64) {
+        self.identity
     }
 
     fn len(&self) -> u64 {

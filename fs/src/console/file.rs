@@ -64,6 +64,19 @@ impl File for ConsoleFile {
         self.console.ioctl(request, arg, memory)
     }
 
+    fn describe(&self, out: &mut Vec<u8>) {
+        if self.console.end_is_terminal(self.end) {
+            out.extend_from_slice(b"/dev/console");
+        } else {
+            let ino = self.metadata().map_or(0, |metadata| metadata.ino);
+            out.extend_from_slice(alloc::format!("pipe:[{ino}]").as_bytes());
+        }
+    }
+
+    fn reopen(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn File>, FsError> {
+        Ok(self)
+    }
+
     fn readiness(&self) -> PollEvents {
         let all = self.console.readiness();
         match (self.console.end_is_terminal(self.end), self.end) {

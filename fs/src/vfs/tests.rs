@@ -182,7 +182,7 @@ fn descriptions() {
         }
     }
     names.retain(|name| name != "?");
-    assert_eq!(names, [".", "..", "console", "full", "null", "random", "tty", "urandom", "zero"]);
+    assert_eq!(names[..9], [".", "..", "console", "full", "null", "random", "tty", "urandom", "zero"]);
     dir.seek(SeekFrom::Start(0)).unwrap();
     let mut inos = Vec::new();
     dir.read_dir(&mut |entry| {

@@ -147,6 +147,7 @@ impl AddressSpace {
                 return Err(FaultError::OutOfMemory);
             }
             self.resident += 1;
+            self.peak_resident = self.peak_resident.max(self.resident);
             if flags.contains(PageFlags::FOREIGN) {
                 self.map_around(page);
             }

@@ -17,6 +17,7 @@ mod map;
 mod remap;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -31,6 +32,7 @@ pub use fault::{Access, FaultError};
 pub use layout::{Layout, Limits, MAX_MAP_COUNT, MMAP_MIN_ADDR};
 pub use map::{MapRequest, Placement};
 pub use remap::RemapRequest;
+pub use usage::Usage;
 
 /// Why a change of the mappings is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,6 +78,7 @@ pub struct AddressSpace {
     start_brk: u64,
     brk: u64,
     resident: u64,
+    peak_resident: u64,
     /// Faults that were resolved.
     faults: u64,
     /// What mlockall(MCL_FUTURE) gives to new areas.
@@ -100,6 +103,7 @@ impl AddressSpace {
             start_brk: 0,
             brk: 0,
             resident: 0,
+            peak_resident: 0,
             faults: 0,
             future: VmaFlags::empty(),
         }

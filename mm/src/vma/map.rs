@@ -28,13 +28,14 @@ pub struct VmaMap {
     pub(super) areas: BTreeMap<u64, Vma>,
     total: u64,
     data: u64,
+    peak: u64,
 }
 
 impl VmaMap {
     /// A map without areas.
     #[must_use]
     pub const fn new() -> Self {
-        Self { areas: BTreeMap::new(), total: 0, data: 0 }
+        Self { areas: BTreeMap::new(), total: 0, data: 0, peak: 0 }
     }
 
     /// Number of areas.
@@ -47,6 +48,12 @@ impl VmaMap {
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
         self.total
+    }
+
+    /// The most bytes that were ever in all areas.
+    #[must_use]
+    pub fn peak_bytes(&self) -> u64 {
+        self.peak
     }
 
     /// Bytes in areas that count as data, see [`Vma::is_data`].
@@ -218,6 +225,7 @@ impl VmaMap {
 
     fn put(&mut self, vma: Vma) {
         self.total += vma.len();
+        self.peak = self.peak.max(self.total);
         self.data += data_len(&vma);
         self.areas.insert(vma.start, vma);
     }

@@ -2,14 +2,12 @@
 
 use crate::prelude::*;
 use abi::structs::Utsname;
+use task::procfs::{RELEASE, VERSION};
 
 /// `uname(buffer)`.
 pub struct Uname {
     buffer: UserPtr<Utsname>,
 }
-
-/// The Linux release whose interface this is: programs read features from it.
-pub const RELEASE: &str = "6.1.0-nospin";
 
 fn fill(field: &mut [i8; 65], text: impl AsRef<[u8]>) {
     // The last byte stays 0.
@@ -32,7 +30,7 @@ impl Syscall for Uname {
         let attributes = ctx.process.attributes().clone();
         fill(&mut name.nodename, attributes.host);
         fill(&mut name.release, RELEASE);
-        fill(&mut name.version, concat!("#1 nospin ", env!("CARGO_PKG_VERSION")));
+        fill(&mut name.version, VERSION);
         fill(&mut name.machine, "x86_64");
         fill(&mut name.domainname, attributes.domain);
         self.buffer.write(ctx.memory(), &name)?;

@@ -25,12 +25,12 @@ impl<'a> Script<'a> {
     pub(super) fn resolve(&mut self, vfs: &Vfs, cwd: &NodeRef) -> Result<Opened, ExecError> {
         for depth in 0..=NESTING_MAX {
             let role = if depth == 0 { Role::Program } else { Role::Interpreter };
-            let store = open_store(vfs, cwd, &self.path, role)?;
+            let (place, store) = open_store(vfs, cwd, &self.path, role)?;
             let mut head = [0; LINE_MAX];
             let head = read_head(&store, &mut head);
             match script::parse(head) {
                 // For errors in the file itself the interpreter of a script counts as the program.
-                None => return Opened::planned(&self.path, store, Role::Program),
+                None => return Opened::planned(&self.path, place, store, Role::Program),
                 Some(line) => {
                     let line = line.map_err(ExecError::Script)?;
                     self.interpret(line.interpreter.to_vec(), line.argument.map(<[u8]>::to_vec));

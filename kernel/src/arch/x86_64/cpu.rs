@@ -250,3 +250,44 @@ pub fn take_debug_status() -> u32 {
     }
     status as u32
 }
+
+/// What CPUID says about the processor; the frequency is not among it.
+pub fn info() -> task::CpuInfo {
+    let (zero, one, seven) = (cpuid(0), cpuid(1), cpuid_count(7, 0));
+    let highest = cpuid(0x8000_0000).eax;
+    let extended = |leaf: u32| (highest >= leaf).then(|| cpuid(leaf));
+    let mut vendor = [0; 12];
+    for (bytes, word) in vendor.chunks_exact_mut(4).zip([zero.ebx, zero.edx, zero.ecx]) {
+        bytes.copy_from_slice(&word.to_le_bytes());
+    }
+    let mut name = [0; 48];
+    for (part, leaf) in name.chunks_exact_mut(16).zip(0x8000_0002..) {
+        let Some(words) = extended(leaf) else { break };
+        for (bytes, word) in part.chunks_exact_mut(4).zip([words.eax, words.ebx, words.ecx, words.edx]) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+    }
+    let (base, model) = (one.eax >> 8 & 15, one.eax >> 4 & 15);
+    let more = extended(0x8000_0001);
+    let sizes = extended(0x8000_0008).map_or(0x3024, |words| words.eax);
+    task::CpuInfo {
+        vendor,
+        name,
+        family: if base == 15 { base + (one.eax >> 20 & 255) } else { base },
+        model: if matches!(base, 6 | 15) { model | (one.eax >> 16 & 15) << 4 } else { model },
+        stepping: one.eax & 15,
+        highest_leaf: zero.eax,
+        features: [
+            one.edx,
+            more.map_or(0, |words| words.edx),
+            one.ecx,
+            more.map_or(0, |words| words.ecx),
+            seven.ebx,
+            seven.ecx,
+            seven.edx,
+        ],
+        khz: 0,
+        physical_bits: sizes & 255,
+        virtual_bits: sizes >> 8 & 255,
+    }
+}

@@ -97,6 +97,11 @@ fn measure() {
     TSC_KHZ.store(khz.max(1), Ordering::Relaxed);
 }
 
+/// The frequency of the time-stamp counter, kHz; measured at the first call.
+pub fn khz() -> u64 {
+    tsc_khz()
+}
+
 fn tsc_khz() -> u64 {
     if TSC_KHZ.load(Ordering::Relaxed) == 0 {
         measure();

@@ -72,3 +72,17 @@ fn an_address_space_can_move_between_threads() {
     fn send<T: Send>(_: &T) {}
     send(&setup().1);
 }
+
+#[test]
+fn counts_what_is_present_and_remembers_the_most() {
+    let (_, mut space) = setup();
+    map_anon(&mut space, 0, 16, RW);
+    for page in [0, 3, 15] {
+        space.fault(at(page), Access::Write).unwrap();
+    }
+    let vma = space.find(at(0)).unwrap().clone();
+    assert_eq!(space.usage(&vma), Usage { present: 3, file: 0 });
+    space.unmap(at(0), 8 * PAGE_SIZE).unwrap();
+    assert_eq!((space.resident_pages(), space.peak_resident_pages()), (1, 3));
+    assert_eq!((space.mapped_bytes(), space.peak_mapped_bytes()), (8 * PAGE_SIZE, 16 * PAGE_SIZE));
+}

@@ -1,0 +1,44 @@
+//! How much of an address space is present, for `/proc/self/{statm,status,smaps}`.
+
+use super::AddressSpace;
+use crate::addr::{PAGE_SIZE, VirtAddr};
+use crate::paging::PageFlags;
+use crate::vma::Vma;
+
+/// The pages of an area that are present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// All.
+    pub present: u64,
+    /// Those that show a file's own frames.
+    pub file: u64,
+}
+
+impl AddressSpace {
+    /// Counts the present pages of an area. The cost grows with those, not with the area.
+    #[must_use]
+    pub fn usage(&self, vma: &Vma) -> Usage {
+        let mut usage = Usage::default();
+        let mut at = VirtAddr(vma.start);
+        while let Some(page) = self.tables.next_mapped(at, VirtAddr(vma.end)) {
+            usage.present += 1;
+            let foreign =
+                self.tables.query(page).is_some_and(|(_, flags)| flags.contains(PageFlags::FOREIGN));
+            usage.file += u64::from(foreign);
+            at = VirtAddr(page.0.saturating_add(PAGE_SIZE));
+        }
+        usage
+    }
+
+    /// The most pages that were ever present at once.
+    #[must_use]
+    pub fn peak_resident_pages(&self) -> u64 {
+        self.peak_resident
+    }
+
+    /// The most bytes that were ever mapped at once.
+    #[must_use]
+    pub fn peak_mapped_bytes(&self) -> u64 {
+        self.vmas.peak_bytes()
+    }
+}

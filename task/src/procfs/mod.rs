@@ -1,0 +1,119 @@
+//! `/proc` and `/sys`: what programs read about themselves and the machine (proc(5)).
+//!
+//! [`Tasks`] is the door: the kernel makes one, mounts the file systems of [`proc_fs`] and [`sys_fs`], and
+//! [`enters`](Tasks::enter) the first process once it exists. The trees are [`fs::pseudo`]'s; the modules here make the texts.
+//!
+//! Invariants: the texts are made into kernel memory, with at most one lock held at a time, and never while program memory is
+//! accessed through the platform; the memory of a process is read through its address space.
+
+mod cpu;
+mod limits;
+mod maps;
+mod process;
+mod signals;
+mod sysctl;
+mod sysfs;
+mod system;
+#[cfg(test)]
+mod tests;
+
+use crate::{Platform, Process, Thread};
+use alloc::sync::{Arc, Weak};
+use fs::FsError;
+use fs::pseudo::{Builder, Jump, Key, PseudoFs};
+use sync::SetOnce;
+pub use sysctl::{HOST, RELEASE, VERSION};
+pub use sysfs::sys_fs;
+
+/// Ticks per second of the times in `/proc` (USER_HZ).
+const HZ: u64 = 100;
+const NS_PER_TICK: u64 = 1_000_000_000 / HZ;
+
+/// The tasks that `/proc` shows, and the machine they run on.
+pub struct Tasks {
+    platform: &'static dyn Platform,
+    first: SetOnce<(Weak<Process>, Weak<Thread>)>,
+}
+
+impl Tasks {
+    /// Nobody yet.
+    pub fn new(platform: &'static dyn Platform) -> Arc<Self> {
+        Arc::new(Tasks { platform, first: SetOnce::new() })
+    }
+
+    /// Adds the first process. Only the first call counts.
+    pub fn enter(&self, process: &Arc<Process>, thread: &Arc<Thread>) {
+        let _ = self.first.set((Arc::downgrade(process), Arc::downgrade(thread)));
+    }
+
+    /// The process that reads.
+    fn current(&self) -> Result<Arc<Process>, FsError> {
+        self.first.get().and_then(|(process, _)| process.upgrade()).ok_or(FsError::NotFound)
+    }
+
+    /// The process with a thread's number.
+    fn process(&self, tid: u32) -> Result<Arc<Process>, FsError> {
+        self.current().ok().filter(|process| process.pid == tid).ok_or(FsError::NotFound)
+    }
+
+    /// The thread with a number.
+    fn thread(&self, tid: u32) -> Result<Arc<Thread>, FsError> {
+        let thread = self.first.get().and_then(|(_, thread)| thread.upgrade());
+        thread.filter(|thread| thread.tid == tid).ok_or(FsError::NotFound)
+    }
+
+    /// The lowest process number at or above `from`.
+    fn next_process(&self, from: u32) -> Option<u32> {
+        self.current().ok().map(|process| process.pid).filter(|&pid| pid >= from)
+    }
+
+    /// The lowest number at or above `from` of a thread of process `pid`.
+    fn next_thread(&self, pid: u32, from: u32) -> Option<u32> {
+        self.process(pid).ok().map(|process| process.pid).filter(|&tid| tid >= from)
+    }
+}
+
+/// Appends formatted text. Writing to a vector does not fail.
+macro_rules! put {
+    ($out:expr, $($arg:tt)*) => {
+        $out.extend_from_slice(alloc::format!($($arg)*).as_bytes())
+    };
+}
+use put;
+
+/// A closure for a text: `text!(tasks, |tasks, key, out| ...)`, with its own reference to the tasks.
+macro_rules! text {
+    ($tasks:expr, $f:expr) => {{
+        let tasks = alloc::sync::Arc::clone($tasks);
+        move |key: fs::pseudo::Key, out: &mut alloc::vec::Vec<u8>| -> Result<(), fs::FsError> {
+            let f: fn(
+                &$crate::procfs::Tasks,
+                fs::pseudo::Key,
+                &mut alloc::vec::Vec<u8>,
+            ) -> Result<(), fs::FsError> = $f;
+            f(&tasks, key, out)
+        }
+    }};
+}
+use text;
+
+/// The file system for `/proc`, with the number `device`; its files appeared at `boot_time_ns` (since 1970).
+pub fn proc_fs(tasks: &Arc<Tasks>, device: u64, boot_time_ns: u64) -> Arc<PseudoFs> {
+    let mut builder = Builder::new();
+    let root = Builder::ROOT;
+    system::add(&mut builder, tasks);
+    sysctl::add(&mut builder, tasks);
+    let own = text!(tasks, |tasks, _, out| {
+        put!(out, "{}", tasks.current()?.pid);
+        Ok(())
+    });
+    builder.link(root, "self", alloc::boxed::Box::new(own), None);
+    let own = text!(tasks, |tasks, _, out| {
+        let pid = tasks.current()?.pid;
+        put!(out, "{pid}/task/{pid}");
+        Ok(())
+    });
+    builder.link(root, "thread-self", alloc::boxed::Box::new(own), None);
+    process::add(&mut builder, tasks);
+    builder.finish(device, "proc", 0, boot_time_ns)
+}
