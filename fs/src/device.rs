@@ -198,6 +198,10 @@ impl File for DeviceFile {
         }
     }
 
+    fn can_be_polled(&self) -> bool {
+        matches!(self.device, Device::Random(_) | Device::Tty(_) | Device::Console(_))
+    }
+
     fn node(&self) -> Option<&NodeRef> {
         Some(self.node.node())
     }

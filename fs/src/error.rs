@@ -45,6 +45,10 @@ pub enum FsError {
     Interrupted,
     /// The kind of operation is not offered by this file.
     NotSupported,
+    /// Nobody reads what is written.
+    BrokenPipe,
+    /// In use.
+    Busy,
     /// Out of memory.
     NoMemory,
     /// Damaged data.
@@ -53,8 +57,6 @@ pub enum FsError {
     NotEmpty,
     /// The two names lie in different file systems.
     CrossDevice,
-    /// In use as a mount point, or otherwise.
-    Busy,
     /// Not allowed for anybody.
     NotPermitted,
     /// Too many names of one file.
@@ -86,11 +88,12 @@ impl fmt::Display for FsError {
             FsError::WouldBlock => "nothing available now",
             FsError::Interrupted => "interrupted by a signal",
             FsError::NotSupported => "operation not supported",
+            FsError::BrokenPipe => "broken pipe",
+            FsError::Busy => "in use",
             FsError::NoMemory => "out of memory",
             FsError::Io => "damaged data",
             FsError::NotEmpty => "directory not empty",
             FsError::CrossDevice => "in different file systems",
-            FsError::Busy => "in use",
             FsError::NotPermitted => "operation not permitted",
             FsError::TooManyLinks => "too many links",
             FsError::TooLarge => "file too large",

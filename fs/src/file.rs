@@ -4,7 +4,7 @@
 //! [`OpenFile`](crate::OpenFile), which holds the position. Operations that a kind of file does not offer have the default
 //! answers that Linux gives.
 
-use crate::{FsError, NodeRef, Seals, Sink, Source};
+use crate::{FsError, NodeRef, Seals, Sink, Source, notify::Notifier};
 use abi::{OpenFlags, PollEvents};
 use alloc::sync::Arc;
 use core::ops::Range;
@@ -80,6 +80,13 @@ impl Metadata {
     pub fn times(&self) -> [u64; 3] {
         let mtime = self.mtime_ns;
         [self.atime_ns.unwrap_or(mtime), mtime, self.ctime_ns.unwrap_or(mtime)]
+    }
+}
+
+impl Metadata {
+    /// Of files that are in no tree and have nothing to tell: one inode for all of them, as on Linux.
+    pub fn anonymous() -> Self {
+        Metadata { dev: 14, ino: 1, mode: 0o600, nlink: 1, block_size: 4096, ..Metadata::default() }
     }
 }
 
@@ -165,6 +172,47 @@ pub trait File: Send + Sync {
     /// The node it was opened from, if it has a place in the tree.
     fn node(&self) -> Option<&NodeRef> {
         None
+    }
+
+    /// Whether a write that need not hurry waits until all bytes are in (pipes), not only some.
+    fn writes_all(&self) -> bool {
+        false
+    }
+
+    /// Who is told when the file may have become ready; `None` for a file that becomes ready by itself.
+    fn notifier(&self) -> Option<&Notifier> {
+        None
+    }
+
+    /// The monotonic time, nanoseconds, at which the file may become ready by itself.
+    fn ready_at(&self) -> Option<u64> {
+        None
+    }
+
+    /// Whether poll has a meaning for it, as epoll demands: not for regular files and directories.
+    fn can_be_polled(&self) -> bool {
+        let kind = |metadata: Metadata| abi::Mode(metadata.mode).file_type();
+        self.metadata().map(kind).is_ok_and(|kind| kind != abi::Mode::IFREG && kind != abi::Mode::IFDIR)
+    }
+
+    /// Counts what made the file ready, for edge-triggered epoll on a file without a notifier.
+    fn generation(&self) -> u64 {
+        0
+    }
+
+    /// The file as an epoll instance.
+    fn as_epoll(&self) -> Option<&crate::epoll::Epoll> {
+        None
+    }
+
+    /// The file as a timer; the value is one that its maker put in.
+    fn as_timer(&self) -> Option<&dyn crate::timer::Timer> {
+        None
+    }
+
+    /// The capacity of a pipe, bytes, after changing it to at least `new`.
+    fn pipe_size(&self, _new: Option<usize>) -> Result<usize, FsError> {
+        Err(FsError::BadMode)
     }
 
     /// What `/proc/self/fd` shows of a file without a node.

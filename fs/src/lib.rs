@@ -22,16 +22,21 @@ pub mod description;
 pub mod devfs;
 pub mod device;
 pub mod directory;
+pub mod epoll;
 mod error;
+pub mod eventfd;
 pub mod file;
 pub mod io;
 pub mod locks;
 pub mod memfd;
 pub mod memfs;
 pub mod node;
+pub mod notify;
+pub mod pipe;
 pub mod pseudo;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod timer;
 pub mod tty;
 pub mod vfs;
 

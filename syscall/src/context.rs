@@ -1,17 +1,17 @@
 //! [`Context`]: what a call runs in, and the helpers that most calls share.
 
-use crate::CallResult;
-use abi::{AT_FDCWD, Errno, PATH_MAX, UserRegs};
+use crate::{CallError, CallResult};
+use abi::{AT_FDCWD, Errno, FdFlags, OpenFlags, PATH_MAX, SigSet, Signal, UserRegs};
 use alloc::{sync::Arc, vec::Vec};
-use fs::{NodeRef, OpenFile};
-use mm::user::{Fault, UserMemory, UserSlice};
+use fs::{FsError, NodeRef, OpenFile, Source, UserSink, UserSource};
+use mm::user::{Fault, UserMemory, UserPtr, UserSlice};
 use task::signal::deliver::Target;
 use task::{Fd, Platform, Process, Thread};
 
 /// What a call runs in.
 pub struct Context<'a> {
     /// The kernel's services.
-    pub platform: &'a dyn Platform,
+    pub platform: &'static dyn Platform,
     /// The calling process.
     pub process: &'a Process,
     /// The calling thread.
@@ -78,6 +78,16 @@ impl<'a> Context<'a> {
     pub fn sleep<T>(
         &self,
         deadline: Option<u64>,
+        ready: impl FnMut() -> CallResult<Option<T>>,
+    ) -> CallResult<Option<T>> {
+        self.sleep_on(deadline, || None, ready)
+    }
+
+    /// As [`sleep`](Self::sleep), on something that may become ready by itself at the time that `ready_at` tells.
+    pub fn sleep_on<T>(
+        &self,
+        deadline: Option<u64>,
+        ready_at: impl Fn() -> Option<u64>,
         mut ready: impl FnMut() -> CallResult<Option<T>>,
     ) -> CallResult<Option<T>> {
         loop {
@@ -90,8 +100,91 @@ impl<'a> Context<'a> {
             if self.interrupted() {
                 return Err(Errno::EINTR.into());
             }
-            self.platform.wait(deadline);
+            self.platform.wait(deadline.into_iter().chain(ready_at()).min());
         }
+    }
+
+    /// Does `operation` on a file, again and again while it would have to wait and the file's description says so.
+    pub fn retry<T>(
+        &self,
+        file: &OpenFile,
+        mut operation: impl FnMut() -> Result<T, FsError>,
+    ) -> CallResult<T> {
+        let waits = !file.flags().contains(OpenFlags::NONBLOCK);
+        let done = self.sleep_on(
+            None,
+            || file.file().ready_at(),
+            || match operation() {
+                Err(FsError::WouldBlock) if waits => Ok(None),
+                result => Ok(Some(result?)),
+            },
+        );
+        let done = done.map_err(|error| error.if_interrupted(Errno::ERESTARTSYS))?;
+        Ok(done.ok_or(Errno::EAGAIN)?)
+    }
+
+    /// read(2) into program memory.
+    pub fn read_file(&self, file: &OpenFile, segments: &[UserSlice]) -> CallResult<u64> {
+        let sink = || UserSink::new(self.memory(), segments, abi::MAX_RW_COUNT);
+        Ok(self.retry(file, || file.read(&mut sink()))? as u64)
+    }
+
+    /// write(2) from program memory. A broken pipe also is SIGPIPE.
+    pub fn write_file(&self, file: &OpenFile, segments: &[UserSlice]) -> CallResult<u64> {
+        let all = file.file().writes_all() && !file.flags().contains(OpenFlags::NONBLOCK);
+        let mut done = 0;
+        loop {
+            let result = self.retry(file, || {
+                let mut source = UserSource::new(self.memory(), segments, abi::MAX_RW_COUNT);
+                source.skip(done);
+                let n = file.write(&mut source)?;
+                Ok((n, source.remaining()))
+            });
+            match result {
+                Ok((n, left)) => {
+                    done += n;
+                    if n == 0 || left == 0 || !all {
+                        return Ok(done as u64);
+                    }
+                }
+                Err(error) => {
+                    if error == Errno::EPIPE.into() {
+                        self.process.signals.send(Signal::SIGPIPE);
+                    }
+                    return if done > 0 { Ok(done as u64) } else { Err(error) };
+                }
+            }
+        }
+    }
+
+    /// Does `operation` under the signal mask at `mask`, if that is not null. If a signal ends it, that signal is delivered
+    /// under the mask, which is undone later.
+    pub fn with_mask<T>(
+        &self,
+        mask: UserPtr<u64>,
+        size: usize,
+        operation: impl FnOnce(&Self) -> CallResult<T>,
+    ) -> CallResult<T> {
+        let Some(mask) = mask.non_null() else { return operation(self) };
+        if size != size_of::<u64>() {
+            return Err(Errno::EINVAL.into());
+        }
+        let before = self.thread.mask();
+        self.thread.set_mask(SigSet(mask.read(self.memory())?));
+        let result = operation(self);
+        if matches!(result, Err(CallError::Errno(Errno::EINTR))) {
+            self.thread.restore_mask_later(before);
+        } else {
+            self.thread.set_mask(before);
+        }
+        result
+    }
+
+    /// Makes the lowest free descriptor refer to a file.
+    pub fn install(&self, file: Arc<OpenFile>, cloexec: bool) -> CallResult<u64> {
+        let flags = if cloexec { FdFlags::CLOEXEC } else { FdFlags::empty() };
+        let limit = self.fd_limit();
+        Ok(self.process.files().insert(file, flags, 0, limit)?.into())
     }
 }
 

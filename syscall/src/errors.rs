@@ -84,6 +84,7 @@ errors! {
         FsError::NotPermitted => EPERM,
         FsError::TooLarge => EFBIG,
         FsError::Busy => EBUSY,
+        FsError::BrokenPipe => EPIPE,
         FsError::NoMemory => ENOMEM,
         FsError::Io => EIO,
         FsError::NotEmpty => ENOTEMPTY,

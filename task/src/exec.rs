@@ -316,7 +316,12 @@ impl Opened {
         Self::planned(path, place, store, role)
     }
 
-    fn planned(path: &[u8], place: Place, store: Arc<dyn BackingStore>, role: Role) -> Result<Self, ExecError> {
+    fn planned(
+        path: &[u8],
+        place: Place,
+        store: Arc<dyn BackingStore>,
+        role: Role,
+    ) -> Result<Self, ExecError> {
         let plan = loader::plan(&StoreReader(store.as_ref())).map_err(|error| ExecError::Elf(role, error))?;
         Ok(Opened { path: path.to_vec(), place, store, plan })
     }

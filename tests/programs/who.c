@@ -62,6 +62,8 @@ static void scheduling(void) {
     CPU_SET(0, &set);
     CALL(sched_setaffinity, 0, sizeof set, &set);
     CALL(sched_setaffinity, 0, sizeof set, bad);
+    // Whatever it was started with.
+    CALL(setpriority, PRIO_PROCESS, 0, 3);
     CALL(getpriority, PRIO_PROCESS, 0);
     CALL(getpriority, 9, 0);
     CALL(getpriority, PRIO_PROCESS, 4194000);

@@ -50,7 +50,7 @@ fn tree() -> Vfs {
 }
 
 fn open(vfs: &Vfs, path: &str, flags: OpenFlags) -> Arc<OpenFile> {
-    vfs.open(vfs.root(), path.as_bytes(), flags).unwrap()
+    vfs.open(vfs.root(), path.as_bytes(), flags, &crate::NewNode::of_mode(0o100644)).unwrap()
 }
 
 fn read(file: &OpenFile) -> String {
@@ -85,7 +85,8 @@ fn templates_stand_for_many_nodes() {
     assert_eq!(read(&open(&vfs, "/proc/300/fd/9", OpenFlags::empty())), "300 9");
     assert_eq!(read(&open(&vfs, "/proc/300/fd/../../7/fd/0", OpenFlags::empty())), "7 0");
     for path in ["/proc/8", "/proc/07", "/proc/7/fd/1", "/proc/7/fd/", "/proc/99999999", "/proc/7x"] {
-        let found = vfs.open(vfs.root(), path.as_bytes(), OpenFlags::empty());
+        let found =
+            vfs.open(vfs.root(), path.as_bytes(), OpenFlags::empty(), &crate::NewNode::of_mode(0o100644));
         assert_eq!(found.is_ok(), path == "/proc/7/fd/", "{path}");
     }
     assert_eq!(names(&vfs, "/proc"), [".", "..", "sys", "self", "7", "300"]);

@@ -16,6 +16,10 @@ pub struct Fcntl {
 /// F_DUPFD with FD_CLOEXEC set (F_LINUX_SPECIFIC_BASE + 6).
 const F_DUPFD_CLOEXEC: u32 = 1030;
 
+/// Capacity of a pipe (F_LINUX_SPECIFIC_BASE + 7 and 8).
+const F_SETPIPE_SZ: u32 = 1031;
+const F_GETPIPE_SZ: u32 = 1032;
+
 const COMMANDS: Names = &[
     (raw::F_DUPFD as u64, "F_DUPFD"),
     (raw::F_GETFD as u64, "F_GETFD"),
@@ -25,6 +29,8 @@ const COMMANDS: Names = &[
     (raw::F_GETLK as u64, "F_GETLK"),
     (raw::F_SETLK as u64, "F_SETLK"),
     (raw::F_SETLKW as u64, "F_SETLKW"),
+    (F_SETPIPE_SZ as u64, "F_SETPIPE_SZ"),
+    (F_GETPIPE_SZ as u64, "F_GETPIPE_SZ"),
     (F_DUPFD_CLOEXEC as u64, "F_DUPFD_CLOEXEC"),
     (raw::F_ADD_SEALS as u64, "F_ADD_SEALS"),
     (raw::F_GET_SEALS as u64, "F_GET_SEALS"),
@@ -58,6 +64,9 @@ impl Syscall for Fcntl {
                 ctx.process.files().set_flags(fd, flags)?;
                 Ok(0)
             }
+            F_SETPIPE_SZ | F_GETPIPE_SZ if file.is_path_only() => Err(Errno::EBADF.into()),
+            F_SETPIPE_SZ => Ok(file.file().pipe_size(Some(self.arg as u32 as usize))? as u64),
+            F_GETPIPE_SZ => Ok(file.file().pipe_size(None)? as u64),
             raw::F_GETFL => Ok(file.flags().bits().into()),
             raw::F_SETFL if file.is_path_only() => Err(Errno::EBADF.into()),
             raw::F_SETFL => {

@@ -29,7 +29,9 @@ pub fn poll(ctx: &Context<'_>, fds: UserPtr<PollFd>, count: u64, deadline: Optio
         let entry = fds.at(index)?.read(ctx.memory())?;
         entries.push((entry, ctx.file(entry.fd).ok()));
     }
-    let ready = ctx.sleep(deadline, || {
+    let files: Vec<_> = entries.iter().filter_map(|(_, file)| file.clone()).collect();
+    let ready_at = || files.iter().filter_map(|file| file.file().ready_at()).min();
+    let ready = ctx.sleep_on(deadline, ready_at, || {
         let mut ready = 0;
         for (entry, file) in &mut entries {
             entry.revents = events(entry, file.as_deref()).bits() as i16;

@@ -2,7 +2,6 @@
 
 use super::poll::poll;
 use crate::prelude::*;
-use abi::SigSet;
 use abi::structs::{PollFd, Timespec};
 
 /// `ppoll(descriptors, count, timeout, mask, mask size)`.
@@ -37,22 +36,8 @@ impl Syscall for PPoll {
             }
             None => None,
         };
-        let Some(mask) = self.mask.non_null() else {
-            let result = poll(ctx, self.fds, self.count, deadline);
-            return result.map_err(|error| error.if_interrupted(Errno::ERESTARTNOHAND));
-        };
-        if self.mask_size != size_of::<u64>() {
-            return Err(Errno::EINVAL.into());
-        }
-        let before = ctx.thread.mask();
-        ctx.thread.set_mask(SigSet(mask.read(ctx.memory())?));
-        let result = poll(ctx, self.fds, self.count, deadline);
-        if result == Err(Errno::EINTR.into()) {
-            // The signal is delivered under the mask of this call.
-            ctx.thread.restore_mask_later(before);
-        } else {
-            ctx.thread.set_mask(before);
-        }
+        let result =
+            ctx.with_mask(self.mask, self.mask_size, |ctx| poll(ctx, self.fds, self.count, deadline));
         result.map_err(|error| error.if_interrupted(Errno::ERESTARTNOHAND))
     }
 }

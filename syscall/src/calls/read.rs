@@ -1,7 +1,6 @@
 //! read(2): moves bytes from a file to program memory.
 
 use crate::prelude::*;
-use fs::UserSink;
 
 /// `read(fd, buffer, count)`.
 pub struct Read {
@@ -23,6 +22,6 @@ impl Syscall for Read {
             return Err(Errno::EBADF.into());
         }
         let segments = [checked(self.buffer)?];
-        Ok(file.read(&mut UserSink::new(ctx.memory(), &segments, abi::MAX_RW_COUNT))? as u64)
+        ctx.read_file(&file, &segments)
     }
 }

@@ -1,7 +1,6 @@
 //! readv(2): as read, into several buffers.
 
 use crate::prelude::*;
-use fs::UserSink;
 use mm::user::IoVecs;
 
 /// `readv(fd, vectors, count)`.
@@ -25,6 +24,6 @@ impl Syscall for ReadV {
             return Err(Errno::EBADF.into());
         }
         let vectors = IoVecs::load(ctx.memory(), self.vectors, self.count)?;
-        Ok(file.read(&mut UserSink::new(ctx.memory(), vectors.slices(), vectors.total()))? as u64)
+        ctx.read_file(&file, vectors.slices())
     }
 }

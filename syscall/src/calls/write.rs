@@ -1,7 +1,6 @@
 //! write(2): moves bytes from program memory to a file.
 
 use crate::prelude::*;
-use fs::UserSource;
 
 /// `write(fd, buffer, count)`.
 pub struct Write {
@@ -23,6 +22,6 @@ impl Syscall for Write {
             return Err(Errno::EBADF.into());
         }
         let segments = [checked(self.buffer)?];
-        Ok(file.write(&mut UserSource::new(ctx.memory(), &segments, abi::MAX_RW_COUNT))? as u64)
+        ctx.write_file(&file, &segments)
     }
 }

@@ -1,7 +1,6 @@
 //! writev(2): as write, from several buffers.
 
 use crate::prelude::*;
-use fs::UserSource;
 use mm::user::IoVecs;
 
 /// `writev(fd, vectors, count)`.
@@ -25,6 +24,6 @@ impl Syscall for WriteV {
             return Err(Errno::EBADF.into());
         }
         let vectors = IoVecs::load(ctx.memory(), self.vectors, self.count)?;
-        Ok(file.write(&mut UserSource::new(ctx.memory(), vectors.slices(), vectors.total()))? as u64)
+        ctx.write_file(&file, vectors.slices())
     }
 }

@@ -34,7 +34,7 @@ impl Random {
 }
 
 /// Calls that end the program or, by right, wait for ever.
-const LEFT_OUT: [u32; 8] = [
+const LEFT_OUT: [u32; 16] = [
     nr::EXIT,
     nr::EXIT_GROUP,
     nr::POLL,
@@ -43,6 +43,14 @@ const LEFT_OUT: [u32; 8] = [
     nr::PAUSE,
     nr::RT_SIGSUSPEND,
     nr::RT_SIGTIMEDWAIT,
+    nr::READV,
+    nr::WRITE,
+    nr::WRITEV,
+    nr::SELECT,
+    nr::PSELECT6,
+    nr::EPOLL_WAIT,
+    nr::EPOLL_PWAIT,
+    nr::EPOLL_PWAIT2,
 ];
 
 #[test]

@@ -11,6 +11,7 @@ mod signals;
 mod strace;
 mod table;
 mod time;
+mod waiting;
 mod writing;
 
 use crate::{Context, Outcome, dispatch, dispatch_full};

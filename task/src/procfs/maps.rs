@@ -30,12 +30,13 @@ fn line(vma: &Vma, out: &mut Vec<u8>) {
     let device = DeviceNumber(device);
     put!(
         out,
-        "{:08x}-{:08x} {}{}{}p {:08x} {:02x}:{:02x} {inode} ",
+        "{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {inode} ",
         vma.start,
         vma.end,
         bit(Prot::READ, 'r'),
         bit(Prot::WRITE, 'w'),
         bit(Prot::EXEC, 'x'),
+        if vma.flags.contains(VmaFlags::SHARED) { 's' } else { 'p' },
         vma.file_offset(),
         device.major(),
         device.minor()

@@ -57,7 +57,7 @@ pub fn sys_fs(tasks: &Arc<Tasks>, device: u64, boot_time_ns: u64) -> Arc<PseudoF
     builder.constant(clock, "current_clocksource", "tsc\n");
     builder.constant(clock, "available_clocksource", "tsc \n");
     let huge = builder.dir(root, "kernel/mm/transparent_hugepage");
-    builder.constant(huge, "enabled", "always madvise [never]\n");
+    builder.constant(huge, "enabled", "[always] madvise never\n");
     builder.constant(huge, "defrag", "always defer defer+madvise madvise [never]\n");
     builder.constant(huge, "hpage_pmd_size", "2097152\n");
     builder.constant(huge, "shmem_enabled", "always within_size advise [never] deny force\n");

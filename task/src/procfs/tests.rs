@@ -16,7 +16,7 @@ fn mounted() -> (Running, Vfs) {
     let (_, console, _) = tree(&[], ConsoleOptions { mode, winsize: (24, 80) });
     let members = [("proc", 0o40555, &b""[..]), ("sys", 0o40555, b"")];
     let bytes: &'static [u8] = Vec::leak(archive(&members));
-    let root = fs::archive::ArchiveFs::new(bytes, None, 1).unwrap();
+    let root = fs::archive::ArchiveFs::new(bytes, None, 9).unwrap();
     let mut vfs = Vfs::new(root, Devices::new(Arc::new(FakeRandom), console));
     vfs.mount(b"/proc", proc_fs(&tasks, 21, 0)).unwrap();
     vfs.mount(b"/sys", sys_fs(&tasks, 22, 0)).unwrap();
@@ -24,7 +24,7 @@ fn mounted() -> (Running, Vfs) {
 }
 
 fn open(vfs: &Vfs, path: &str, flags: OpenFlags) -> Result<Arc<OpenFile>, FsError> {
-    vfs.open(vfs.root(), path.as_bytes(), flags)
+    vfs.open(vfs.root(), path.as_bytes(), flags, &fs::NewNode::of_mode(0o100644))
 }
 
 fn read(vfs: &Vfs, path: &str) -> String {
@@ -82,8 +82,10 @@ fn maps_show_each_area() {
     let (r, vfs) = mounted();
     let maps = read(&vfs, "/proc/self/maps");
     assert_eq!(maps.lines().count(), r.process.space().vmas().count());
-    let first = "00400000-00401000 r--p 00000000 00:01 8                                  /init";
-    assert_eq!(maps.lines().next(), Some(first));
+    let ino =
+        vfs.lookup(vfs.root(), b"/init", fs::vfs::Follow::Yes).and_then(|node| node.metadata()).unwrap().ino;
+    let first = format!("00400000-00401000 r--p 00000000 00:01 {ino}                                  /init");
+    assert_eq!(maps.lines().next(), Some(first.as_str()));
     assert!(maps.lines().last().is_some_and(|line| line.ends_with("   [stack]")));
     assert!(maps.contains("rw-p 00000000 00:00 0 \n"), "an area without a name ends with a space: {maps}");
     let smaps = read(&vfs, "/proc/self/smaps");
@@ -107,7 +109,11 @@ fn links_lead_to_what_is_open() {
     assert_eq!(target(&vfs, "/proc/self/root"), "/");
     let program = open(&vfs, "/proc/self/exe", OpenFlags::empty()).unwrap();
     assert_eq!(program.file().metadata().unwrap(), r.process.image().place.node.metadata().unwrap());
-    let hosts = r.process.vfs.open(r.process.vfs.root(), b"etc/link", OpenFlags::empty()).unwrap();
+    let hosts = r
+        .process
+        .vfs
+        .open(r.process.vfs.root(), b"etc/link", OpenFlags::empty(), &fs::NewNode::of_mode(0o100644))
+        .unwrap();
     hosts.seek(fs::SeekFrom::Start(5)).unwrap();
     r.process.files().insert(hosts, abi::FdFlags::empty(), 0, 1024).unwrap();
     assert_eq!(target(&vfs, "/proc/self/fd/3"), "/etc/hosts");

@@ -37,6 +37,7 @@ pub fn cases() -> Vec<Case> {
         c("clocks").case("calls/clocks"),
         ours("clocks", Variant::Musl).case("calls/clocks/musl"),
         c("procfs").env("MARK", "found").stdin("abcdef").args(&["one"]).case("calls/proc and sys"),
+        c("waiting").case("calls/pipes, timers, poll, select, epoll"),
         c("files").data().args(&["{data}"]).case("calls/files"),
         ours("files", Variant::Musl).data().args(&["{data}"]).case("calls/files/musl"),
         // Not natively: it would fill the disk.

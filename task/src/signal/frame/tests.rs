@@ -1,3 +1,5 @@
+//! Tests of the signal frame: its layout, what comes back from a handler, and damaged frames.
+
 use super::*;
 use crate::testing::{DATA, Running, running};
 

@@ -1,0 +1,338 @@
+//! [`Epoll`]: waiting for many files (epoll(7)).
+//!
+//! Files with a [`Notifier`](crate::notify::Notifier) put their item into the ready queue when something happens, so a wait costs what is ready, not what
+//! is watched. The others (timers, the console) are looked at by each wait.
+//!
+//! Invariants: an item is in the queue at most once (`queued`); an item whose file is gone does nothing and is removed when it
+//! is met; instances watch each other without cycles and at most [`MAX_NESTS`] deep, so that recursion is bounded. Locks are
+//! taken in the order items, queue; no file is called with either held.
+
+use crate::notify::Watcher;
+use crate::{File, FsError, Metadata, Offset, OpenFile, Sink, Source};
+use abi::{OpenFlags, PollEvents, general as raw};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::{Arc, Weak};
+use alloc::{format, vec::Vec};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use sync::Mutex;
+
+/// How deep epoll instances may watch each other.
+const MAX_NESTS: usize = 4;
+
+/// Bits of [`Interest::events`] that are no events.
+const OPTIONS: u32 = raw::EPOLLET | raw::EPOLLONESHOT | raw::EPOLLEXCLUSIVE | raw::EPOLLWAKEUP;
+
+/// What is wanted of a file, and what is told then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// `EPOLL*` events and options.
+    pub events: u32,
+    /// The program's own value.
+    pub data: u64,
+}
+
+struct Watch {
+    interest: Interest,
+    /// What an edge is measured against, for a file without a notifier: its generation and readiness at the last look.
+    seen: (u64, PollEvents),
+}
+
+/// One watched file.
+struct Item {
+    epoll: Weak<Epoll>,
+    file: Weak<OpenFile>,
+    fd: u32,
+    watch: Mutex<Watch>,
+    queued: AtomicBool,
+}
+
+impl Item {
+    fn key(&self) -> (u32, usize) {
+        (self.fd, self.file.as_ptr().addr())
+    }
+
+    /// Puts it into the queue of its instance.
+    fn enqueue(self: Arc<Self>, epoll: &Epoll) {
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            epoll.ready.lock().push_back(self);
+        }
+    }
+
+    /// The wanted events that have happened.
+    fn events(&self, file: &dyn File) -> u32 {
+        let wanted = self.watch.lock().interest.events;
+        // A one-shot watch that has fired wants nothing, not even errors.
+        if wanted & !OPTIONS == 0 {
+            return 0;
+        }
+        let always = (PollEvents::ERR | PollEvents::HUP).bits();
+        u32::from(file.readiness().bits()) & (wanted | u32::from(always))
+    }
+}
+
+impl Watcher for Item {
+    fn changed(self: Arc<Self>) {
+        if let Some(epoll) = self.epoll.upgrade() {
+            self.enqueue(&epoll);
+            epoll.generation.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// An epoll instance.
+pub struct Epoll {
+    own: Weak<Epoll>,
+    items: Mutex<BTreeMap<(u32, usize), Arc<Item>>>,
+    ready: Mutex<VecDeque<Arc<Item>>>,
+    /// Items of files without a notifier.
+    looked_at: Mutex<Vec<Arc<Item>>>,
+    /// The instances that watch this one.
+    above: Mutex<Vec<Weak<Epoll>>>,
+    /// Counts what has been told.
+    generation: AtomicU64,
+}
+
+impl Epoll {
+    /// An instance that watches nothing.
+    pub fn new() -> Arc<Self> {
+        Arc::new_cyclic(|own| Epoll {
+            own: own.clone(),
+            items: Mutex::new(BTreeMap::new()),
+            ready: Mutex::new(VecDeque::new()),
+            looked_at: Mutex::new(Vec::new()),
+            above: Mutex::new(Vec::new()),
+            generation: AtomicU64::new(0),
+        })
+    }
+
+    fn find(&self, fd: u32, file: &Arc<OpenFile>) -> Option<Arc<Item>> {
+        self.items.lock().get(&(fd, Arc::as_ptr(file).addr())).cloned()
+    }
+
+    /// EPOLL_CTL_ADD.
+    pub fn add(&self, fd: u32, file: &Arc<OpenFile>, interest: Interest) -> Result<(), FsError> {
+        if !file.file().can_be_polled() {
+            return Err(FsError::NotPermitted);
+        }
+        if self.find(fd, file).is_some() {
+            return Err(FsError::Exists);
+        }
+        if let Some(other) = file.file().as_epoll() {
+            self.check_nesting(other)?;
+            let mut above = other.above.lock();
+            above.retain(|epoll| epoll.strong_count() > 0);
+            above.push(self.own.clone());
+        }
+        let item = Arc::new(Item {
+            epoll: self.own.clone(),
+            file: Arc::downgrade(file),
+            fd,
+            watch: Mutex::new(Watch { interest: always(interest), seen: (0, PollEvents::empty()) }),
+            queued: AtomicBool::new(false),
+        });
+        self.items.lock().insert(item.key(), item.clone());
+        match file.file().notifier() {
+            Some(notifier) => {
+                let watcher: Arc<dyn Watcher> = item.clone();
+                notifier.watch(Arc::downgrade(&watcher));
+            }
+            None => self.looked_at.lock().push(item.clone()),
+        }
+        self.queue_if_ready(item, file);
+        Ok(())
+    }
+
+    fn queue_if_ready(&self, item: Arc<Item>, file: &OpenFile) {
+        if item.events(file.file().as_ref()) != 0 {
+            item.enqueue(self);
+            self.generation.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// EPOLL_CTL_MOD.
+    pub fn modify(&self, fd: u32, file: &Arc<OpenFile>, interest: Interest) -> Result<(), FsError> {
+        let item = self.find(fd, file).ok_or(FsError::NotFound)?;
+        {
+            let mut watch = item.watch.lock();
+            if watch.interest.events & raw::EPOLLEXCLUSIVE != 0 || interest.events & raw::EPOLLEXCLUSIVE != 0
+            {
+                return Err(FsError::Invalid);
+            }
+            *watch = Watch { interest: always(interest), seen: (0, PollEvents::empty()) };
+        }
+        self.queue_if_ready(item, file);
+        Ok(())
+    }
+
+    /// EPOLL_CTL_DEL.
+    pub fn remove(&self, fd: u32, file: &Arc<OpenFile>) -> Result<(), FsError> {
+        let item = self.find(fd, file).ok_or(FsError::NotFound)?;
+        self.forget(&item);
+        if let Some(other) = file.file().as_epoll() {
+            let mut above = other.above.lock();
+            if let Some(at) = above.iter().position(|epoll| Weak::ptr_eq(epoll, &self.own)) {
+                above.swap_remove(at);
+            }
+        }
+        Ok(())
+    }
+
+    fn forget(&self, item: &Arc<Item>) {
+        self.items.lock().remove(&item.key());
+        self.looked_at.lock().retain(|other| !Arc::ptr_eq(other, item));
+        self.ready.lock().retain(|other| !Arc::ptr_eq(other, item));
+    }
+
+    /// Whether this instance may watch `other`.
+    fn check_nesting(&self, other: &Epoll) -> Result<(), FsError> {
+        if core::ptr::eq(self, other) {
+            return Err(FsError::Invalid);
+        }
+        let below = other.depth_below(self).ok_or(FsError::Loop)?;
+        if self.depth_above() + 1 + below > MAX_NESTS { Err(FsError::Loop) } else { Ok(()) }
+    }
+
+    /// How deep instances are watched from here; `None` if `goal` is among them.
+    fn depth_below(&self, goal: &Epoll) -> Option<usize> {
+        if core::ptr::eq(self, goal) {
+            return None;
+        }
+        let files: Vec<_> = self.items.lock().values().filter_map(|item| item.file.upgrade()).collect();
+        let nested = files.iter().filter_map(|file| file.file().as_epoll());
+        nested.map(|epoll| epoll.depth_below(goal)).try_fold(0, |most, depth| Some(most.max(depth? + 1)))
+    }
+
+    fn depth_above(&self) -> usize {
+        let above: Vec<_> = self.above.lock().iter().filter_map(Weak::upgrade).collect();
+        above.iter().map(|epoll| epoll.depth_above() + 1).max().unwrap_or(0)
+    }
+
+    /// Queues the files without a notifier that have become ready.
+    fn look(&self) {
+        let items: Vec<_> = self.looked_at.lock().clone();
+        for item in items {
+            let Some(file) = item.file.upgrade() else {
+                self.forget(&item);
+                continue;
+            };
+            let now = (file.file().generation(), file.file().readiness());
+            let edge = {
+                let mut watch = item.watch.lock();
+                let before = core::mem::replace(&mut watch.seen, now);
+                let level = watch.interest.events & raw::EPOLLET == 0;
+                level || now.0 != before.0 || !before.1.contains(now.1)
+            };
+            if edge && item.events(file.file().as_ref()) != 0 {
+                item.enqueue(self);
+            }
+        }
+    }
+
+    /// The next thing that has happened, and whether there may be more. Each item is met once in a round: `left` counts down.
+    fn take(&self, left: &mut usize) -> Option<Interest> {
+        while *left > 0 {
+            *left -= 1;
+            let item = self.ready.lock().pop_front()?;
+            // What happens from here on queues it again.
+            item.queued.store(false, Ordering::Release);
+            let Some(file) = item.file.upgrade() else {
+                self.forget(&item);
+                continue;
+            };
+            let events = item.events(file.file().as_ref());
+            if events == 0 {
+                continue;
+            }
+            let (data, options) = {
+                let mut watch = item.watch.lock();
+                let options = watch.interest.events & OPTIONS;
+                if options & raw::EPOLLONESHOT != 0 {
+                    watch.interest.events = options;
+                }
+                (watch.interest.data, options)
+            };
+            // A level stays until somebody finds that it is gone.
+            if options & (raw::EPOLLET | raw::EPOLLONESHOT) == 0 {
+                item.enqueue(self);
+            }
+            return Some(Interest { events, data });
+        }
+        None
+    }
+
+    /// What has happened, at most `max` of it.
+    pub fn collect(&self, max: usize) -> Vec<Interest> {
+        self.look();
+        let mut left = self.ready.lock().len();
+        let mut found = Vec::new();
+        while found.len() < max
+            && let Some(event) = self.take(&mut left)
+        {
+            found.push(event);
+        }
+        found
+    }
+}
+
+/// Errors and hang-ups are always wanted.
+fn always(interest: Interest) -> Interest {
+    Interest { events: interest.events | raw::EPOLLERR | raw::EPOLLHUP, ..interest }
+}
+
+impl File for Epoll {
+    fn metadata(&self) -> Result<Metadata, FsError> {
+        Ok(Metadata::anonymous())
+    }
+
+    fn read(&self, _at: Offset, _dst: &mut dyn Sink, _flags: OpenFlags) -> Result<usize, FsError> {
+        Err(FsError::Invalid)
+    }
+
+    fn write(&self, _at: Offset, _src: &mut dyn Source, _flags: OpenFlags) -> Result<usize, FsError> {
+        Err(FsError::Invalid)
+    }
+
+    fn seek(&self, _to: crate::SeekFrom, position: u64) -> Result<u64, FsError> {
+        // Linux lets it pass without effect.
+        Ok(position)
+    }
+
+    fn readiness(&self) -> PollEvents {
+        self.look();
+        let queued: Vec<_> = self.ready.lock().iter().cloned().collect();
+        let happened =
+            |item: &Arc<Item>| item.file.upgrade().is_some_and(|file| item.events(file.file().as_ref()) != 0);
+        if queued.iter().any(happened) { PollEvents::IN | PollEvents::RDNORM } else { PollEvents::empty() }
+    }
+
+    // Without a notifier: with files that nobody tells about, an instance has to be looked at as well.
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    fn ready_at(&self) -> Option<u64> {
+        let files: Vec<_> = self.looked_at.lock().iter().filter_map(|item| item.file.upgrade()).collect();
+        files.iter().filter_map(|file| file.file().ready_at()).min()
+    }
+
+    fn as_epoll(&self) -> Option<&Epoll> {
+        Some(self)
+    }
+
+    fn describe(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"anon_inode:[eventpoll]");
+    }
+
+    fn details(&self, out: &mut Vec<u8>) {
+        let items: Vec<_> = self.items.lock().values().cloned().collect();
+        for item in items.iter().filter(|item| item.file.strong_count() > 0) {
+            let Interest { events, data } = item.watch.lock().interest;
+            out.extend_from_slice(
+                format!("tfd: {:8} events: {events:8x} data: {data:16x}\n", item.fd).as_bytes(),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! epoll_wait(2): waits until one of the watched files is ready.
+
+use crate::prelude::*;
+
+/// `epoll_wait(epoll, events, max, milliseconds)`.
+pub struct EpollWait {
+    epoll: i32,
+    events: u64,
+    max: i32,
+    timeout: i32,
+}
+
+/// Bytes of `struct epoll_event`, which is packed.
+const EVENT: u64 = 12;
+/// Most events that one call takes (EP_MAX_EVENTS).
+const MAX_EVENTS: u64 = i32::MAX as u64 / EVENT;
+/// Most events that are kept at a time before they are stored.
+const AT_ONCE: usize = 1024;
+
+/// The monotonic deadline for a timeout in milliseconds; `None` for a negative one: no end.
+pub fn deadline(ctx: &Context<'_>, milliseconds: i32) -> Option<u64> {
+    let milliseconds = u64::try_from(milliseconds).ok()?;
+    Some(crate::time::deadline_in(ctx, milliseconds.saturating_mul(1_000_000)))
+}
+
+/// Waits until something has happened or the `deadline` passes; stores at most `max` events and returns their number.
+pub fn wait(ctx: &Context<'_>, epoll: i32, events: u64, max: i32, deadline: Option<u64>) -> CallResult<u64> {
+    let most = u64::try_from(max).ok().filter(|&max| max > 0 && max <= MAX_EVENTS).ok_or(Errno::EINVAL)?;
+    UserSlice::new(events, most.saturating_mul(EVENT) as usize).check()?;
+    let file = ctx.file(epoll)?;
+    let epoll = file.file().as_epoll().filter(|_| !file.is_path_only()).ok_or(Errno::EINVAL)?;
+    let most = usize::try_from(most).unwrap_or(AT_ONCE).min(AT_ONCE);
+    let found = ctx.sleep_on(
+        deadline,
+        || file.file().ready_at(),
+        || {
+            let found = epoll.collect(most);
+            Ok((!found.is_empty()).then_some(found))
+        },
+    )?;
+    let mut stored = 0;
+    let array = UserPtr::<[u32; 3]>::new(events);
+    for (index, event) in (0..).zip(found.unwrap_or_default()) {
+        let words = [event.events, event.data as u32, (event.data >> 32) as u32];
+        match array.at(index)?.write(ctx.memory(), &words) {
+            Ok(()) => stored += 1,
+            Err(_) if stored > 0 => break,
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    Ok(stored)
+}
+
+impl Syscall for EpollWait {
+    const NR: u32 = nr::EPOLL_WAIT;
+    const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::Ptr, ArgKind::Int, ArgKind::Int];
+
+    fn decode(args: &RawArgs) -> CallResult<Self> {
+        Ok(EpollWait {
+            epoll: args.int::<0>(),
+            events: args.long::<1>(),
+            max: args.int::<2>(),
+            timeout: args.int::<3>(),
+        })
+    }
+
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        wait(ctx, self.epoll, self.events, self.max, deadline(ctx, self.timeout))
+    }
+}

@@ -1,0 +1,50 @@
+//! pipe2(2): makes a pipe.
+
+use crate::prelude::*;
+use abi::OpenFlags;
+
+/// `pipe2(descriptors, flags)`.
+pub struct Pipe2 {
+    fds: UserPtr<[i32; 2]>,
+    flags: OpenFlags,
+}
+
+/// Makes a pipe and stores the descriptors of its reading and writing end.
+pub fn make(ctx: &Context<'_>, fds: UserPtr<[i32; 2]>, flags: OpenFlags) -> CallResult<u64> {
+    let cloexec = flags.contains(OpenFlags::CLOEXEC);
+    let (read, write) = fs::pipe::pipe(flags);
+    let first = ctx.install(read, cloexec)?;
+    let close = |fd: u64| drop(ctx.process.files().remove(fd as u32));
+    let second = match ctx.install(write, cloexec) {
+        Ok(second) => second,
+        Err(error) => {
+            close(first);
+            return Err(error);
+        }
+    };
+    if let Err(fault) = fds.write(ctx.memory(), &[first as i32, second as i32]) {
+        close(first);
+        close(second);
+        return Err(fault.into());
+    }
+    Ok(0)
+}
+
+impl Syscall for Pipe2 {
+    const NR: u32 = nr::PIPE2;
+    const ARGS: &'static [ArgKind] =
+        &[ArgKind::IntOut, ArgKind::Bits(names![O_CLOEXEC, O_NONBLOCK, O_DIRECT])];
+
+    fn decode(args: &RawArgs) -> CallResult<Self> {
+        let flags = OpenFlags::from_bits_retain(args.uint::<1>());
+        // O_DIRECT (packets) is refused, as by a Linux whose pipes do not have it.
+        if !(OpenFlags::CLOEXEC | OpenFlags::NONBLOCK).contains(flags) {
+            return Err(Errno::EINVAL.into());
+        }
+        Ok(Pipe2 { fds: args.ptr::<0, _>(), flags })
+    }
+
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        make(ctx, self.fds, self.flags)
+    }
+}

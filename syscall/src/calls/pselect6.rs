@@ -1,0 +1,131 @@
+//! pselect6(2): waits until one of several files is ready, given as sets of bits.
+
+use crate::prelude::*;
+use abi::PollEvents;
+use abi::structs::Timespec;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use fs::OpenFile;
+
+/// `pselect6(count, readable, writable, exceptional, timeout, mask and its size)`.
+pub struct PSelect6 {
+    sets: Sets,
+    timeout: UserPtr<Timespec>,
+    mask: UserPtr<[u64; 2]>,
+}
+
+/// The number of descriptors, and the addresses of the three sets.
+pub struct Sets {
+    /// Descriptors below this are looked at.
+    pub count: i32,
+    /// Readable, writable, exceptional.
+    pub addrs: [u64; 3],
+}
+
+const IN: PollEvents = PollEvents::IN
+    .union(PollEvents::RDNORM)
+    .union(PollEvents::RDBAND)
+    .union(PollEvents::HUP)
+    .union(PollEvents::ERR);
+const OUT: PollEvents =
+    PollEvents::OUT.union(PollEvents::WRNORM).union(PollEvents::WRBAND).union(PollEvents::ERR);
+/// What each set asks for.
+const WANTED: [PollEvents; 3] = [IN, OUT, PollEvents::PRI];
+
+/// One descriptor that is in a set.
+struct Entry {
+    fd: usize,
+    file: Arc<OpenFile>,
+    asked: [bool; 3],
+}
+
+/// Waits until something is ready or the `deadline` passes; stores what is and returns how many bits that are.
+pub fn select(ctx: &Context<'_>, sets: &Sets, deadline: Option<u64>) -> CallResult<u64> {
+    let count = usize::try_from(sets.count).map_err(|_| Errno::EINVAL)?;
+    // Descriptors that the table cannot have are not looked at (select(2)).
+    let highest = ctx.process.files().highest().map_or(0, |fd| fd as usize + 1);
+    let words = count.min(highest.next_multiple_of(64)).div_ceil(64);
+    let mut asked = [const { Vec::new() }; 3];
+    for (bits, &addr) in asked.iter_mut().zip(&sets.addrs) {
+        for index in 0..if addr == 0 { 0 } else { words as u64 } {
+            bits.push(UserPtr::<u64>::new(addr).at(index)?.read(ctx.memory())?);
+        }
+    }
+    let entries = entries(ctx, &asked, count.min(words * 64))?;
+    let ready_at = || entries.iter().filter_map(|entry| entry.file.file().ready_at()).min();
+    let found = ctx.sleep_on(deadline, ready_at, || {
+        let mut bits = [const { Vec::new() }; 3];
+        bits.iter_mut().for_each(|bits: &mut Vec<u64>| bits.resize(words, 0));
+        let mut total = 0;
+        for entry in &entries {
+            let ready = entry.file.file().readiness();
+            for ((bits, wanted), asked) in bits.iter_mut().zip(WANTED).zip(entry.asked) {
+                if asked && ready.intersects(wanted) {
+                    total += 1;
+                    if let Some(word) = bits.get_mut(entry.fd / 64) {
+                        *word |= 1 << (entry.fd % 64);
+                    }
+                }
+            }
+        }
+        Ok((total > 0).then_some((bits, total)))
+    })?;
+    let (bits, total) = found.unwrap_or_else(|| (asked.map(|set| alloc::vec![0; set.len()]), 0));
+    for (bits, &addr) in bits.iter().zip(&sets.addrs) {
+        for (index, word) in (0..if addr == 0 { 0 } else { words as u64 }).zip(bits) {
+            UserPtr::new(addr).at(index)?.write(ctx.memory(), word)?;
+        }
+    }
+    Ok(total)
+}
+
+fn entries(ctx: &Context<'_>, asked: &[Vec<u64>; 3], count: usize) -> CallResult<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for fd in 0..count {
+        let bit = |bits: &Vec<u64>| bits.get(fd / 64).is_some_and(|word| word >> (fd % 64) & 1 != 0);
+        let [a, b, c] = asked;
+        let asked = [bit(a), bit(b), bit(c)];
+        if asked.contains(&true) {
+            let file = ctx.file(i32::try_from(fd).map_err(|_| Errno::EBADF)?)?;
+            if file.is_path_only() {
+                return Err(Errno::EBADF.into());
+            }
+            entries.push(Entry { fd, file, asked });
+        }
+    }
+    Ok(entries)
+}
+
+impl Syscall for PSelect6 {
+    const NR: u32 = nr::PSELECT6;
+    const ARGS: &'static [ArgKind] =
+        &[ArgKind::Int, ArgKind::Ptr, ArgKind::Ptr, ArgKind::Ptr, ArgKind::Time, ArgKind::Ptr];
+
+    fn decode(args: &RawArgs) -> CallResult<Self> {
+        let addrs = [args.long::<1>(), args.long::<2>(), args.long::<3>()];
+        let sets = Sets { count: args.int::<0>(), addrs };
+        Ok(PSelect6 { sets, timeout: args.ptr::<4, _>(), mask: args.ptr::<5, _>() })
+    }
+
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let [mask, size] = match self.mask.non_null() {
+            Some(ptr) => ptr.read(ctx.memory())?,
+            None => [0, 0],
+        };
+        let deadline = match self.timeout.non_null() {
+            Some(ptr) => {
+                let ns = crate::time::nanoseconds(&ptr.read(ctx.memory())?)?;
+                Some(crate::time::deadline_in(ctx, ns))
+            }
+            None => None,
+        };
+        let result =
+            ctx.with_mask(UserPtr::new(mask), size as usize, |ctx| select(ctx, &self.sets, deadline));
+        if let (Some(ptr), Some(deadline)) = (self.timeout.non_null(), deadline) {
+            // Linux stores what is left of the time; it cannot where the program may only read.
+            let left = deadline.saturating_sub(ctx.platform.monotonic_ns());
+            let _ = ptr.write(ctx.memory(), &crate::time::timespec(left));
+        }
+        result.map_err(|error| error.if_interrupted(Errno::ERESTARTNOHAND))
+    }
+}
