@@ -41,8 +41,7 @@ pub fn add(builder: &mut Builder, tasks: &Arc<Tasks>) {
 type Make = fn(&Tasks, &Process, &mut Vec<u8>) -> Result<(), FsError>;
 
 /// Files that processes have and their threads have not.
-const FILES_OF_PROCESSES: &[(&str, Make)] =
-    &[("coredump_filter", |_, _, out| constant(out, "00000033\n")), ("mountstats", |_, _, _| Ok(()))];
+const FILES_OF_PROCESSES: &[(&str, Make)] = &[("coredump_filter", |_, _, out| constant(out, "00000033\n"))];
 
 /// Files of processes and threads.
 const FILES: &[(&str, u32, Make)] = &[
@@ -50,20 +49,40 @@ const FILES: &[(&str, u32, Make)] = &[
     ("cgroup", 0o444, |_, _, out| constant(out, "0::/\n")),
     ("cmdline", 0o444, |_, process, out| strings(process, process.image().args.clone(), out)),
     ("environ", 0o400, |_, process, out| strings(process, process.image().env.clone(), out)),
-    ("limits", 0o444, |_, process, out| done(super::limits::limits(process, out))),
-    ("maps", 0o444, |_, process, out| done(maps::maps(process, out))),
-    ("mountinfo", 0o444, |_, process, out| done(mountinfo(process, out))),
-    ("mounts", 0o444, |_, process, out| done(mounts(process, out))),
-    ("oom_score", 0o444, |tasks, process, out| done(oom_score(tasks, process, out))),
+    ("limits", 0o444, |_, process, out| {
+        super::limits::limits(process, out);
+        Ok(())
+    }),
+    ("maps", 0o444, |_, process, out| {
+        maps::maps(process, out);
+        Ok(())
+    }),
+    ("mountinfo", 0o444, |_, process, out| {
+        mountinfo(process, out);
+        Ok(())
+    }),
+    ("mounts", 0o444, |_, process, out| {
+        mounts(process, out);
+        Ok(())
+    }),
+    ("oom_score", 0o444, |tasks, process, out| {
+        oom_score(tasks, process, out);
+        Ok(())
+    }),
     ("personality", 0o400, |_, _, out| constant(out, "00000000\n")),
-    ("smaps", 0o444, |_, process, out| done(maps::smaps(process, out))),
-    ("smaps_rollup", 0o444, |_, process, out| done(maps::smaps_rollup(process, out))),
-    ("statm", 0o444, |_, process, out| done(maps::statm(process, out))),
+    ("smaps", 0o444, |_, process, out| {
+        maps::smaps(process, out);
+        Ok(())
+    }),
+    ("smaps_rollup", 0o444, |_, process, out| {
+        maps::smaps_rollup(process, out);
+        Ok(())
+    }),
+    ("statm", 0o444, |_, process, out| {
+        maps::statm(process, out);
+        Ok(())
+    }),
 ];
-
-fn done(_: ()) -> Result<(), FsError> {
-    Ok(())
-}
 
 fn constant(out: &mut Vec<u8>, text: &str) -> Result<(), FsError> {
     out.extend_from_slice(text.as_bytes());

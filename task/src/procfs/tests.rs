@@ -53,7 +53,7 @@ fn a_process_describes_itself() {
     let auxv = open(&vfs, "/proc/self/auxv", OpenFlags::empty()).unwrap();
     let mut buf = [0; 1024];
     let len = auxv.read(&mut SliceSink::new(&mut buf)).unwrap();
-    assert!(len > 64 && len % 16 == 0 && buf[len - 16..len] == [0; 16], "ends with AT_NULL: {len}");
+    assert!(len > 64 && len.is_multiple_of(16) && buf[len - 16..len] == [0; 16], "ends with AT_NULL: {len}");
     let stat = read(&vfs, "/proc/self/stat");
     assert!(stat.starts_with("2 (init) R 1 2 2 0 -1 "), "{stat}");
     assert_eq!(stat.split_whitespace().count(), 52);
