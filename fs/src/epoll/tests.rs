@@ -1,3 +1,5 @@
+//! Tests of epoll: levels, edges, one shot, nesting.
+
 use super::*;
 use crate::eventfd::EventFd;
 use crate::{SliceSink, SliceSource};

@@ -1,3 +1,5 @@
+//! Tests of the trees whose files are made when they are read.
+
 use super::*;
 use crate::Offset;
 use crate::console::ConsoleMode;

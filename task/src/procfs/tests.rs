@@ -1,3 +1,5 @@
+//! Tests of /proc: what the files say about a running process.
+
 use super::*;
 use crate::testing::{Running, running};
 use abi::OpenFlags;
@@ -82,8 +84,9 @@ fn maps_show_each_area() {
     let (r, vfs) = mounted();
     let maps = read(&vfs, "/proc/self/maps");
     assert_eq!(maps.lines().count(), r.process.space().vmas().count());
+    let own = &r.process.vfs;
     let ino =
-        vfs.lookup(vfs.root(), b"/init", fs::vfs::Follow::Yes).and_then(|node| node.metadata()).unwrap().ino;
+        own.lookup(own.root(), b"/init", fs::vfs::Follow::Yes).and_then(|node| node.metadata()).unwrap().ino;
     let first = format!("00400000-00401000 r--p 00000000 00:01 {ino}                                  /init");
     assert_eq!(maps.lines().next(), Some(first.as_str()));
     assert!(maps.lines().last().is_some_and(|line| line.ends_with("   [stack]")));
