@@ -113,6 +113,35 @@ fn links() {
 }
 
 #[test]
+fn extended_attributes() {
+    let c = Caller::new();
+    let put = |at: u64, text: &str| {
+        c.memory().write(at, text.as_bytes()).unwrap();
+        c.memory().write(at + text.len() as u64, &[0]).unwrap();
+        at
+    };
+    let (path, name) = (put(DATA + 0x200, "/etc/hosts"), put(DATA + 0x300, "user.x"));
+    let missing = put(DATA + 0x400, "/nothing");
+    for nr in [nr::GETXATTR, nr::LGETXATTR, nr::SETXATTR, nr::LSETXATTR, nr::REMOVEXATTR, nr::LREMOVEXATTR] {
+        c.fails(nr, &[path, name, BUF, 10, 0], Errno::EOPNOTSUPP);
+        c.fails(nr, &[missing, name, BUF, 10, 0], Errno::ENOENT);
+        c.fails(nr, &[path, BAD, BUF, 10, 0], Errno::EFAULT);
+        c.fails(nr, &[BAD, name, BUF, 10, 0], Errno::EFAULT);
+    }
+    let long = put(DATA + 0x500, &"n".repeat(256));
+    c.fails(nr::GETXATTR, &[path, long, BUF, 10], Errno::ERANGE);
+    for nr in [nr::FGETXATTR, nr::FSETXATTR, nr::FREMOVEXATTR] {
+        c.fails(nr, &[0, name, BUF, 10, 0], Errno::EOPNOTSUPP);
+        c.fails(nr, &[77, name, BUF, 10, 0], Errno::EBADF);
+    }
+    for nr in [nr::LISTXATTR, nr::LLISTXATTR] {
+        assert_eq!(c.ok(nr, &[path, BUF, 10]), 0);
+        c.fails(nr, &[missing, BUF, 10], Errno::ENOENT);
+    }
+    assert_eq!(c.ok(nr::FLISTXATTR, &[0, BUF, 10]), 0);
+}
+
+#[test]
 fn access() {
     let c = Caller::new();
     for (path, mode, want) in [
