@@ -103,7 +103,7 @@ impl Futex {
             ));
             return Err(CallError::Exit(ExitStatus::Signal(Signal::SIGKILL)));
         }
-        // With a time Linux keeps the deadline for the next try; this time is short by what has passed.
+        // With a time Linux keeps the deadline for the next try; here the next try waits for the full time again.
         ctx.sleep(deadline, || Ok(None::<()>)).map_err(|error| error.if_interrupted(Errno::ERESTARTSYS))?;
         Err(Errno::ETIMEDOUT.into())
     }
