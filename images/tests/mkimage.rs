@@ -146,12 +146,11 @@ fn bad_programs() {
     fails(&bench, &["--elf", "bad"], "bad: not an ELF file");
     bench.write("bad", "");
     fails(&bench, &["--elf", "bad"], "bad: not an ELF file");
-    bench.write("bad", "#!/bin/sh\n");
-    fails(
-        &bench,
-        &["--elf", "bad"],
-        "bad: not an ELF file but a script; give its interpreter as the program",
-    );
+    bench.write("bad", "#! \n");
+    let line = "bad: not an ELF file but a script, and its first line leads to no interpreter";
+    fails(&bench, &["--elf", "bad"], line);
+    bench.write("bad", "#!/no/such -x\n");
+    fails(&bench, &["--elf", "bad"], "bad: its interpreter /no/such cannot be read");
     bench.write("bad", &good[..100]);
     fails(&bench, &["--elf", "bad"], "bad: truncated ELF file");
     bench.write("bad", &good[..good.len() - 1]);
