@@ -69,12 +69,8 @@ pub fn kernel_trap(frame: &UserRegs, trap: &Trap, overflow: bool) -> ! {
     power::fail()
 }
 
-fn registers(r: &UserRegs) {
-    line(format_args!("  rax {:016x}  rbx {:016x}  rcx {:016x}  rdx {:016x}", r.rax, r.rbx, r.rcx, r.rdx));
-    line(format_args!("  rsi {:016x}  rdi {:016x}  rbp {:016x}  rsp {:016x}", r.rsi, r.rdi, r.rbp, r.rsp));
-    line(format_args!("  r8  {:016x}  r9  {:016x}  r10 {:016x}  r11 {:016x}", r.r8, r.r9, r.r10, r.r11));
-    line(format_args!("  r12 {:016x}  r13 {:016x}  r14 {:016x}  r15 {:016x}", r.r12, r.r13, r.r14, r.r15));
-    line(format_args!("  rip {:016x}  flags {:08x}  cs {:02x}  ss {:02x}", r.rip, r.rflags, r.cs, r.ss));
+fn registers(regs: &UserRegs) {
+    task::report::registers(regs, &mut |text| line(text));
 }
 
 /// Prints the chain of frames from `rip` and `rbp` on, as far as it stays on known kernel stacks.

@@ -50,7 +50,7 @@ fn stated_khz() -> Option<u64> {
     Some(u64::from(leaf.ecx) * u64::from(leaf.ebx) / u64::from(leaf.eax) / 1000)
 }
 
-/// Runs `during` while a reference clock is watched; returns how long that took, in nanoseconds.
+/// Runs `before`, then watches a reference clock for [`MEASURE_US`] at least; returns how long, in nanoseconds.
 fn measured_interval(mut before: impl FnMut()) -> u64 {
     let port = PM_PORT.load(Ordering::Relaxed);
     if port != 0 {
