@@ -210,6 +210,11 @@ pub trait File: Send + Sync {
         None
     }
 
+    /// The file as a socket.
+    fn as_socket(&self) -> Option<&dyn crate::socket::Socket> {
+        None
+    }
+
     /// The capacity of a pipe, bytes, after changing it to at least `new`.
     fn pipe_size(&self, _new: Option<usize>) -> Result<usize, FsError> {
         Err(FsError::BadMode)

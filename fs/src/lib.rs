@@ -34,6 +34,7 @@ pub mod node;
 pub mod notify;
 pub mod pipe;
 pub mod pseudo;
+pub mod socket;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod timer;

@@ -1,0 +1,57 @@
+//! What the network wants from the kernel: cards and an environment.
+//!
+//! Implemented by the kernel's drivers, by the loopback and by fakes in tests.
+
+use crate::frame::Frame;
+use alloc::collections::VecDeque;
+
+/// What a card can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CardInfo {
+    /// Its Ethernet address.
+    pub mac: [u8; 6],
+    /// Largest IP packet that it carries without segmentation, bytes.
+    pub mtu: u16,
+    /// It completes partial checksums of TCP and UDP.
+    pub checksum: bool,
+    /// It cuts TCP segments over IPv4.
+    pub segmentation_v4: bool,
+    /// Pairs of queues; each may be used by a CPU of its own.
+    pub queues: u16,
+}
+
+/// A network card for Ethernet frames.
+///
+/// Queues are numbered from 0. A queue that somebody else is using at this moment is not waited for: `transmit` queues behind it,
+/// `receive` gives nothing (the other one takes the frames).
+pub trait NetworkCard: Send + Sync {
+    /// What it can do; does not change.
+    fn info(&self) -> CardInfo;
+
+    /// Whether there is a link.
+    fn link_up(&self) -> bool;
+
+    /// Sends frames, as many from the front as there is room for; the device is told once at the end. The rest stays.
+    fn transmit(&self, queue: u16, frames: &mut VecDeque<Frame>);
+
+    /// Takes up to `budget` frames that have come and gives the device new buffers; returns how many.
+    fn receive(&self, queue: u16, budget: usize, frame: &mut dyn FnMut(Frame)) -> usize;
+
+    /// Whether the device interrupts when frames come. Returns true if frames have come meanwhile, which no interrupt will tell.
+    fn set_interrupts(&self, queue: u16, on: bool) -> bool;
+}
+
+/// The stack's surroundings.
+pub trait Environment: Send + Sync {
+    /// Monotonic time, nanoseconds.
+    fn now_ns(&self) -> u64;
+
+    /// Fills `buf` with unpredictable bytes.
+    fn random(&self, buf: &mut [u8]);
+
+    /// The running CPU, which chooses a queue.
+    fn cpu(&self) -> u32;
+
+    /// The stack wants to be polled at `deadline` at the latest (monotonic nanoseconds); replaces a later one.
+    fn wake_at(&self, deadline: u64);
+}

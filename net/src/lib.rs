@@ -1,0 +1,12 @@
+//! Sockets, and the way of packets between them and the network cards.
+//!
+//! Called by the system calls through [`fs::socket::Socket`] and [`fs::File`], and by the kernel, which brings cards
+//! ([`device::NetworkCard`]) and threads that poll. Nothing here reads the time or waits: time comes from [`device::Environment`], and
+//! an operation that would have to wait says so.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod device;
+pub mod frame;
