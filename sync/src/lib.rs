@@ -1,18 +1,35 @@
 //! Synchronisation without spinning.
 //!
 //! Used by every crate above `abi`. The rule of the project holds here first: no loop in this crate waits for another thread
-//! or another CPU. Types:
-//! - [`Mutex`]: mutual exclusion behind `lock_api`'s guard types.
+//! or another CPU; whoever waits sleeps, through the hook in [`thread`]. Types:
+//! - [`Mutex`]: mutual exclusion behind `lock_api`'s guard types; [`TimedLocker`] for limits, [`ReentrantMutex`].
 //! - [`SetOnce`]: a cell that is set once and read without locks afterwards, for globals.
 //! - [`spsc::Ring`]: a byte queue from one producer (an interrupt handler) to one consumer.
 //!
-//! The protocols of `SetOnce` and `Ring` are modelled exhaustively with loom (`cfg(loom)`).
+//! All protocols are modelled with loom (`cfg(loom)`), and a test per primitive checks that a model fails when an ordering
+//! is weakened.
 #![cfg_attr(not(any(test, loom)), no_std)]
+
+extern crate alloc;
 
 mod atomic;
 mod mutex;
 mod set_once;
 pub mod spsc;
+pub mod thread;
+#[cfg(loom)]
+mod weaken;
 
-pub use mutex::{Mutex, MutexGuard, RawNoWait};
+#[cfg(not(loom))]
+pub use mutex::{Mutex, MutexGuard, RawMutex, ReentrantMutex, ReentrantMutexGuard, ThreadIds, TimedLocker};
+#[cfg(loom)]
+pub use mutex::{Mutex, MutexGuard, RawMutex, TimedLocker};
 pub use set_once::SetOnce;
+pub use thread::{Handle, Limit, MaySleep, NoPreempt, WaitError};
+
+/// How long each stress test runs: `SYNC_STRESS_SECONDS`, or a short while.
+#[cfg(all(test, not(loom)))]
+fn stress_time() -> std::time::Duration {
+    let seconds = std::env::var("SYNC_STRESS_SECONDS").ok().and_then(|text| text.parse().ok());
+    std::time::Duration::from_secs_f64(seconds.unwrap_or(0.5))
+}

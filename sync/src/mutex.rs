@@ -1,83 +1,106 @@
-//! [`Mutex`]: mutual exclusion while one CPU runs one thread.
+//! [`Mutex`]: mutual exclusion whose waiters sleep and which is itself lock-free.
 //!
-//! Called wherever kernel state is shared. In this state of the project nobody can ever *wait* for a mutex: there is one
-//! thread, and interrupt handlers take no locks. A lock that is held when somebody asks for it is therefore a bug (the same
-//! thread came back, or an interrupt handler locked), and `lock` says so by a panic with the place instead of waiting for
-//! ever. When threads come, the lock-free mutex whose waiters sleep takes the place of [`RawNoWait`] behind the same `Mutex`
-//! type, and no user of it changes.
-#![allow(unsafe_code)] // lock_api's RawMutex is an unsafe trait
+//! Called wherever kernel state is shared; also the lock of the kernel's heap, so nothing here allocates but [`TimedLocker`].
+//! After Gidenstam and Papatriantafilou's LFTHREADS (responsibility is handed over), with the hand-over folded into the word
+//! that heads the list of waiters. No thread ever waits for another one's *step*, only for the mutex: whoever is paused in
+//! the middle of `lock` delays nobody, whoever is paused in `unlock` delays those who wait for this mutex.
+//!
+//! State: `count` = the holder, the waiters, and those on the way in. `head` = null, HANDOFF ("free, although count says that
+//! somebody comes: who changes HANDOFF to null has it"), or the newest of the records that were pushed. `fifo` = the
+//! holder's own queue, oldest first; records come to it from `head`, all at once.
+//!
+//! ```text
+//! lock      L0  count += 1; it was 0: locked
+//!           L1  head is HANDOFF: to null: locked
+//!           L2  head is null or a list: push the record, then sleep until
+//!           L3    the record is TAKEN: locked
+//!           L4    or, after an offer (U4), head is HANDOFF: to null: locked; the record leaves fifo
+//! try_lock  T0  count is 0: to 1: locked
+//!           T1  head is HANDOFF: to null, then count += 1: locked; else failed
+//! unlock    U0  count -= 1; it was 1: free. Otherwise the mutex stays this thread's business:
+//!           U1  fifo is empty and head is null: to HANDOFF; done. Who comes finds it.
+//!           U2  fifo is empty and head is a list: take it all (null), into fifo
+//!           U3  the oldest record: TAKEN, and its thread wakes as the holder; done
+//!           U4  or an offer: head from null to HANDOFF, and the oldest is woken to try L4; done
+//!           U5  the oldest record was cancelled: it leaves fifo, count -= 1; it was 1: free; else again from U1
+//! timed     C0  a waiter gives up: its record from WAITING to CANCELLED; that fails if it is TAKEN: locked
+//!           C1  it comes back: CANCELLED to WAITING, it is still in the queue; fails if TAKEN (U5): from L0
+//!           C2  it will not come back: CANCELLED to ORPHAN: who takes it out of the queue frees it
+//! ```
+//!
+//! Orderings, edge by edge; "before" is happens-before:
+//! - U0 and U5 release, L0 and T0 acquire `count`: what the last holder did is before the next one. All changes of `count` are
+//!   read-modify-writes, so the release is carried through those in between.
+//! - U1/U4 release, L1/L4/T1 acquire HANDOFF: the same for a mutex that is passed through `head`.
+//! - L2 releases the record (its fields and `next`), U2 acquires the list.
+//! - U3 releases TAKEN, L3 acquires it: the holder's work, and `fifo`, go over to the waiter. C0 and C1 acquire when they
+//!   fail, because then they have read TAKEN. C2 releases and U3/U5 acquire: the record is freed after its owner's last use.
+//! - T1's `count += 1` and the attempts that fail need nothing: `count` only has to be exact, not to publish.
+//!
+//! No access after the mutex may be gone: U0 and U5 that find 1 are the last access of that unlock; so are the
+//! change to HANDOFF and TAKEN, since afterwards only records and handles that are already in hand are used. While `unlock`
+//! is between U0 and those, somebody in `count` still waits for the mutex, so nobody may free it.
+//!
+//! Barging: handing over to a sleeper strictly makes convoys. An unlock therefore *offers* (U4): whoever runs may take
+//! the mutex first, the oldest waiter is woken to try. An offer is made at most [`OFFERS`] times to the same waiter, then
+//! it gets the mutex (U3): nobody starves. Waiters that may cancel, and those that a condition variable moved here, get no
+//! offers, because an offer needs somebody who surely comes.
+#![allow(unsafe_code)] // records on the stacks of waiters; lock_api's RawMutex is an unsafe trait
 
-use core::sync::atomic::{AtomicBool, Ordering};
+mod raw;
+mod record;
+mod timed;
 
-/// The raw lock: a flag that is taken by one compare-and-swap.
-#[derive(Debug)]
-pub struct RawNoWait {
-    held: AtomicBool,
-}
+#[cfg(loom)]
+mod model_mutex;
+#[cfg(all(test, loom))]
+mod models;
 
-/// Mutual exclusion of access to a `T`.
-pub type Mutex<T> = lock_api::Mutex<RawNoWait, T>;
+pub use raw::RawMutex;
+pub(crate) use record::Record;
+pub use timed::TimedLocker;
+
+/// How often an unlock lets others pass before the oldest waiter gets the mutex. On the host, 4 threads on 2 cores that do
+/// nothing but lock and unlock: see `cargo bench -p nospin-sync`.
+#[cfg(not(loom))]
+pub const OFFERS: u8 = 16;
+/// One in the models, where both ways must be met within few steps.
+#[cfg(loom)]
+pub const OFFERS: u8 = 1;
+
+/// Mutual exclusion of access to a `T`. Not for interrupt handlers (but `try_lock`), and no holder may lock it again.
+#[cfg(not(loom))]
+pub type Mutex<T> = lock_api::Mutex<RawMutex, T>;
 
 /// Access to the content of a locked [`Mutex`]; dropping it unlocks.
-pub type MutexGuard<'a, T> = lock_api::MutexGuard<'a, RawNoWait, T>;
+#[cfg(not(loom))]
+pub type MutexGuard<'a, T> = lock_api::MutexGuard<'a, RawMutex, T>;
 
-// SAFETY: `try_lock` returns true to at most one caller until `unlock` is called: the flag goes from false to true by a single
-// compare-and-swap (acquire), and only the holder stores false (release). `lock` returns only after a successful `try_lock`.
-unsafe impl lock_api::RawMutex for RawNoWait {
-    #[allow(clippy::declare_interior_mutable_const)] // the trait demands this constant
-    const INIT: Self = RawNoWait { held: AtomicBool::new(false) };
+#[cfg(loom)]
+pub use model_mutex::{Mutex, MutexGuard};
 
-    type GuardMarker = lock_api::GuardSend;
+/// A mutex that its holder may lock again; it is unlocked when the last guard is dropped.
+#[cfg(not(loom))]
+pub type ReentrantMutex<T> = lock_api::ReentrantMutex<RawMutex, ThreadIds, T>;
 
-    #[inline]
-    #[track_caller]
-    fn lock(&self) {
-        if !self.try_lock() {
-            panic!("mutex taken twice: by the same thread, or by an interrupt handler");
-        }
-    }
+/// Access to the content of a locked [`ReentrantMutex`].
+#[cfg(not(loom))]
+pub type ReentrantMutexGuard<'a, T> = lock_api::ReentrantMutexGuard<'a, RawMutex, ThreadIds, T>;
 
-    #[inline]
-    fn try_lock(&self) -> bool {
-        self.held.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
-    }
+/// Says to a [`ReentrantMutex`] who the running thread is.
+#[cfg(not(loom))]
+#[derive(Debug)]
+pub struct ThreadIds;
 
-    #[inline]
-    unsafe fn unlock(&self) {
-        self.held.store(false, Ordering::Release);
-    }
+// SAFETY: `Unpark::id` differs between living threads, and a thread that holds a mutex lives.
+#[cfg(not(loom))]
+unsafe impl lock_api::GetThreadId for ThreadIds {
+    const INIT: Self = ThreadIds;
 
-    #[inline]
-    fn is_locked(&self) -> bool {
-        self.held.load(Ordering::Relaxed)
+    fn nonzero_thread_id(&self) -> core::num::NonZeroUsize {
+        crate::thread::current().id()
     }
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::Mutex;
-
-    static GLOBAL: Mutex<u32> = Mutex::new(1);
-
-    #[test]
-    fn excludes_and_releases() {
-        let mutex = Mutex::new(5);
-        {
-            let mut guard = mutex.lock();
-            *guard += 1;
-            assert!(mutex.try_lock().is_none());
-            assert!(mutex.is_locked());
-        }
-        assert_eq!(*mutex.try_lock().expect("free again"), 6);
-        *GLOBAL.lock() += 1;
-        assert_eq!(*GLOBAL.lock(), 2);
-    }
-
-    #[test]
-    #[should_panic(expected = "mutex taken twice")]
-    fn recursion_is_reported() {
-        let mutex = Mutex::new(());
-        let _held = mutex.lock();
-        let _again = mutex.lock();
-    }
-}
+mod tests;

@@ -32,4 +32,4 @@ unsafe impl Source for FrameBlocks {
 }
 
 #[global_allocator]
-static HEAP: TalcLock<sync::RawNoWait, FrameBlocks> = TalcLock::new(FrameBlocks);
+static HEAP: TalcLock<sync::RawMutex, FrameBlocks> = TalcLock::new(FrameBlocks);
