@@ -77,7 +77,16 @@ pub type Mutex<T> = lock_api::Mutex<RawMutex, T>;
 pub type MutexGuard<'a, T> = lock_api::MutexGuard<'a, RawMutex, T>;
 
 #[cfg(loom)]
+pub(crate) use model_mutex::while_unlocked;
+#[cfg(loom)]
 pub use model_mutex::{Mutex, MutexGuard};
+
+/// Calls `f` with the mutex of a guard, which `f` unlocks and locks again.
+#[cfg(not(loom))]
+pub(crate) fn while_unlocked<T, R>(guard: &mut MutexGuard<'_, T>, f: impl FnOnce(&RawMutex) -> R) -> R {
+    // SAFETY: `f` leaves the mutex locked, and the guard cannot be used in between.
+    f(unsafe { MutexGuard::mutex(guard).raw() })
+}
 
 /// A mutex that its holder may lock again; it is unlocked when the last guard is dropped.
 #[cfg(not(loom))]

@@ -306,7 +306,7 @@ pub struct Limit<'a> {
     /// Nanoseconds of [`now_ns`]; `None` waits for ever.
     pub deadline: Option<u64>,
     /// Asked before each sleep: true ends the wait. Who makes it true unparks the thread afterwards.
-    pub interrupted: &'a dyn Fn() -> bool,
+    pub interrupted: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl core::fmt::Debug for Limit<'_> {
@@ -326,6 +326,19 @@ impl Limit<'static> {
 }
 
 impl Limit<'_> {
+    /// Sleeps until `done`, or until the limit is reached. `done` wins over the limit.
+    pub(crate) fn sleep_until(&self, sleep: &mut MaySleep, done: impl Fn() -> bool) -> Result<(), WaitError> {
+        while !done() {
+            self.check()?;
+            // Once more: `interrupted` may have slept itself, and consumed the permit that came with `done`.
+            if done() {
+                break;
+            }
+            park(sleep, self.deadline);
+        }
+        Ok(())
+    }
+
     /// Whether the wait is over, and why.
     pub fn check(&self) -> Result<(), WaitError> {
         if (self.interrupted)() {

@@ -55,11 +55,12 @@ impl<T> Mutex<T> {
     }
 }
 
-impl<'a, T> MutexGuard<'a, T> {
-    /// The mutex of a guard.
-    pub fn mutex(guard: &Self) -> &'a Mutex<T> {
-        guard.mutex
-    }
+/// Calls `f` with the mutex of a guard, which `f` unlocks and locks again.
+pub(crate) fn while_unlocked<T, R>(guard: &mut MutexGuard<'_, T>, f: impl FnOnce(&RawMutex) -> R) -> R {
+    guard.data = None;
+    let result = f(&guard.mutex.raw);
+    guard.data = Some(guard.mutex.data.get_mut());
+    result
 }
 
 impl<T> Deref for MutexGuard<'_, T> {

@@ -63,20 +63,19 @@ impl RawMutex {
         let mut sleep = MaySleep::claim();
         let record = Record::new(thread::current(), Kind::Offered);
         // SAFETY: the record stays on this stack until it is out of the queue: this function returns with the mutex only.
-        let owned = unsafe { self.push(&record) };
-        while !owned {
-            if record.is_taken() {
-                return; // L3: the handle was moved out
+        if !unsafe { self.push(&record) } {
+            loop {
+                if record.is_taken() {
+                    return; // L3: the handle was moved out
+                }
+                if self.head.load(Ordering::Relaxed) == handoff() && self.take_handoff("mutex L4") {
+                    break;
+                }
+                thread::park(&mut sleep, None);
             }
-            if self.head.load(Ordering::Relaxed) == handoff() && self.take_handoff("mutex L4") {
-                self.fifo.with_mut(|fifo| {
-                    // SAFETY: this thread holds the mutex. HANDOFF is set only when no pushed record is left in `head`,
-                    // so the record is in `fifo`, as it is not TAKEN.
-                    unsafe { (*fifo).unlink(&record) }
-                });
-                break;
-            }
-            thread::park(&mut sleep, None);
+            // SAFETY: this thread holds the mutex. HANDOFF is set only when no pushed record is left in `head`, so the
+            // record is in `fifo`, as it is not TAKEN.
+            self.fifo.with_mut(|fifo| unsafe { (*fifo).unlink(&record) });
         }
         // SAFETY: the record is not in the queue and was not TAKEN.
         unsafe { record.drop_handle() };

@@ -103,7 +103,7 @@ impl Record {
     ///
     /// # Safety
     /// Once, by the owner, of a record that is out of the queue and was not given.
-    pub(super) unsafe fn drop_handle(&self) {
+    pub(crate) unsafe fn drop_handle(&self) {
         // SAFETY: as the caller says.
         self.handle.with_mut(|handle| unsafe { ManuallyDrop::drop(&mut *handle) });
     }

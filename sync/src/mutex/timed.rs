@@ -60,22 +60,15 @@ impl TimedLocker {
         }
         // SAFETY: this locker has not given it up.
         let record = unsafe { &*self.record };
-        loop {
-            if record.is_taken() {
-                return Ok(());
+        let Err(error) = limit.sleep_until(sleep, || record.is_taken()) else { return Ok(()) };
+        // C0
+        let failed = order("mutex C0", Ordering::Acquire);
+        match record.state.compare_exchange(WAITING, CANCELLED, Ordering::Relaxed, failed) {
+            Ok(_) => {
+                self.left_in = mutex;
+                Err(error)
             }
-            if let Err(error) = limit.check() {
-                // C0
-                let failed = order("mutex C0", Ordering::Acquire);
-                return match record.state.compare_exchange(WAITING, CANCELLED, Ordering::Relaxed, failed) {
-                    Ok(_) => {
-                        self.left_in = mutex;
-                        Err(error)
-                    }
-                    Err(_) => Ok(()),
-                };
-            }
-            thread::park(sleep, limit.deadline);
+            Err(_) => Ok(()),
         }
     }
 
