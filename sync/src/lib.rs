@@ -6,6 +6,7 @@
 //! - [`Condvar`], [`RwLock`], [`Semaphore`]; [`WaitQueue`] for threads that wait for something of their owner's; [`Event`].
 //! - [`SetOnce`]: a cell that is set once and read without locks afterwards, for globals.
 //! - [`mpsc::Queue`]: from many producers to one consumer, without locks.
+//! - [`rcu::RcuCell`]: a value that is read without a lock, replaced, and freed when no CPU can be reading it.
 //! - [`spsc::Ring`]: a byte queue from one producer (an interrupt handler) to one consumer.
 //!
 //! All protocols are modelled with loom (`cfg(loom)`), and a test per primitive checks that a model fails when an ordering
@@ -20,6 +21,7 @@ mod event;
 mod list;
 pub mod mpsc;
 mod mutex;
+pub mod rcu;
 mod rwlock;
 mod semaphore;
 mod set_once;
