@@ -1,0 +1,355 @@
+//! What happens on a CPU: charging time, picking the next thread, finishing a switch.
+//!
+//! Called by the CPU itself, with interrupts off: `schedule`, switch, `finish_switch`, `rearm`. Everything that is the CPU's own
+//! (its queue's order, its turn) is changed here only.
+//!
+//! # Order of steps, so that nothing is hostage to a CPU that stops between two of them
+//! - A thread in the queue is claimed first and taken out of it afterwards: it is never ready and invisible.
+//! - A preempted thread is put into the queue, and those who watch this CPU are told, *before* the switch; it becomes READY after
+//!   the switch, when its registers are saved, by the last store that concerns it. Until then it is this CPU's running thread.
+//! - A woken one (BLOCKING with permit) likewise: queue, watchers, READY.
+//! - A thread moves between queues as hint first, state word second.
+
+use crate::Scheduler;
+use crate::atomic::{Ordering, fence};
+use crate::share::{self, GRACE, Packed, SLICE};
+use crate::slot::{Cpu, NEVER, NOBODY, Slot, pending};
+use crate::types::{Interrupts, Next, Reason};
+use crate::word::Parked;
+use alloc::sync::Arc;
+
+const RELAXED: Ordering = Ordering::Relaxed;
+
+impl<T, I: Interrupts> Scheduler<T, I> {
+    /// Who runs on `cpu` next. Interrupts are off, and stay so until `finish_switch` and `rearm` unless the answer is `Stay`.
+    pub fn schedule(&self, cpu: usize, now: u64, reason: Reason) -> Next<T> {
+        let Some(c) = self.cpus.get(cpu) else { return Next::Stay };
+        c.answered.store(now, RELAXED);
+        self.charge(c, now);
+        self.collect(cpu, c, now);
+        let current = c.current.load(RELAXED);
+        let Some(slot) = self.slots.get(current as usize) else {
+            return match self.take_any(cpu, c, now) {
+                Some((index, data)) => self.switch(c, NOBODY, pending::NOTHING, Some((index, data))),
+                None => Next::Stay,
+            };
+        };
+        match reason {
+            Reason::Park { deadline } => {
+                if !self.begin_sleep(cpu, c, current, slot, deadline) {
+                    return Next::Stay;
+                }
+                self.note_handover(c, slot, now);
+                let next = self.take_any(cpu, c, now);
+                self.switch(c, current, pending::PARK, next)
+            }
+            Reason::Exit => {
+                slot.word.exit();
+                let next = self.take_any(cpu, c, now);
+                self.switch(c, current, pending::EXIT, next)
+            }
+            Reason::Yield | Reason::Preempt | Reason::Idle => self.give_way(cpu, c, now, reason),
+        }
+    }
+
+    /// The running thread stays runnable; another one may be due.
+    fn give_way(&self, cpu: usize, c: &Cpu, now: u64, reason: Reason) -> Next<T> {
+        let current = c.current.load(RELAXED);
+        let Some(slot) = self.slots.get(current as usize) else { return Next::Stay };
+        if !self.allowed(current, cpu) && self.choose(current, cpu, cpu, false) != cpu {
+            let next = self.take_any(cpu, c, now);
+            return self.switch(c, current, pending::MOVE, next);
+        }
+        let Some((_, top)) = self.top(c) else { return Next::Stay };
+        let key = c.current_key.load(RELAXED);
+        let packed = Packed(slot.params.load(RELAXED));
+        let over = now.saturating_sub(c.turn.load(RELAXED)) >= SLICE;
+        let due = match reason {
+            Reason::Yield => share::rank(top) <= share::rank(key),
+            _ => self.is_better(top, key, packed, over),
+        };
+        if !due {
+            if over {
+                c.turn.store(now, RELAXED);
+            }
+            return Next::Stay;
+        }
+        let Some(next) = self.take_next(cpu, c, now) else { return Next::Stay };
+        let key = if packed.is_realtime() {
+            let behind = reason == Reason::Yield || over && !packed.is_fifo();
+            let arrival = if behind { arrive(c) } else { come_back(c) };
+            slot.arrival.store(arrival, RELAXED);
+            share::realtime_key(packed, arrival)
+        } else {
+            share::fair_key(slot.virtual_time.load(RELAXED))
+        };
+        self.enqueue(cpu, c, current, key, now);
+        self.switch(c, current, pending::REQUEUE, Some(next))
+    }
+
+    /// Whether the first in the queue, at `top`, takes the place of a running thread at `key`.
+    fn is_better(&self, top: u64, key: u64, packed: Packed, over: bool) -> bool {
+        if share::rank(top) != share::rank(key) {
+            return top < key;
+        }
+        match (share::fair_time(top), share::fair_time(key)) {
+            (Some(top), Some(key)) => {
+                let lead = if over { 0 } else { share::WAKE_GRANULARITY };
+                top.saturating_add(lead) < key
+            }
+            // The same priority: round robin after its turn, first in first out never.
+            _ => over && !packed.is_fifo(),
+        }
+    }
+
+    /// Whether `tick` should ask for a `schedule`.
+    pub(crate) fn wants_switch(&self, cpu: usize, c: &Cpu, now: u64) -> bool {
+        let current = c.current.load(RELAXED);
+        let Some(slot) = self.slots.get(current as usize) else { return c.has_waiting() };
+        if !self.allowed(current, cpu) && self.choose(current, cpu, cpu, false) != cpu {
+            return true;
+        }
+        let Some((_, top)) = self.top(c) else { return false };
+        let over = now.saturating_sub(c.turn.load(RELAXED)) >= SLICE;
+        self.is_better(top, c.current_key.load(RELAXED), Packed(slot.params.load(RELAXED)), over)
+    }
+
+    /// The decision, in the CPU's books.
+    fn switch(&self, c: &Cpu, from: u32, what: u32, next: Option<(u32, Arc<T>)>) -> Next<T> {
+        c.previous.store(from, RELAXED);
+        c.pending.store(what, RELAXED);
+        match next {
+            Some((index, data)) => match self.slots.get(index as usize) {
+                Some(slot) => Next::Thread(crate::ThreadId { index, life: slot.word.load().life() }, data),
+                None => Next::Idle,
+            },
+            None => {
+                c.current.store(NOBODY, RELAXED);
+                c.current_key.store(u64::MAX, RELAXED);
+                Next::Idle
+            }
+        }
+    }
+
+    /// The first thing that runs after a switch, on the new stack: `previous` is the data of the thread that ran before, None
+    /// if it was the idle loop. Gives back the data of a thread that has ended.
+    pub fn finish_switch(&self, cpu: usize, now: u64, previous: Option<Arc<T>>) -> Option<Arc<T>> {
+        let c = self.cpus.get(cpu)?;
+        let index = c.previous.load(RELAXED);
+        let what = c.pending.load(RELAXED);
+        c.previous.store(NOBODY, RELAXED);
+        c.pending.store(pending::NOTHING, RELAXED);
+        let (Some(slot), Some(data)) = (self.slots.get(index as usize), previous) else { return None };
+        if what == pending::EXIT {
+            slot.word.free();
+            self.give_slot(index, slot);
+            return Some(data);
+        }
+        slot.payload.put(data);
+        match what {
+            pending::PARK => {
+                if slot.word.finish_park() == Parked::Woken {
+                    let key = self.key_of(cpu, c, index, slot);
+                    self.enqueue(cpu, c, index, key, now);
+                    self.make_ready(cpu, slot, now);
+                }
+            }
+            pending::REQUEUE => self.make_ready(cpu, slot, now),
+            pending::MOVE => {
+                let target = self.choose(index, cpu, cpu, false);
+                slot.ready_since.store(now, RELAXED);
+                if let Some(word) = slot.word.requeue(target)
+                    && let Some(there) = self.cpus.get(target)
+                {
+                    there.inbox.push(index);
+                    self.announce(slot, word, cpu, now, false);
+                }
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// The thread, which is in this CPU's queue and known to the watchers, becomes READY.
+    fn make_ready(&self, cpu: usize, slot: &Slot<T>, now: u64) {
+        slot.ready_since.store(now, RELAXED);
+        slot.announced.store(slot.word.next_seq(), RELAXED);
+        slot.word.requeue(cpu);
+    }
+
+    /// Puts a thread that is not ready yet into the own queue and tells the watchers.
+    pub(crate) fn enqueue(&self, cpu: usize, c: &Cpu, index: u32, key: u64, now: u64) {
+        c.queue.insert(index, key);
+        if self.cpus.len() > 1 {
+            fence(Ordering::SeqCst);
+            self.alert_watchers(cpu, cpu, now.saturating_add(GRACE));
+        }
+    }
+
+    /// Puts the sleep into the books and the thread into BLOCKING; false if it has a permit.
+    fn begin_sleep(&self, cpu: usize, c: &Cpu, index: u32, slot: &Slot<T>, deadline: Option<u64>) -> bool {
+        slot.deadline.store(deadline.unwrap_or(NEVER), RELAXED);
+        if let Some(deadline) = deadline {
+            c.sleepers.insert(index, deadline);
+            self.publish_deadline(c);
+            if self.cpus.len() > 1 {
+                fence(Ordering::SeqCst);
+                self.alert_watchers(cpu, cpu, deadline.saturating_add(GRACE));
+            }
+        }
+        slot.word.begin_park()
+    }
+
+    pub(crate) fn publish_deadline(&self, c: &Cpu) {
+        c.next_deadline.store(c.sleepers.entry(0).map_or(NEVER, |(_, deadline)| deadline), Ordering::Release);
+    }
+
+    /// Charges the running thread for its time and moves the queue's virtual time on.
+    pub(crate) fn charge(&self, c: &Cpu, now: u64) {
+        let ran = now.saturating_sub(c.charged.load(RELAXED));
+        c.charged.store(now, RELAXED);
+        let current = c.current.load(RELAXED);
+        let Some(slot) = self.slots.get(current as usize) else { return };
+        slot.run_time.store(slot.run_time.load(RELAXED).saturating_add(ran), RELAXED);
+        let packed = Packed(slot.params.load(RELAXED));
+        if packed.is_realtime() {
+            let arrival = slot.arrival.load(RELAXED);
+            c.current_key.store(share::realtime_key(packed, arrival), RELAXED);
+            return;
+        }
+        let own = slot.virtual_time.load(RELAXED).saturating_add(packed.weighted(ran));
+        slot.virtual_time.store(own, RELAXED);
+        c.current_key.store(share::fair_key(own), RELAXED);
+        let first = c.queue.entry(0).and_then(|(_, key)| share::fair_time(key)).unwrap_or(own);
+        let least = own.min(first);
+        if least > c.virtual_now.load(RELAXED) {
+            c.virtual_now.store(least, RELAXED);
+        }
+    }
+
+    /// Empties the inbox into the queue.
+    pub(crate) fn collect(&self, cpu: usize, c: &Cpu, now: u64) {
+        if !c.inbox.waits() {
+            return;
+        }
+        if c.inbox.drain(|index| self.admit(cpu, c, index, now)) {
+            for index in 0..self.used.load(Ordering::Acquire) {
+                if !c.queue.contains(index) {
+                    self.admit(cpu, c, index, now);
+                }
+            }
+        }
+        c.inbox.drained();
+    }
+
+    /// A thread that may be ready for this CPU goes into its queue.
+    fn admit(&self, cpu: usize, c: &Cpu, index: u32, now: u64) {
+        let Some(slot) = self.slots.get(index as usize) else { return };
+        let word = slot.word.load();
+        if !word.is_ready_on(cpu) {
+            return;
+        }
+        if !self.allowed(index, cpu) && self.choose(index, cpu, cpu, false) != cpu {
+            return self.forward(index, slot, word, cpu, now);
+        }
+        let key = self.key_of(cpu, c, index, slot);
+        c.queue.insert(index, key);
+    }
+
+    /// The place in this CPU's queue of a thread that comes from a sleep or from elsewhere.
+    pub(crate) fn key_of(&self, cpu: usize, c: &Cpu, index: u32, slot: &Slot<T>) -> u64 {
+        let packed = Packed(slot.params.load(RELAXED));
+        if packed.is_realtime() {
+            // Still in the queue: its number is the one it has there.
+            let number = slot.arrival.load(RELAXED);
+            let number = if number != 0 && c.queue.contains(index) { number } else { arrive(c) };
+            slot.arrival.store(number, RELAXED);
+            return share::realtime_key(packed, number);
+        }
+        share::fair_key(self.virtual_on(slot, cpu, c))
+    }
+
+    /// The first in the queue that is really there.
+    pub(crate) fn top(&self, c: &Cpu) -> Option<(u32, u64)> {
+        while let Some((index, key)) = c.queue.entry(0) {
+            let slot = self.slots.get(index as usize)?;
+            let word = slot.word.load();
+            if word.state() == crate::word::State::Ready && self.cpus.get(word.cpu()).is_some_and(|w| core::ptr::eq(w, c)) {
+                return Some((index, key));
+            }
+            c.queue.remove(index);
+        }
+        None
+    }
+
+    /// Claims the first in the queue.
+    fn take_next(&self, cpu: usize, c: &Cpu, now: u64) -> Option<(u32, Arc<T>)> {
+        while let Some((index, key)) = c.queue.entry(0) {
+            let slot = self.slots.get(index as usize)?;
+            let word = slot.word.load();
+            let mut claimed = false;
+            if word.is_ready_on(cpu) {
+                if !self.allowed(index, cpu) && self.choose(index, cpu, cpu, false) != cpu {
+                    self.forward(index, slot, word, cpu, now);
+                } else {
+                    claimed = slot.word.claim(word, cpu);
+                }
+            }
+            c.queue.remove(index);
+            if claimed {
+                self.start(cpu, c, index, now, Some(key));
+                if let Some(data) = slot.payload.take() {
+                    return Some((index, data));
+                }
+            }
+        }
+        None
+    }
+
+    /// Claims the first in the queue, or else a thread that waits elsewhere.
+    fn take_any(&self, cpu: usize, c: &Cpu, now: u64) -> Option<(u32, Arc<T>)> {
+        if let Some(next) = self.take_next(cpu, c, now) {
+            return Some(next);
+        }
+        while let Some((index, slot, word)) = self.find_elsewhere(cpu, now, share::STEAL_AGE) {
+            if slot.word.claim(word, cpu) {
+                self.start(cpu, c, index, now, None);
+                return slot.payload.take().map(|data| (index, data));
+            }
+        }
+        None
+    }
+
+    /// The claimed thread is the one that runs; `key` is its place if it came from the own queue.
+    pub(crate) fn start(&self, cpu: usize, c: &Cpu, index: u32, now: u64, key: Option<u64>) {
+        let Some(slot) = self.slots.get(index as usize) else { return };
+        let packed = Packed(slot.params.load(RELAXED));
+        let key = match key {
+            Some(key) => key,
+            None => self.key_of(cpu, c, index, slot),
+        };
+        if let (Some(own), false) = (share::fair_time(key), packed.is_realtime()) {
+            slot.virtual_time.store(own, RELAXED);
+            slot.home.store(cpu as u32, RELAXED);
+        }
+        c.current_key.store(key, RELAXED);
+        c.charged.store(now, RELAXED);
+        c.turn.store(now, RELAXED);
+        c.wakes.store(0, RELAXED);
+        c.current.store(index, RELAXED);
+    }
+}
+
+/// A number behind all others of its priority.
+fn arrive(c: &Cpu) -> u64 {
+    let number = c.arrivals.load(RELAXED);
+    c.arrivals.store(number.wrapping_add(1), RELAXED);
+    number
+}
+
+/// A number in front of all others of its priority.
+fn come_back(c: &Cpu) -> u64 {
+    let number = c.returns.load(RELAXED).wrapping_sub(1);
+    c.returns.store(number, RELAXED);
+    number
+}

@@ -1,0 +1,256 @@
+//! What CPUs do for each other: timers, idling, and looking after those that do not answer.
+//!
+//! Called by the kernel: `rearm` after a switch, `tick` from the timer interrupt and from a kick, `halt` and `awake` by the idle
+//! loop.
+//!
+//! # Watching
+//! Nobody knows that a CPU has been stopped, so others must look. Each CPU is watched by the [`WATCHERS`] CPUs behind it. A CPU
+//! owes that somebody looks at it no later than `GRACE` after a thread began to wait for it, and `GRACE` after a sleeper's deadline;
+//! a CPU's `covers` says when its timer will fire. Who makes such an obligation (a waker, a CPU that requeues or puts a thread
+//! to sleep) kicks the watchers that would look too late, and these arm their timers for the earliest obligation of those
+//! that they watch. So an obligation costs a kick at most once per `GRACE` and watcher, and without any the watcher has
+//! no timer. What a tick finds:
+//! - sleepers overdue by `GRACE`: wakes them. The table of threads is searched, not the stopped CPU's heap, which may be
+//!   in the middle of a change. `next_deadline` moves on only after the CPU has woken its sleepers.
+//! - threads that wait while this CPU is idle: claims one; while this CPU is busy with fewer threads, or the other does not
+//!   answer: moves them into its own queue.
+//!
+//! As many CPUs as there are watchers may be stopped besides the watched one before somebody has to wait for them.
+//!
+//! # Ordering
+//! Obligation (inbox, queue, `next_deadline`), full fence, load of `covers` - against - store of `covers` and `mode`, full fence,
+//! load of the obligations: one of the two sees the other. `covers` in the past means that the CPU's timer fired or is about
+//! to: it looks before it sleeps. An early timer is never set later, it fires and the CPU looks.
+
+use crate::Scheduler;
+use crate::atomic::{Ordering, fence};
+use crate::share::{BALANCE_AGE, GRACE, SLICE};
+use crate::slot::{Cpu, NEVER, NOBODY, Slot, mode};
+use crate::types::{Arm, Halt, Interrupts};
+use crate::word::{State, Word};
+
+const RELAXED: Ordering = Ordering::Relaxed;
+/// CPUs that look after each CPU.
+const WATCHERS: usize = 4;
+/// Places of another CPU's queue that are looked at.
+const PEEK: u32 = 8;
+/// Threads taken over from a CPU that does not answer, per tick.
+const TAKE_OVER: usize = 8;
+
+/// The CPUs that watch `cpu`, of `count`.
+pub(crate) fn watchers(cpu: usize, count: usize) -> impl Iterator<Item = usize> {
+    (1..=WATCHERS.min(count - 1)).map(move |step| (cpu + step) % count)
+}
+
+/// The CPUs that `cpu` watches, of `count`.
+fn watched(cpu: usize, count: usize) -> impl Iterator<Item = usize> {
+    (1..=WATCHERS.min(count - 1)).map(move |step| (cpu + count - step) % count)
+}
+
+impl<T, I: Interrupts> Scheduler<T, I> {
+    /// What to do with the one-shot timer of `cpu`: after a switch, and after a tick that does not lead to one. Interrupts are
+    /// off until it is done.
+    pub fn rearm(&self, cpu: usize, now: u64) -> Arm {
+        let Some(c) = self.cpus.get(cpu) else { return Arm::Off };
+        let covers = c.covers.load(RELAXED);
+        if covers > now && covers <= now.saturating_add(SLICE) && covers <= c.next_deadline.load(RELAXED) {
+            return Arm::Keep;
+        }
+        self.cover(cpu, c, now)
+    }
+
+    /// Publishes when this CPU will look around, and looks once more whether that is early enough.
+    fn cover(&self, cpu: usize, c: &Cpu, now: u64) -> Arm {
+        let covers = c.covers.load(RELAXED);
+        let wanted = self.wanted(cpu, c, now);
+        if covers > now && covers <= wanted {
+            return if covers == NEVER { self.recheck(cpu, c, now, covers, Arm::Keep) } else { Arm::Keep };
+        }
+        c.covers.store(wanted, Ordering::Release);
+        self.recheck(cpu, c, now, wanted, if wanted == NEVER { Arm::Off } else { Arm::At(wanted) })
+    }
+
+    fn recheck(&self, cpu: usize, c: &Cpu, now: u64, published: u64, arm: Arm) -> Arm {
+        fence(Ordering::SeqCst);
+        let wanted = self.wanted(cpu, c, now);
+        if wanted >= published {
+            return arm;
+        }
+        // Earlier than published: whoever saw the old value was more careful than needed.
+        c.covers.store(wanted, Ordering::Release);
+        Arm::At(wanted)
+    }
+
+    /// When this CPU has to look around.
+    fn wanted(&self, cpu: usize, c: &Cpu, now: u64) -> u64 {
+        let mut at = c.next_deadline.load(Ordering::Acquire);
+        if c.has_waiting() {
+            at = at.min(c.turn.load(RELAXED).saturating_add(SLICE).max(now.saturating_add(SLICE / 8)));
+        }
+        for other in watched(cpu, self.cpus.len()) {
+            let Some(o) = self.cpus.get(other) else { continue };
+            let soon = now.saturating_add(GRACE);
+            at = at.min(o.next_deadline.load(Ordering::Acquire).saturating_add(GRACE).max(soon));
+            if o.has_waiting() {
+                at = at.min(soon);
+            }
+        }
+        at
+    }
+
+    /// The timer fired or a kick arrived; interrupts are off. True: `schedule(Preempt)`, or `schedule(Idle)` in the idle loop,
+    /// as soon as preemption is possible, then `rearm`. False: `rearm` only.
+    pub fn tick(&self, cpu: usize, now: u64) -> bool {
+        let Some(c) = self.cpus.get(cpu) else { return false };
+        c.answered.store(now, RELAXED);
+        self.charge(c, now);
+        self.expire(cpu, c, now);
+        self.look_after(cpu, now);
+        self.collect(cpu, c, now);
+        // Entries of threads that others took go out, so that the length of the queue tells its load.
+        self.top(c);
+        if c.current.load(RELAXED) == NOBODY {
+            return c.has_waiting() || self.find_elsewhere(cpu, now, crate::share::STEAL_AGE).is_some();
+        }
+        self.take_over(cpu, c, now);
+        self.wants_switch(cpu, c, now)
+    }
+
+    /// Wakes the own sleepers that are due. An entry goes out after its thread is awake and announced.
+    fn expire(&self, cpu: usize, c: &Cpu, now: u64) {
+        if c.next_deadline.load(RELAXED) > now {
+            return;
+        }
+        while let Some((index, deadline)) = c.sleepers.entry(0) {
+            if deadline > now {
+                break;
+            }
+            if let Some(slot) = self.slots.get(index as usize)
+                && slot.deadline.load(RELAXED) <= now
+            {
+                self.wake_sleeper(index, slot, cpu, now);
+            }
+            c.sleepers.remove(index);
+        }
+        self.publish_deadline(c);
+    }
+
+    /// Wakes sleepers whose CPU should have done so long ago.
+    fn look_after(&self, cpu: usize, now: u64) {
+        for other in watched(cpu, self.cpus.len()) {
+            let Some(o) = self.cpus.get(other) else { continue };
+            if o.next_deadline.load(Ordering::Acquire).saturating_add(GRACE) > now {
+                continue;
+            }
+            for index in 0..self.used.load(Ordering::Acquire) {
+                let Some(slot) = self.slots.get(index as usize) else { break };
+                if slot.deadline.load(RELAXED) <= now && slot.word.load().cpu() == other {
+                    self.wake_sleeper(index, slot, cpu, now);
+                }
+            }
+        }
+    }
+
+    fn others(&self, cpu: usize) -> impl Iterator<Item = usize> + use<T, I> {
+        let count = self.cpus.len();
+        (1..count).map(move |step| (cpu + step) % count)
+    }
+
+    /// Whether `c` has done nothing for so long that its work is anybody's.
+    fn is_silent(c: &Cpu, now: u64) -> bool {
+        now.saturating_sub(c.answered.load(RELAXED)) >= GRACE
+    }
+
+    /// A thread that waits for another CPU and may run on this one.
+    pub(crate) fn find_elsewhere(&self, cpu: usize, now: u64, age: u64) -> Option<(u32, &Slot<T>, Word)> {
+        self.others(cpu).find_map(|other| self.find_waiting(other, cpu, now, age))
+    }
+
+    /// A thread that has waited for `other` for `age` ns and may run on `cpu`.
+    fn find_waiting(&self, other: usize, cpu: usize, now: u64, age: u64) -> Option<(u32, &Slot<T>, Word)> {
+        let o = self.cpus.get(other)?;
+        let fits = |index: u32, age: u64| {
+            let slot = self.slots.get(index as usize)?;
+            let word = slot.word.load();
+            let fits = word.is_ready_on(other)
+                && slot.ready_since.load(RELAXED).saturating_add(age) <= now
+                && self.allowed(index, cpu);
+            fits.then_some((index, slot, word))
+        };
+        let near = (0..o.queue.len().min(PEEK)).find_map(|place| fits(o.queue.entry(place)?.0, age));
+        if near.is_some() || !Self::is_silent(o, now) || !o.has_waiting() {
+            return near;
+        }
+        (0..self.used.load(Ordering::Acquire)).find_map(|index| fits(index, GRACE))
+    }
+
+    /// A busy CPU takes threads from those that have more, and from those that do not answer.
+    fn take_over(&self, cpu: usize, c: &Cpu, now: u64) {
+        for other in self.others(cpu) {
+            let Some(o) = self.cpus.get(other) else { continue };
+            if !o.has_waiting() {
+                continue;
+            }
+            let silent = Self::is_silent(o, now);
+            let busy = u32::from(o.current.load(RELAXED) != NOBODY);
+            if !silent && o.queue.len() + busy <= c.queue.len() + 1 {
+                continue;
+            }
+            for _ in 0..if silent { TAKE_OVER } else { 1 } {
+                let Some((index, slot, word)) = self.find_waiting(other, cpu, now, BALANCE_AGE) else { break };
+                let key = self.key_of(cpu, c, index, slot);
+                self.enqueue(cpu, c, index, key, now);
+                // Who moves it is who announces it: it lies in a queue whose CPU runs.
+                slot.ready_since.store(now, RELAXED);
+                if let Some(word) = slot.word.migrate(word, cpu) {
+                    slot.announced.store(word.seq(), Ordering::Release);
+                }
+            }
+        }
+    }
+
+    /// The idle loop polls from now on: no kick is needed while it calls [`Scheduler::work_waits`] again and again.
+    pub fn poll(&self, cpu: usize) {
+        if let Some(c) = self.cpus.get(cpu) {
+            c.mode.store(mode::POLLING, Ordering::Release);
+        }
+    }
+
+    /// Whether the idle loop should call `awake` and `schedule(Idle)`.
+    pub fn work_waits(&self, cpu: usize) -> bool {
+        self.cpus.get(cpu).is_some_and(Cpu::has_waiting)
+    }
+
+    /// The idle loop is about to halt; interrupts are off. `Work`: do not.
+    pub fn halt(&self, cpu: usize, now: u64) -> Halt {
+        let Some(c) = self.cpus.get(cpu) else { return Halt::Sleep(Arm::Off) };
+        c.mode.store(mode::HALTED, Ordering::Release);
+        // `cover` has the full fence between what is published and the last look.
+        let arm = self.cover_halted(cpu, c, now);
+        if c.has_waiting() || c.next_deadline.load(RELAXED) <= now {
+            c.mode.store(mode::RUNNING, Ordering::Release);
+            return Halt::Work;
+        }
+        Halt::Sleep(arm)
+    }
+
+    fn cover_halted(&self, cpu: usize, c: &Cpu, now: u64) -> Arm {
+        let arm = self.cover(cpu, c, now);
+        // `Keep` of a timer that is armed comes without a fence.
+        fence(Ordering::SeqCst);
+        arm
+    }
+
+    /// The idle loop neither polls nor halts any more. After it: `tick`, then `schedule(Idle)`.
+    pub fn awake(&self, cpu: usize) {
+        if let Some(c) = self.cpus.get(cpu) {
+            c.mode.store(mode::RUNNING, Ordering::Release);
+        }
+    }
+
+    /// Whether a sleeping or waiting thread exists that `cpu` would have to care for, for tests of the invariants.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn state_of(&self, index: u32) -> Option<State> {
+        Some(self.slots.get(index as usize)?.word.load().state())
+    }
+}
