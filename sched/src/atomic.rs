@@ -4,9 +4,57 @@
 #[cfg(all(not(test), not(loom)))]
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 #[cfg(all(test, not(loom)))]
 pub(crate) use stepping::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+
+/// A fence, unless a model has taken it away.
+#[cfg(loom)]
+pub(crate) fn fence(order: Ordering) {
+    if !weak::is(weak::FENCE) {
+        loom::sync::atomic::fence(order);
+    }
+}
+
+pub(crate) mod weak {
+    //! What the models weaken, to show that they bite. Constant outside of them.
+    use super::Ordering;
+
+    /// No full fences.
+    #[cfg(loom)]
+    pub(crate) const FENCE: u8 = 1;
+    /// `finish_park` does not look whether the thread was woken.
+    pub(crate) const FINISH: u8 = 2;
+    /// Changes of the state word are relaxed.
+    const CHANGE: u8 = 3;
+    /// A claim does not compare.
+    pub(crate) const CLAIM: u8 = 4;
+
+    #[cfg(loom)]
+    std::thread_local! {
+        /// The weakness of the models that this host thread runs.
+        pub(crate) static WEAKNESS: core::cell::Cell<u8> = const { core::cell::Cell::new(0) };
+    }
+
+    /// Whether the model runs with this weakness.
+    #[cfg(loom)]
+    pub(crate) fn is(what: u8) -> bool {
+        WEAKNESS.get() == what
+    }
+
+    /// Nothing is weak outside the models.
+    #[cfg(not(loom))]
+    #[inline(always)]
+    pub(crate) const fn is(_what: u8) -> bool {
+        false
+    }
+
+    /// The ordering of changes of the state word.
+    #[inline(always)]
+    pub(crate) fn change() -> Ordering {
+        if is(CHANGE) { Ordering::Relaxed } else { Ordering::AcqRel }
+    }
+}
 
 #[cfg(all(test, not(loom)))]
 pub(crate) mod stepping {

@@ -58,3 +58,9 @@ pub use cpuset::CpuSet;
 pub use scheduler::Scheduler;
 
 pub use types::{Arm, Halt, Interrupts, Next, Params, Policy, Reason, SpawnError, ThreadId};
+
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(all(test, not(loom)))]
+#[path = "../tests/simulation/mod.rs"]
+mod simulation;

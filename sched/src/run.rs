@@ -158,12 +158,15 @@ impl<T, I: Interrupts> Scheduler<T, I> {
             pending::MOVE => {
                 let target = self.choose(index, cpu, cpu, false);
                 slot.ready_since.store(now, RELAXED);
+                // In the own queue until it is in the other's inbox, so that the watchers look if this CPU stops between.
+                self.enqueue(cpu, c, index, c.current_key.load(RELAXED), now);
                 if let Some(word) = slot.word.requeue(target)
                     && let Some(there) = self.cpus.get(target)
                 {
                     there.inbox.push(index);
                     self.announce(slot, word, cpu, now, false);
                 }
+                c.queue.remove(index);
             }
             _ => {}
         }

@@ -76,7 +76,8 @@ impl Packed {
         self.0 & 0xff == 2
     }
 
-    fn weight(self) -> u32 {
+    /// The share, 1024 for nice 0.
+    pub(crate) fn weight(self) -> u32 {
         if self.is_idle() {
             return IDLE_WEIGHT;
         }
@@ -112,7 +113,7 @@ pub(crate) fn realtime_key(packed: Packed, arrival: u64) -> u64 {
 
 /// The virtual time in a key, if it is a fair one.
 pub(crate) fn fair_time(key: u64) -> Option<u64> {
-    (key >= FAIR).then_some(key - FAIR)
+    key.checked_sub(FAIR)
 }
 
 /// Smaller for more urgent: 0 to 98 real-time, 128 fair.

@@ -1,7 +1,7 @@
 //! [`Slot`] and [`Cpu`]: all that the scheduler knows about a thread and about a CPU. Only data; the rules are in the
 //! modules that change it.
 
-use crate::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use crate::atomic::{AtomicU32, AtomicU64};
 use crate::heap::Heap;
 use crate::inbox::Inbox;
 use crate::payload::Payload;
@@ -118,8 +118,6 @@ pub(crate) struct Cpu {
     /// Wake-ups by the running thread in this turn, and the last one's time.
     pub(crate) wakes: AtomicU32,
     pub(crate) woke: AtomicU64,
-    /// A switch is decided and not finished.
-    pub(crate) switching: AtomicBool,
 }
 
 impl Cpu {
@@ -143,7 +141,6 @@ impl Cpu {
             returns: AtomicU64::new(FIRST_ARRIVAL),
             wakes: AtomicU32::new(0),
             woke: AtomicU64::new(0),
-            switching: AtomicBool::new(false),
         }
     }
 

@@ -24,7 +24,7 @@
 
 use crate::Scheduler;
 use crate::atomic::{Ordering, fence};
-use crate::share::{BALANCE_AGE, GRACE, SLICE};
+use crate::share::{self, BALANCE_AGE, GRACE, Packed, SLICE};
 use crate::slot::{Cpu, NEVER, NOBODY, Slot, mode};
 use crate::types::{Arm, Halt, Interrupts};
 use crate::word::{State, Word};
@@ -110,7 +110,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         // Entries of threads that others took go out, so that the length of the queue tells its load.
         self.top(c);
         if c.current.load(RELAXED) == NOBODY {
-            return c.has_waiting() || self.find_elsewhere(cpu, now, crate::share::STEAL_AGE).is_some();
+            return c.has_waiting() || self.find_elsewhere(cpu, now, share::STEAL_AGE).is_some();
         }
         self.take_over(cpu, c, now);
         self.wants_switch(cpu, c, now)
@@ -144,7 +144,8 @@ impl<T, I: Interrupts> Scheduler<T, I> {
             }
             for index in 0..self.used.load(Ordering::Acquire) {
                 let Some(slot) = self.slots.get(index as usize) else { break };
-                if slot.deadline.load(RELAXED) <= now && slot.word.load().cpu() == other {
+                // Not only those that last ran there: the CPU may have stopped between waking one and telling its new CPU.
+                if slot.deadline.load(RELAXED) <= now {
                     self.wake_sleeper(index, slot, cpu, now);
                 }
             }
@@ -181,7 +182,19 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         if near.is_some() || !Self::is_silent(o, now) || !o.has_waiting() {
             return near;
         }
-        (0..self.used.load(Ordering::Acquire)).find_map(|index| fits(index, GRACE))
+        (0..self.used.load(Ordering::Acquire)).find_map(|index| {
+            self.help_moved(index, cpu, now);
+            fits(index, GRACE)
+        })
+    }
+
+    /// The stopped CPU may have stopped while it moved a thread to another one, between the state word and the inbox.
+    fn help_moved(&self, index: u32, cpu: usize, now: u64) {
+        let Some(slot) = self.slots.get(index as usize) else { return };
+        let word = slot.word.load();
+        if word.state() == State::Ready && slot.ready_since.load(RELAXED).saturating_add(GRACE) <= now {
+            self.help(slot, word, cpu, now);
+        }
     }
 
     /// A busy CPU takes threads from those that have more, and from those that do not answer.
@@ -198,7 +211,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
             }
             for _ in 0..if silent { TAKE_OVER } else { 1 } {
                 let Some((index, slot, word)) = self.find_waiting(other, cpu, now, BALANCE_AGE) else { break };
-                let key = self.key_of(cpu, c, index, slot);
+                let key = self.boosted(c, slot, self.key_of(cpu, c, index, slot));
                 self.enqueue(cpu, c, index, key, now);
                 // Who moves it is who announces it: it lies in a queue whose CPU runs.
                 slot.ready_since.store(now, RELAXED);
@@ -206,6 +219,20 @@ impl<T, I: Interrupts> Scheduler<T, I> {
                     slot.announced.store(word.seq(), Ordering::Release);
                 }
             }
+        }
+    }
+
+    /// A thread that was taken from a longer queue runs at once, unless it has the smaller share: so those that do not divide
+    /// evenly among the CPUs take turns in running alone.
+    fn boosted(&self, c: &Cpu, slot: &Slot<T>, key: u64) -> u64 {
+        let current = c.current.load(RELAXED);
+        let Some(running) = self.slots.get(current as usize) else { return key };
+        let weight = |slot: &Slot<T>| Packed(slot.params.load(RELAXED)).weight();
+        match (share::fair_time(key), share::fair_time(c.current_key.load(RELAXED))) {
+            (Some(own), Some(theirs)) if weight(slot) >= weight(running) => {
+                share::fair_key(own.min(theirs.saturating_sub(share::WAKE_GRANULARITY + 1)))
+            }
+            _ => key,
         }
     }
 
@@ -224,21 +251,20 @@ impl<T, I: Interrupts> Scheduler<T, I> {
     /// The idle loop is about to halt; interrupts are off. `Work`: do not.
     pub fn halt(&self, cpu: usize, now: u64) -> Halt {
         let Some(c) = self.cpus.get(cpu) else { return Halt::Sleep(Arm::Off) };
+        if c.has_waiting() {
+            return Halt::Work;
+        }
         c.mode.store(mode::HALTED, Ordering::Release);
-        // `cover` has the full fence between what is published and the last look.
-        let arm = self.cover_halted(cpu, c, now);
+        let arm = self.cover(cpu, c, now);
+        // `Keep` of a timer that is armed comes without a fence.
+        fence(Ordering::SeqCst);
         if c.has_waiting() || c.next_deadline.load(RELAXED) <= now {
+            // The timer is not going to be armed as published.
+            c.covers.store(0, Ordering::Release);
             c.mode.store(mode::RUNNING, Ordering::Release);
             return Halt::Work;
         }
         Halt::Sleep(arm)
-    }
-
-    fn cover_halted(&self, cpu: usize, c: &Cpu, now: u64) -> Arm {
-        let arm = self.cover(cpu, c, now);
-        // `Keep` of a timer that is armed comes without a fence.
-        fence(Ordering::SeqCst);
-        arm
     }
 
     /// The idle loop neither polls nor halts any more. After it: `tick`, then `schedule(Idle)`.
@@ -248,7 +274,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         }
     }
 
-    /// Whether a sleeping or waiting thread exists that `cpu` would have to care for, for tests of the invariants.
+    /// What a thread does, for tests of the invariants.
     #[cfg(all(test, not(loom)))]
     pub(crate) fn state_of(&self, index: u32) -> Option<State> {
         Some(self.slots.get(index as usize)?.word.load().state())

@@ -23,7 +23,7 @@
 //! - wake against block: `begin_park` and `unpark` hit the same word, so one comes first. Permit first: the thread does not block.
 //!   BLOCKING first: the waker leaves WOKEN, which `finish_park`, on the same word again, cannot miss.
 
-use crate::atomic::{AtomicU64, Ordering};
+use crate::atomic::{AtomicU64, Ordering, weak};
 
 /// What a thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl StateWord {
     }
 
     fn change(&self, from: Word, to: Word) -> Result<Word, Word> {
-        match self.0.compare_exchange(from.0, to.0, order::CHANGE, Ordering::Acquire) {
+        match self.0.compare_exchange(from.0, to.0, weak::change(), Ordering::Acquire) {
             Ok(_) => Ok(to),
             Err(now) => Err(Word(now)),
         }
@@ -179,7 +179,7 @@ impl StateWord {
     pub(crate) fn claim(&self, seen: Word, cpu: usize) -> bool {
         // A permit that came meanwhile is no reason to give up, any other change is.
         self.update(|word| {
-            (word.state() == State::Ready && word.with_permit(seen.permit()) == seen)
+            (weak::is(weak::CLAIM) || word.state() == State::Ready && word.with_permit(seen.permit()) == seen)
                 .then(|| word.with_state(State::Running).on(cpu))
         })
         .is_ok()
@@ -203,7 +203,7 @@ impl StateWord {
 
     /// After the switch: the registers are saved, the thread sleeps unless it was woken.
     pub(crate) fn finish_park(&self) -> Parked {
-        match self.update(|word| (!word.permit() || order::BLIND_FINISH).then(|| word.with_state(State::Blocked))) {
+        match self.update(|word| (!word.permit() || weak::is(weak::FINISH)).then(|| word.with_state(State::Blocked))) {
             Ok(_) => Parked::Blocked,
             Err(_) => Parked::Woken,
         }
@@ -252,13 +252,3 @@ impl StateWord {
     }
 }
 
-/// What the models weaken to show that they bite; fixed otherwise.
-mod order {
-    use super::Ordering;
-
-    /// The ordering of every change.
-    pub(super) const CHANGE: Ordering =
-        if cfg!(all(loom, weak = "change")) { Ordering::Relaxed } else { Ordering::AcqRel };
-    /// Block without looking for WOKEN.
-    pub(super) const BLIND_FINISH: bool = cfg!(all(loom, weak = "finish"));
-}
