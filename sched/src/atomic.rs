@@ -26,7 +26,7 @@ pub(crate) mod weak {
     /// `finish_park` does not look whether the thread was woken.
     pub(crate) const FINISH: u8 = 2;
     /// Changes of the state word are relaxed.
-    const CHANGE: u8 = 3;
+    pub(crate) const CHANGE: u8 = 3;
     /// A claim does not compare.
     pub(crate) const CLAIM: u8 = 4;
 

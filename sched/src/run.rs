@@ -19,6 +19,8 @@ use crate::word::Parked;
 use alloc::sync::Arc;
 
 const RELAXED: Ordering = Ordering::Relaxed;
+/// Entries of the own queue that a tick looks at.
+const PRUNE: u32 = 16;
 
 impl<T, I: Interrupts> Scheduler<T, I> {
     /// Who runs on `cpu` next. Interrupts are off, and stay so until `finish_switch` and `rearm` unless the answer is `Stay`.
@@ -220,7 +222,10 @@ impl<T, I: Interrupts> Scheduler<T, I> {
             c.current_key.store(share::realtime_key(packed, arrival), RELAXED);
             return;
         }
-        let own = slot.virtual_time.load(RELAXED).saturating_add(packed.weighted(ran));
+        // While others wait, a turn ends by the timer: more than that is time in which the CPU was stopped, for which the
+        // thread is not made to wait again.
+        let counted = if c.queue.len() == 0 { ran } else { ran.min(2 * SLICE) };
+        let own = slot.virtual_time.load(RELAXED).saturating_add(packed.weighted(counted));
         slot.virtual_time.store(own, RELAXED);
         c.current_key.store(share::fair_key(own), RELAXED);
         let first = c.queue.entry(0).and_then(|(_, key)| share::fair_time(key)).unwrap_or(own);
@@ -272,12 +277,25 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         share::fair_key(self.virtual_on(slot, cpu, c))
     }
 
+    /// Takes entries of threads that others have claimed out of the front of the queue, so that its length tells its load.
+    pub(crate) fn prune(&self, cpu: usize, c: &Cpu) {
+        for place in (0..c.queue.len().min(PRUNE)).rev() {
+            if let Some((index, _)) = c.queue.entry(place)
+                && !self.slots.get(index as usize).is_some_and(|slot| slot.word.load().is_ready_on(cpu))
+            {
+                c.queue.remove(index);
+            }
+        }
+    }
+
     /// The first in the queue that is really there.
     pub(crate) fn top(&self, c: &Cpu) -> Option<(u32, u64)> {
         while let Some((index, key)) = c.queue.entry(0) {
             let slot = self.slots.get(index as usize)?;
             let word = slot.word.load();
-            if word.state() == crate::word::State::Ready && self.cpus.get(word.cpu()).is_some_and(|w| core::ptr::eq(w, c)) {
+            if word.state() == crate::word::State::Ready
+                && self.cpus.get(word.cpu()).is_some_and(|w| core::ptr::eq(w, c))
+            {
                 return Some((index, key));
             }
             c.queue.remove(index);

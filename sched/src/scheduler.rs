@@ -90,7 +90,6 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         Ok(ThreadId { index, life: slot.word.revive(first) })
     }
 
-
     /// The flow that calls, on `cpu`, becomes thread `id`, which was spawned and never unparked; gives its data into the
     /// caller's hands.
     pub fn adopt(&self, cpu: usize, now: u64, id: ThreadId) -> Option<Arc<T>> {

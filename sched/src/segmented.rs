@@ -99,7 +99,11 @@ mod tests {
     #[test]
     fn every_index_has_its_own_entry() {
         let table = Segmented::<core::sync::atomic::AtomicUsize>::new();
-        assert!(table.get(0).is_none() && table.get(usize::MAX).is_none() && !table.grow(CAPACITY, Default::default));
+        assert!(
+            table.get(0).is_none()
+                && table.get(usize::MAX).is_none()
+                && !table.grow(CAPACITY, Default::default)
+        );
         for i in 0..5000 {
             assert!(table.grow(i, Default::default));
             table.get(i).unwrap().store(i + 1, Ordering::Relaxed);
@@ -107,7 +111,10 @@ mod tests {
         for i in 0..5000 {
             assert_eq!(table.get(i).unwrap().load(Ordering::Relaxed), i + 1);
         }
-        assert_eq!((locate(0), locate(31), locate(32), locate(95), locate(96)), ((0, 0), (0, 31), (1, 0), (1, 63), (2, 0)));
+        assert_eq!(
+            (locate(0), locate(31), locate(32), locate(95), locate(96)),
+            ((0, 0), (0, 31), (1, 0), (1, 63), (2, 0))
+        );
         assert_eq!(locate(CAPACITY - 1), (SEGMENTS - 1, (FIRST << (SEGMENTS - 1)) - 1));
     }
 }

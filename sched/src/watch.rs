@@ -107,8 +107,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         self.expire(cpu, c, now);
         self.look_after(cpu, now);
         self.collect(cpu, c, now);
-        // Entries of threads that others took go out, so that the length of the queue tells its load.
-        self.top(c);
+        self.prune(cpu, c);
         if c.current.load(RELAXED) == NOBODY {
             return c.has_waiting() || self.find_elsewhere(cpu, now, share::STEAL_AGE).is_some();
         }
@@ -210,7 +209,9 @@ impl<T, I: Interrupts> Scheduler<T, I> {
                 continue;
             }
             for _ in 0..if silent { TAKE_OVER } else { 1 } {
-                let Some((index, slot, word)) = self.find_waiting(other, cpu, now, BALANCE_AGE) else { break };
+                let Some((index, slot, word)) = self.find_waiting(other, cpu, now, BALANCE_AGE) else {
+                    break;
+                };
                 let key = self.boosted(c, slot, self.key_of(cpu, c, index, slot));
                 self.enqueue(cpu, c, index, key, now);
                 // Who moves it is who announces it: it lies in a queue whose CPU runs.
@@ -222,11 +223,13 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         }
     }
 
-    /// A thread that was taken from a longer queue runs at once, unless it has the smaller share: so those that do not divide
-    /// evenly among the CPUs take turns in running alone.
+    /// A thread that was taken from a longer queue takes the place of one that runs alone, unless it has the smaller share: so
+    /// threads that do not divide evenly among the CPUs take turns in running alone.
     fn boosted(&self, c: &Cpu, slot: &Slot<T>, key: u64) -> u64 {
         let current = c.current.load(RELAXED);
-        let Some(running) = self.slots.get(current as usize) else { return key };
+        let Some(running) = self.slots.get(current as usize).filter(|_| c.queue.len() == 0) else {
+            return key;
+        };
         let weight = |slot: &Slot<T>| Packed(slot.params.load(RELAXED)).weight();
         match (share::fair_time(key), share::fair_time(c.current_key.load(RELAXED))) {
             (Some(own), Some(theirs)) if weight(slot) >= weight(running) => {

@@ -203,7 +203,9 @@ impl StateWord {
 
     /// After the switch: the registers are saved, the thread sleeps unless it was woken.
     pub(crate) fn finish_park(&self) -> Parked {
-        match self.update(|word| (!word.permit() || weak::is(weak::FINISH)).then(|| word.with_state(State::Blocked))) {
+        match self.update(|word| {
+            (!word.permit() || weak::is(weak::FINISH)).then(|| word.with_state(State::Blocked))
+        }) {
             Ok(_) => Parked::Blocked,
             Err(_) => Parked::Woken,
         }
@@ -251,4 +253,3 @@ impl StateWord {
         }
     }
 }
-
