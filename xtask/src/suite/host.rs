@@ -63,7 +63,7 @@ pub fn tests(cx: &Context, built: &Built, plan: &Plan, tally: &mut Tally) {
     cargo_test("host tests", &mut command, plan, tally);
 }
 
-/// The loom models of `sync`, which explore every interleaving.
+/// The loom models of `sync` and `sched`, which explore every interleaving.
 pub fn models(cx: &Context, plan: &Plan, tally: &mut Tally) {
     let manifest = std::fs::read_to_string(cx.root.join("sync/Cargo.toml")).unwrap_or_default();
     if !manifest.contains("loom") {
@@ -71,7 +71,7 @@ pub fn models(cx: &Context, plan: &Plan, tally: &mut Tally) {
         return;
     }
     let mut command = cx.cargo();
-    command.args(["test", "-p", "nospin-sync", "--release", "--lib", "--tests", "--no-fail-fast"]);
+    command.args(["test", "-p", "nospin-sync", "-p", "nospin-sched", "--release", "--lib", "--tests", "--no-fail-fast"]);
     // Another configuration of every crate: a target directory of its own keeps the others valid. The models need
     // an optimised build, but not a small one.
     command.env("CARGO_TARGET_DIR", cx.target.join("loom"));
