@@ -17,7 +17,7 @@ use build::Builder;
 use core::fmt;
 use file::{ArchiveFile, Contents};
 use image_format::newc::{Archive, NewcError};
-use mm::addr::{PAGE_SIZE, PhysAddr};
+use mm::addr::{Frame, PAGE_SIZE, PhysAddr};
 
 /// Why an archive cannot be the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,9 +198,7 @@ impl FileSystem for ArchiveFs {
     }
 
     fn open(self: Arc<Self>, id: NodeId, _flags: OpenFlags) -> Result<Arc<dyn File>, FsError> {
-        let Content::File { offset, .. } = self.node(id)?.content else { return Err(FsError::Invalid) };
-        let data = self.contents(id)?;
-        let physical = self.physical.and_then(|base| base.0.checked_add(offset as u64)).map(PhysAddr);
+        let (data, physical) = (self.contents(id)?, self.physical(id)?);
         let store =
             Arc::new(Contents { data, physical, name: self.path_of(id), identity: (self.device, id + 1) });
         Ok(Arc::new(ArchiveFile { node: NodeRef { fs: self, id }, store }))
@@ -212,6 +210,17 @@ impl FileSystem for ArchiveFs {
 }
 
 impl ArchiveFs {
+    /// Where the content of a regular file is in physical memory.
+    fn physical(&self, id: NodeId) -> Result<Option<PhysAddr>, FsError> {
+        let Content::File { offset, .. } = self.node(id)?.content else { return Err(FsError::Invalid) };
+        Ok(self.physical.and_then(|base| base.0.checked_add(offset as u64)).map(PhysAddr))
+    }
+
+    /// The frame that is page `index` of a regular file, if the archive has one that is only the file's.
+    pub(crate) fn frame_at(&self, id: NodeId, index: u64) -> Option<Frame> {
+        file::frame_at(self.contents(id).ok()?, self.physical(id).ok()?, index)
+    }
+
     /// One path of a node, for reports.
     pub(crate) fn path_of(&self, id: NodeId) -> Vec<u8> {
         let mut names = Vec::new();

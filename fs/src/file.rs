@@ -237,6 +237,11 @@ pub trait File: Send + Sync {
     fn backing(&self) -> Option<Arc<dyn BackingStore>> {
         None
     }
+
+    /// As [`backing`](Self::backing); may be `None` if nothing maps the file.
+    fn mapped(&self) -> Option<Arc<dyn BackingStore>> {
+        self.backing()
+    }
 }
 
 /// The new position of a seek in a file of `size` bytes without holes.

@@ -18,10 +18,14 @@ use crate::archive::ArchiveFs;
 use crate::node::{Clock, FsStatistics, NewNode, NodeKind, RenameMode, SetAttributes, SetTime};
 use crate::{DirEntry, File, FileSystem, FsError, Metadata, NodeId, NodeRef, Pinned};
 use abi::{Mode, OpenFlags};
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{
+    sync::{Arc, Weak},
+    vec::Vec,
+};
 use file::MemFile;
 use hashbrown::HashMap;
 use inode::{Content, Directory, Inode};
+use mm::paging::FrameSource;
 use pages::{Budget, PAGE, Pages};
 use sync::{Mutex, MutexGuard};
 
@@ -39,6 +43,8 @@ struct Pin {
     count: usize,
     /// Held during a write.
     order: Arc<Mutex<()>>,
+    /// The content for mappings, if there are any.
+    store: Weak<file::Contents>,
 }
 
 struct State {
@@ -48,18 +54,29 @@ struct State {
     budget: Budget,
 }
 
+/// Where the content of a file system is kept.
+#[derive(Clone, Copy)]
+pub struct Space {
+    /// Memory.
+    pub frames: &'static dyn FrameSource,
+    /// How much of it, in bytes.
+    pub bytes: u64,
+}
+
 /// A file system in memory.
 pub struct MemFs {
     device: u64,
     lower: Option<Arc<ArchiveFs>>,
     clock: Arc<dyn Clock>,
+    frames: &'static dyn FrameSource,
     state: Mutex<State>,
 }
 
 impl MemFs {
-    /// An empty file system with number `device`, for `bytes` of content; `mode` is the root directory's, and `born_ns` its times.
-    pub fn new(device: u64, bytes: u64, clock: Arc<dyn Clock>, mode: u32, born_ns: u64) -> Arc<Self> {
-        let fs = Self::with(device, None, bytes, clock, ROOT + 1);
+    /// An empty file system with number `device`, for `space` bytes of content; `mode` is the root directory's, and `born_ns`
+    /// its times.
+    pub fn new(device: u64, space: Space, clock: Arc<dyn Clock>, mode: u32, born_ns: u64) -> Arc<Self> {
+        let fs = Self::with(device, None, space, clock, ROOT + 1);
         let inode = Inode {
             mode: Mode::IFDIR | mode & 0o7777,
             nlink: 2,
@@ -76,22 +93,22 @@ impl MemFs {
         Arc::new(fs)
     }
 
-    /// A file system that begins as `archive`, for `bytes` of new content.
-    pub fn over(archive: Arc<ArchiveFs>, bytes: u64, clock: Arc<dyn Clock>) -> Arc<Self> {
+    /// A file system that begins as `archive`, with `space` for new content.
+    pub fn over(archive: Arc<ArchiveFs>, space: Space, clock: Arc<dyn Clock>) -> Arc<Self> {
         let next = archive.node_count() as NodeId;
-        Arc::new(Self::with(archive.device(), Some(archive), bytes, clock, next))
+        Arc::new(Self::with(archive.device(), Some(archive), space, clock, next))
     }
 
     fn with(
         device: u64,
         lower: Option<Arc<ArchiveFs>>,
-        bytes: u64,
+        Space { frames, bytes }: Space,
         clock: Arc<dyn Clock>,
         next_id: NodeId,
     ) -> Self {
         let budget = Budget { used: 0, limit: bytes / PAGE };
         let state = State { inodes: HashMap::new(), pins: HashMap::new(), next_id, budget };
-        MemFs { device, lower, clock, state: Mutex::new(state) }
+        MemFs { device, lower, clock, frames, state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -116,7 +133,7 @@ impl MemFs {
         let lower = self.lower()?;
         let mut metadata = lower.metadata(id)?;
         let content = match lower.kind(id)? {
-            NodeKind::Regular => Content::File(Pages::over(lower.contents(id)?)),
+            NodeKind::Regular => Content::File(Pages::over(self.frames, lower.contents(id)?)),
             NodeKind::Directory => {
                 let mut directory = Directory::new(lower.parent(id)?);
                 // Archives say what they like; here it decides whether the directory still exists.

@@ -6,11 +6,13 @@ use crate::archive::ArchiveFs;
 use crate::console::{Console, ConsoleDevice, ConsoleOptions};
 use crate::devfs::DevFs;
 use crate::device::{Devices, RandomSource};
+use crate::memfs::Space;
 use crate::vfs::Vfs;
 use crate::{Clock, MemFs};
 use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicU64, Ordering};
 use image_format::newc::{Metadata, Writer};
+use mm::paging::FrameSource;
 use sync::Mutex;
 
 /// One entry of a test archive: path, mode, contents.
@@ -90,12 +92,16 @@ pub const TREE_BYTES: u64 = 1 << 20;
 
 /// A tree over `members`, which can be written, with devices on /dev and another, read-only tree of a file and a directory on /ro
 /// if the archive has those directories, and the console's other end.
-pub fn tree(members: &[Member<'_>], options: ConsoleOptions) -> (Vfs, Arc<Console>, &'static FakeLine) {
+pub fn tree(
+    members: &[Member<'_>],
+    options: ConsoleOptions,
+    frames: &'static dyn FrameSource,
+) -> (Vfs, Arc<Console>, &'static FakeLine) {
     let bytes: &'static [u8] = Vec::leak(archive(members));
     let line: &'static FakeLine = Box::leak(Box::default());
     let console = Console::new(line, options);
     let root = ArchiveFs::new(bytes, None, 1).expect("a good archive");
-    let root = MemFs::over(root, TREE_BYTES, Arc::<FakeClock>::default());
+    let root = MemFs::over(root, Space { frames, bytes: TREE_BYTES }, Arc::<FakeClock>::default());
     let mut vfs = Vfs::new(root, Devices::new(Arc::new(FakeRandom), console.clone()));
     if members.iter().any(|member| member.0 == "dev") {
         vfs.mount(b"/dev", DevFs::new(2, 0)).expect("/dev is there");

@@ -11,6 +11,7 @@ use abi::regs::UserRegs;
 use fs::archive::ArchiveFs;
 use fs::devfs::DevFs;
 use fs::device::{Devices, RandomSource};
+use fs::memfs::Space;
 use fs::{Clock, Console, ConsoleOptions, FileSystem, MemFs, Vfs};
 use image_format::cmdline::CommandLine;
 use mm::addr::PhysAddr;
@@ -116,7 +117,7 @@ fn file_tree(
         }
     }
     let archive = ArchiveFs::new(archive, Some(PhysAddr(at)), ROOT_DEVICE)?;
-    let half = MACHINE.memory().total / 2;
+    let half = Space { frames: MACHINE.frames(), bytes: MACHINE.memory().total / 2 };
     let clock: Arc<dyn Clock> = Arc::new(WallClock);
     let root = MemFs::over(archive.clone(), half, clock.clone());
     let mut vfs = Vfs::new(root, Devices::new(Arc::new(MachineRandom), console.clone()));

@@ -102,6 +102,13 @@ pub trait BackingStore: Send + Sync {
         None
     }
 
+    /// As [`shared_page`](Self::shared_page), for a private mapping, which copies the page before it changes it: `None`
+    /// also where the page has not been changed since the image was made, and [`frame_at`](Self::frame_at) or
+    /// [`read_at`](Self::read_at) has it.
+    fn private_page(&self, index: u64) -> Option<Result<Frame, SharedPageError>> {
+        self.shared_page(index)
+    }
+
     /// Whether pages come from [`shared_page`](Self::shared_page), so that mappings see what is written to the file and
     /// the other way round. Without it a mapping of a file that changes has copies of its own.
     fn has_shared_pages(&self) -> bool {

@@ -3,7 +3,9 @@
 use crate::{CallError, CallResult};
 use abi::{AT_FDCWD, Errno, FdFlags, OpenFlags, PATH_MAX, SigSet, Signal, UserRegs};
 use alloc::{sync::Arc, vec::Vec};
-use fs::{FsError, NodeRef, OpenFile, Source, UserSink, UserSource};
+use core::ops::Range;
+use fs::{File, FsError, NodeRef, OpenFile, Source, UserSink, UserSource};
+use mm::addr::page_floor;
 use mm::user::{Fault, UserMemory, UserPtr, UserSlice};
 use task::signal::deliver::Target;
 use task::{Fd, Platform, Process, Thread};
@@ -57,9 +59,18 @@ impl<'a> Context<'a> {
     }
 
     /// After a file may have become shorter: mappings lose the pages behind its end.
-    pub fn forget_beyond_end(&self, file: &OpenFile) {
-        if let Some(store) = file.file().backing() {
+    pub fn forget_beyond_end(&self, file: &dyn File) {
+        if let Some(store) = file.mapped() {
             self.process.space().forget_file(&*store, store.len()..u64::MAX, false);
+        }
+    }
+
+    /// After a range of a file may have become a hole: mappings lose the pages that are the file's.
+    pub fn forget_hole(&self, file: &dyn File, range: Range<u64>) {
+        if let Some(store) = file.mapped() {
+            // Parts of pages were zeroed where they are.
+            let whole = range.start..page_floor(range.end);
+            self.process.space().forget_file(&*store, whole, true);
         }
     }
 

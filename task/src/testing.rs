@@ -277,7 +277,7 @@ pub fn start(
     let machine = FakeMachine::new();
     let mut members: Vec<Member<'_>> = MEMBERS.to_vec();
     members.extend_from_slice(files);
-    let (vfs, console, line) = tree(&members, ConsoleOptions { mode, winsize: (24, 80) });
+    let (vfs, console, line) = tree(&members, ConsoleOptions { mode, winsize: (24, 80) }, machine.frames);
     let (process, thread, entry) =
         exec::start(machine, Arc::new(vfs), &console, request, StartOptions::default())?;
     assert!(machine.process.set(process.clone()).is_ok(), "one program per machine");

@@ -38,14 +38,19 @@ impl BackingStore for Contents {
     }
 
     fn frame_at(&self, page_index: u64) -> Option<Frame> {
-        let start = page_index.checked_mul(PAGE_SIZE)?;
-        // The page must be the file's alone: behind the file's end the archive goes on with something else.
-        if start.checked_add(PAGE_SIZE)? > self.len() {
-            return None;
-        }
-        let at = self.physical?.0.checked_add(start)?;
-        at.is_multiple_of(PAGE_SIZE).then(|| Frame::containing(PhysAddr(at)))
+        frame_at(self.data, self.physical, page_index)
     }
+}
+
+/// The frame that is page `index` of `data`, which begins at `physical`.
+pub(super) fn frame_at(data: &[u8], physical: Option<PhysAddr>, index: u64) -> Option<Frame> {
+    let start = index.checked_mul(PAGE_SIZE)?;
+    // The page must be the file's alone: behind the file's end the archive goes on with something else.
+    if start.checked_add(PAGE_SIZE)? > data.len() as u64 {
+        return None;
+    }
+    let at = physical?.0.checked_add(start)?;
+    at.is_multiple_of(PAGE_SIZE).then(|| Frame::containing(PhysAddr(at)))
 }
 
 /// An open regular file of the archive.

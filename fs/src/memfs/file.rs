@@ -1,7 +1,6 @@
 //! [`MemFile`]: an open regular file in memory, and [`Contents`], the same for mappings.
 //!
-//! Bytes pass between program memory and a page without the file system's lock: a read holds the page itself, a write goes
-//! through a buffer of its own.
+//! Bytes pass between program memory and a page through a buffer, which is filled or emptied under the file system's lock.
 
 use super::inode::{Content, Inode};
 use super::pages::{Chunk, MAX_SIZE, PAGE, Pages};
@@ -12,7 +11,7 @@ use abi::OpenFlags;
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::Range;
 use mm::addr::Frame;
-use mm::store::{BackingStore, StoreError};
+use mm::store::{BackingStore, PunchError, SharedPageError, StoreError};
 use sync::Mutex;
 
 /// Bytes of a write that pass through the stack instead of a buffer from the heap.
@@ -21,6 +20,21 @@ const SMALL: usize = 256;
 const BUFFER: usize = 16 * PAGE as usize;
 /// A file's access time is brought up to date at least this often when it is read (mount(8), relatime).
 const DAY_NS: u64 = 24 * 3600 * 1_000_000_000;
+
+/// A buffer for `size` bytes or a part of them: `small` if they fit, otherwise `large` with memory from the heap.
+fn buffer<'a>(
+    size: usize,
+    small: &'a mut [u8; SMALL],
+    large: &'a mut Vec<u8>,
+) -> Result<&'a mut [u8], FsError> {
+    if size <= SMALL {
+        return Ok(small);
+    }
+    let size = size.min(BUFFER);
+    large.try_reserve_exact(size).map_err(|_| FsError::NoMemory)?;
+    large.resize(size, 0);
+    Ok(large)
+}
 
 /// An open regular file.
 pub(super) struct MemFile {
@@ -31,13 +45,55 @@ pub(super) struct MemFile {
 }
 
 impl MemFs {
-    /// The content from `at` on, at most `max` bytes.
-    fn chunk(&self, id: u64, at: u64, max: usize) -> Result<Option<Chunk>, FsError> {
+    /// The content from `at` on, at most `max` bytes, partly in `buffer`.
+    fn chunk(&self, id: u64, at: u64, max: usize, buffer: &mut [u8]) -> Result<Option<Chunk>, FsError> {
         match self.state().inodes.get(&id) {
-            Some(Inode { content: Content::File(pages), .. }) => Ok(pages.chunk(at, max)),
+            Some(Inode { content: Content::File(pages), .. }) => Ok(pages.chunk(at, max, buffer)),
             Some(_) => Err(FsError::Invalid),
-            None => Ok(Pages::over(self.lower()?.contents(id)?).chunk(at, max)),
+            None => {
+                let rest = self.lower()?.contents(id)?.get(usize::try_from(at).unwrap_or(usize::MAX)..);
+                let rest = rest.filter(|rest| !rest.is_empty() && max > 0);
+                Ok(rest.map(|rest| Chunk::Base(rest.get(..rest.len().min(max)).unwrap_or_default())))
+            }
         }
+    }
+
+    /// Runs `operation` on the pages of a file, which is taken over from the archive for it.
+    fn with_pages<T>(
+        &self,
+        state: &mut State,
+        id: u64,
+        operation: impl FnOnce(&mut Pages, &mut super::Budget) -> Result<T, FsError>,
+    ) -> Result<T, FsError> {
+        self.own(state, id)?;
+        let State { inodes, budget, .. } = state;
+        match inodes.get_mut(&id) {
+            Some(Inode { content: Content::File(pages), .. }) => operation(pages, budget),
+            _ => Err(FsError::Invalid),
+        }
+    }
+
+    /// The content of a file that is mapped.
+    fn mapped(&self, id: u64) -> Option<Arc<Contents>> {
+        self.state().pins.get(&id).and_then(|pin| pin.store.upgrade())
+    }
+
+    /// The content of a file for mappings: one object, however often it is mapped at a time.
+    fn store(self: &Arc<Self>, node: &NodeRef) -> Arc<Contents> {
+        if let Some(store) = self.mapped(node.id) {
+            return store;
+        }
+        let name = self.name_of(node.id);
+        let store = Arc::new(Contents { fs: self.clone(), node: Pinned::new(node.clone()), name });
+        let mut state = self.state();
+        let Some(pin) = state.pins.get_mut(&node.id) else { return store };
+        let other = pin.store.upgrade();
+        if other.is_none() {
+            pin.store = Arc::downgrade(&store);
+        }
+        // Letting go of a store takes the lock.
+        drop(state);
+        other.unwrap_or(store)
     }
 
     fn len(&self, id: u64) -> Result<u64, FsError> {
@@ -57,12 +113,10 @@ impl MemFile {
     ) -> Result<T, FsError> {
         let now = self.fs.clock.now_ns();
         let state = &mut *self.fs.state();
-        self.fs.own(state, self.node.id)?;
-        let State { inodes, budget, .. } = state;
-        let inode = inodes.get_mut(&self.node.id).ok_or(FsError::NotFound)?;
-        let Content::File(pages) = &mut inode.content else { return Err(FsError::Invalid) };
-        let done = change(pages, budget)?;
-        (inode.mtime, inode.ctime) = (now, now);
+        let done = self.fs.with_pages(state, self.node.id, change)?;
+        if let Some(inode) = state.inodes.get_mut(&self.node.id) {
+            (inode.mtime, inode.ctime) = (now, now);
+        }
         Ok(done)
     }
 
@@ -75,19 +129,12 @@ impl MemFile {
         }
         let mut small = [0; SMALL];
         let mut large = Vec::new();
-        let buffer: &mut [u8] = if src.remaining() <= SMALL {
-            &mut small
-        } else {
-            // To the end of a page first, so that the following pieces are whole pages.
-            let size = src.remaining().min(BUFFER);
-            large.try_reserve_exact(size).map_err(|_| FsError::NoMemory)?;
-            large.resize(size, 0);
-            &mut large
-        };
+        let buffer = buffer(src.remaining(), &mut small, &mut large)?;
         let mut done = 0;
         while src.remaining() > 0 {
             let here = at.saturating_add(done as u64);
             let limit = usize::try_from(MAX_SIZE.saturating_sub(here)).unwrap_or(usize::MAX);
+            // To the end of a page first, so that the following pieces are whole pages.
             let aligned = buffer.len().saturating_sub((here % PAGE) as usize);
             let size = if aligned > 0 && aligned < src.remaining() { aligned } else { buffer.len() };
             let size = size.min(src.remaining()).min(limit).min(buffer.len());
@@ -133,16 +180,21 @@ impl File for MemFile {
     }
 
     fn read(&self, at: Offset, dst: &mut dyn Sink, flags: OpenFlags) -> Result<usize, FsError> {
+        let mut small = [0; SMALL];
+        let mut large = Vec::new();
+        // Unchanged content needs no buffer.
+        let unchanged = !self.fs.state().inodes.contains_key(&self.node.id);
+        let left = self.fs.len(self.node.id)?.saturating_sub(at.0);
+        let size = dst.remaining().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let buffer = buffer(if unchanged { 0 } else { size }, &mut small, &mut large)?;
         let mut done = 0;
         while dst.remaining() > 0 {
             let here = at.0.saturating_add(done as u64);
-            let Some(chunk) = self.fs.chunk(self.node.id, here, dst.remaining())? else { break };
-            let (wanted, result) = match &chunk {
-                Chunk::Page(page, range) => {
-                    (range.len(), dst.put(page.get(range.clone()).unwrap_or_default()))
-                }
+            let Some(chunk) = self.fs.chunk(self.node.id, here, dst.remaining(), buffer)? else { break };
+            let (wanted, result) = match chunk {
+                Chunk::Copied(n) => (n, dst.put(buffer.get(..n).unwrap_or_default())),
                 Chunk::Base(bytes) => (bytes.len(), dst.put(bytes)),
-                Chunk::Zeros(n) => (*n, dst.put_zeros(*n)),
+                Chunk::Zeros(n) => (n, dst.put_zeros(n)),
             };
             match result {
                 Ok(n) => {
@@ -206,7 +258,10 @@ impl File for MemFile {
             return match self.fs.state().inodes.get(&self.node.id) {
                 Some(Inode { content: Content::File(pages), .. }) => pages.next(offset, data),
                 Some(_) => Err(FsError::Invalid),
-                None => Pages::over(self.fs.lower()?.contents(self.node.id)?).next(offset, data),
+                None => {
+                    let base = self.fs.lower()?.contents(self.node.id)?;
+                    Pages::over(self.fs.frames, base).next(offset, data)
+                }
             };
         }
         seek_in(self.fs.len(self.node.id)?, to, position)
@@ -217,22 +272,44 @@ impl File for MemFile {
     }
 
     fn backing(&self) -> Option<Arc<dyn BackingStore>> {
-        if let (false, Some(lower)) =
-            (self.fs.state().inodes.contains_key(&self.node.id), self.fs.lower.as_ref())
-        {
-            // Its pages can be mapped where they are.
-            return lower.clone().open(self.node.id, OpenFlags::empty()).ok()?.backing();
-        }
-        let node = Pinned::new(self.node.node().clone());
-        Some(Arc::new(Contents { fs: self.fs.clone(), node, name: self.fs.name_of(self.node.id) }))
+        Some(self.fs.store(self.node.node()))
+    }
+
+    fn mapped(&self) -> Option<Arc<dyn BackingStore>> {
+        Some(self.fs.mapped(self.node.id)?)
     }
 }
 
 /// The content of a file as mappings see it.
-struct Contents {
+pub(super) struct Contents {
     fs: Arc<MemFs>,
     node: Pinned,
     name: Vec<u8>,
+}
+
+impl Contents {
+    /// Bytes of page `index` that are the archive's.
+    fn base_len(&self, index: u64) -> usize {
+        let state = self.fs.state();
+        match (state.inodes.get(&self.node.id), &self.fs.lower) {
+            (Some(Inode { content: Content::File(pages), .. }), _) => pages.base_len(index),
+            (None, Some(lower)) => {
+                let start = usize::try_from(index.saturating_mul(PAGE)).unwrap_or(usize::MAX);
+                let contents = lower.contents(self.node.id).unwrap_or_default();
+                contents.len().saturating_sub(start).min(PAGE as usize)
+            }
+            _ => 0,
+        }
+    }
+
+    fn shared(
+        &self,
+        page: impl FnOnce(&mut Pages, &mut super::Budget) -> Result<Frame, SharedPageError>,
+    ) -> Result<Frame, SharedPageError> {
+        let state = &mut *self.fs.state();
+        let frame = self.fs.with_pages(state, self.node.id, |pages, budget| Ok(page(pages, budget)));
+        frame.unwrap_or(Err(SharedPageError::Io))
+    }
 }
 
 impl BackingStore for Contents {
@@ -240,28 +317,65 @@ impl BackingStore for Contents {
         &self.name
     }
 
+    fn identity(&self) -> (u64, u64) {
+        (self.fs.device, self.node.id + 1)
+    }
+
     fn len(&self) -> u64 {
         self.fs.len(self.node.id).unwrap_or(0)
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize, StoreError> {
-        let mut sink = crate::SliceSink::new(buf);
         let mut done = 0;
-        while sink.remaining() > 0 {
+        while done < buf.len() {
+            let rest = buf.get_mut(done..).unwrap_or_default();
             let at = offset.saturating_add(done as u64);
-            let chunk = self.fs.chunk(self.node.id, at, sink.remaining()).map_err(|_| StoreError)?;
-            let moved = match &chunk {
+            let chunk = self.fs.chunk(self.node.id, at, rest.len(), rest).map_err(|_| StoreError)?;
+            done += match chunk {
                 None => break,
-                Some(Chunk::Page(page, range)) => sink.put(page.get(range.clone()).unwrap_or_default()),
-                Some(Chunk::Base(bytes)) => sink.put(bytes),
-                Some(Chunk::Zeros(n)) => sink.put_zeros(*n),
+                Some(Chunk::Copied(n)) => n,
+                Some(Chunk::Base(bytes)) => {
+                    rest.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+                    bytes.len()
+                }
+                Some(Chunk::Zeros(n)) => {
+                    rest.iter_mut().take(n).for_each(|byte| *byte = 0);
+                    n
+                }
             };
-            done += moved.map_err(|_| StoreError)?;
         }
         Ok(done)
     }
 
-    fn frame_at(&self, _index: u64) -> Option<Frame> {
-        None
+    fn frame_at(&self, index: u64) -> Option<Frame> {
+        // A page of which a change took a part away is not that of the archive.
+        let whole = self.base_len(index) == PAGE as usize;
+        self.fs.lower.as_ref().filter(|_| whole)?.frame_at(self.node.id, index)
+    }
+
+    fn is_resident(&self, index: u64) -> bool {
+        match self.fs.state().inodes.get(&self.node.id) {
+            Some(Inode { content: Content::File(pages), .. }) => pages.is_data(index),
+            _ => true,
+        }
+    }
+
+    fn has_shared_pages(&self) -> bool {
+        true
+    }
+
+    fn shared_page(&self, index: u64) -> Option<Result<Frame, SharedPageError>> {
+        Some(self.shared(|pages, budget| pages.shared_page(index, budget)))
+    }
+
+    fn private_page(&self, index: u64) -> Option<Result<Frame, SharedPageError>> {
+        // Unchanged content is mapped where it is.
+        if self.base_len(index) > 0 { None } else { self.shared_page(index) }
+    }
+
+    fn punch(&self, range: Range<u64>) -> Result<(), PunchError> {
+        let state = &mut *self.fs.state();
+        let done = self.fs.with_pages(state, self.node.id, |pages, budget| pages.punch(range, budget));
+        done.map_err(|_| PunchError::NotSupported)
     }
 }

@@ -5,6 +5,7 @@ use crate::node::{NewNode, NodeId};
 use crate::{FsError, Metadata};
 use abi::Mode;
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use mm::paging::FrameSource;
 
 /// The entries of a directory. Each has a position, which grows with every entry made and stays its own, so that a listing goes
 /// on where it was whatever is made or removed meanwhile.
@@ -87,9 +88,14 @@ pub(super) struct Inode {
 
 impl Inode {
     /// A new node in `dir`.
-    pub(super) fn new(new: &NewNode<'_>, dir: NodeId, now: u64) -> Result<Self, FsError> {
+    pub(super) fn new(
+        new: &NewNode<'_>,
+        dir: NodeId,
+        frames: &'static dyn FrameSource,
+        now: u64,
+    ) -> Result<Self, FsError> {
         let content = match Mode(new.mode).file_type() {
-            Mode::IFREG => Content::File(Pages::default()),
+            Mode::IFREG => Content::File(Pages::over(frames, &[])),
             Mode::IFDIR => Content::Directory(Directory::new(dir)),
             Mode::IFLNK => Content::Link(new.target.to_vec()),
             Mode::IFCHR | Mode::IFBLK | Mode::IFIFO | Mode::IFSOCK => Content::Special,

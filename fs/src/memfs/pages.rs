@@ -1,19 +1,22 @@
 //! [`Pages`]: the content of a regular file, page by page, over content of the archive that has not been changed.
 //!
-//! Invariants: what a page holds behind the size is zero; `base` is never longer than the size, and a page in the map hides it.
-//! The budget counts every page of the map that has memory.
+//! Pages are frames, which mappings of the file share with read() and write(): a mapping has its own reference on each.
+//!
+//! Invariants: what a page holds behind the size is zero, unless a mapping stored there, and becomes zero before the file grows
+//! over it; `base` is never longer than the size, and a page in the map hides it. The budget counts every page of the map that
+//! has memory.
 
 use crate::FsError;
-use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::ops::Range;
+use mm::addr::Frame;
+use mm::paging::FrameSource;
+use mm::store::SharedPageError;
 
 /// Bytes of a page.
 pub(super) const PAGE: u64 = mm::addr::PAGE_SIZE;
 /// Largest size of a file (the largest `off_t`).
 pub(super) const MAX_SIZE: u64 = i64::MAX as u64;
-
-/// A page of a file: [`PAGE`] bytes. Shared while a reader copies from it.
-pub(super) type Page = Arc<Vec<u8>>;
 
 /// Pages that a file system may use.
 #[derive(Debug)]
@@ -36,10 +39,10 @@ impl Budget {
     }
 }
 
-/// A run of content, readable without any lock.
+/// A run of content.
 pub(super) enum Chunk {
-    /// Part of a page.
-    Page(Page, Range<usize>),
+    /// So many bytes, which are in the buffer now.
+    Copied(usize),
     /// Unchanged content.
     Base(&'static [u8]),
     /// A hole.
@@ -47,26 +50,18 @@ pub(super) enum Chunk {
 }
 
 /// A file's content.
-#[derive(Default)]
 pub(super) struct Pages {
+    frames: &'static dyn FrameSource,
     /// `None` is a hole over the base.
-    map: BTreeMap<u64, Option<Page>>,
+    map: BTreeMap<u64, Option<Frame>>,
     base: &'static [u8],
     size: u64,
 }
 
-fn new_page(from: &[u8]) -> Result<Page, FsError> {
-    let mut page = Vec::new();
-    page.try_reserve_exact(PAGE as usize).map_err(|_| FsError::NoSpace)?;
-    page.extend_from_slice(from.get(..from.len().min(PAGE as usize)).unwrap_or_default());
-    page.resize(PAGE as usize, 0);
-    Ok(Arc::new(page))
-}
-
 impl Pages {
     /// The content of an unchanged file.
-    pub(super) fn over(base: &'static [u8]) -> Self {
-        Pages { map: BTreeMap::new(), base, size: base.len() as u64 }
+    pub(super) fn over(frames: &'static dyn FrameSource, base: &'static [u8]) -> Self {
+        Pages { frames, map: BTreeMap::new(), base, size: base.len() as u64 }
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -91,8 +86,8 @@ impl Pages {
         rest.get(..rest.len().min(PAGE as usize)).unwrap_or_default()
     }
 
-    /// The content from `at` on, at most `max` bytes of it; `None` at the end.
-    pub(super) fn chunk(&self, at: u64, max: usize) -> Option<Chunk> {
+    /// The content from `at` on, at most `max` bytes of it and, of pages, what `buffer` holds; `None` at the end.
+    pub(super) fn chunk(&self, at: u64, max: usize, buffer: &mut [u8]) -> Option<Chunk> {
         let left = usize::try_from(self.size.checked_sub(at)?).unwrap_or(usize::MAX).min(max);
         if left == 0 {
             return None;
@@ -100,7 +95,7 @@ impl Pages {
         let (index, offset) = (at / PAGE, (at % PAGE) as usize);
         let n = left.min(PAGE as usize - offset);
         match self.map.get(&index) {
-            Some(Some(page)) => Some(Chunk::Page(page.clone(), offset..offset + n)),
+            Some(Some(_)) => Some(Chunk::Copied(self.copy_out(at, left, buffer))),
             Some(None) => Some(Chunk::Zeros(n)),
             None => {
                 let at = usize::try_from(at).unwrap_or(usize::MAX);
@@ -114,33 +109,91 @@ impl Pages {
         }
     }
 
-    /// Page `index`, there and not shared, so that it can be changed. Content is kept unless `whole` says that all of it will be
-    /// overwritten.
-    fn page_mut(&mut self, index: u64, whole: bool, budget: &mut Budget) -> Result<&mut Vec<u8>, FsError> {
-        let base = if whole { &[] } else { self.base_page(index) };
-        let old = self.map.get(&index).cloned();
-        let has_memory = matches!(old, Some(Some(_)));
-        let replacement = match old {
-            Some(Some(page)) => {
-                // Two: the map's and the one here. More: somebody reads from it now.
-                if Arc::strong_count(&page) > 2 { Some(new_page(&page)?) } else { None }
-            }
-            Some(None) => Some(new_page(&[])?),
-            None => Some(new_page(base)?),
+    /// Fills `buffer` with at most `max` bytes from `at` on, as far as there are pages with memory.
+    fn copy_out(&self, at: u64, max: usize, buffer: &mut [u8]) -> usize {
+        let want = max.min(buffer.len());
+        let mut done = 0;
+        for (index, page) in self.map.range(at / PAGE..) {
+            let here = at.saturating_add(done as u64);
+            let (Some(frame), true) = (page, *index == here / PAGE && done < want) else { break };
+            let offset = (here % PAGE) as usize;
+            let n = (want - done).min(PAGE as usize - offset);
+            let Some(part) = buffer.get_mut(done..done + n) else { break };
+            self.frames.read(*frame, offset, part);
+            done += n;
+        }
+        done
+    }
+
+    /// Page `index`, with memory. Content is kept unless `whole` says that all of it will be overwritten.
+    fn page_mut(&mut self, index: u64, whole: bool, budget: &mut Budget) -> Result<Frame, FsError> {
+        let base = match self.map.get(&index) {
+            Some(&Some(frame)) => return Ok(frame),
+            Some(None) => &[],
+            None if whole => &[],
+            None => self.base_page(index),
         };
-        if !has_memory {
-            budget.take()?;
+        budget.take()?;
+        let all = whole || base.len() == PAGE as usize;
+        let frame = if all { self.frames.alloc_uninit() } else { self.frames.alloc_zeroed() };
+        let Some(frame) = frame else {
+            budget.give(1);
+            return Err(FsError::NoSpace);
+        };
+        if !base.is_empty() {
+            self.frames.write(frame, 0, base);
         }
-        if let Some(page) = replacement {
-            self.map.insert(index, Some(page));
+        self.map.insert(index, Some(frame));
+        Ok(frame)
+    }
+
+    /// The frame of page `index` for a mapping, with a reference for it.
+    fn shared(&self, frame: Frame) -> Result<Frame, SharedPageError> {
+        if self.frames.share(frame) { Ok(frame) } else { Err(SharedPageError::NoMemory) }
+    }
+
+    /// The frame of page `index` for a mapping that must see every change, with a reference for it.
+    pub(super) fn shared_page(&mut self, index: u64, budget: &mut Budget) -> Result<Frame, SharedPageError> {
+        if index.checked_mul(PAGE).is_none_or(|start| start >= self.size) {
+            return Err(SharedPageError::BeyondEnd);
         }
-        let slot = self.map.get_mut(&index).and_then(Option::as_mut).and_then(Arc::get_mut);
-        slot.ok_or(FsError::Io)
+        let frame = self.page_mut(index, false, budget).map_err(|_| SharedPageError::Io)?;
+        self.shared(frame)
+    }
+
+    /// Bytes of page `index` that are unchanged content of the archive.
+    pub(super) fn base_len(&self, index: u64) -> usize {
+        if self.map.contains_key(&index) { 0 } else { self.base_page(index).len() }
+    }
+
+    fn zero(&self, frame: Frame, range: Range<usize>) {
+        static ZEROS: [u8; PAGE as usize] = [0; PAGE as usize];
+        self.frames.write(frame, range.start, ZEROS.get(..range.len()).unwrap_or_default());
+    }
+
+    /// Zeros what a mapping stored behind the end, before the file grows over it.
+    fn zero_tail(&self) {
+        let offset = (self.size % PAGE) as usize;
+        if offset > 0
+            && let Some(&Some(frame)) = self.map.get(&(self.size / PAGE))
+        {
+            self.zero(frame, offset..PAGE as usize);
+        }
+    }
+
+    fn free(&self, pages: impl IntoIterator<Item = Option<Frame>>, budget: &mut Budget) {
+        for frame in pages.into_iter().flatten() {
+            self.frames.free(frame);
+            budget.give(1);
+        }
     }
 
     /// Stores `bytes` at `at`; returns how many, fewer only when there is no room for the rest.
     pub(super) fn write(&mut self, at: u64, bytes: &[u8], budget: &mut Budget) -> Result<usize, FsError> {
         let mut done = 0;
+        if at > self.size && !bytes.is_empty() {
+            self.zero_tail();
+        }
         while done < bytes.len() {
             let here =
                 at.checked_add(done as u64).filter(|&here| here < MAX_SIZE).ok_or(FsError::TooLarge)?;
@@ -151,10 +204,7 @@ impl Pages {
                 Err(_) if done > 0 => break,
                 Err(error) => return Err(error),
             };
-            let from = bytes.get(done..done + n).unwrap_or_default();
-            if let Some(to) = page.get_mut(offset..offset + n) {
-                to.copy_from_slice(from);
-            }
+            self.frames.write(page, offset, bytes.get(done..done + n).unwrap_or_default());
             done += n;
             self.size = self.size.max(here + n as u64);
         }
@@ -171,9 +221,11 @@ impl Pages {
                 self.zero_part(size / PAGE, (size % PAGE) as usize..PAGE as usize, budget)?;
             }
             let gone = self.map.split_off(&size.div_ceil(PAGE));
-            budget.give(gone.values().flatten().count() as u64);
+            self.free(gone.into_values(), budget);
             let keep = usize::try_from(size).unwrap_or(usize::MAX).min(self.base.len());
             self.base = self.base.get(..keep).unwrap_or_default();
+        } else {
+            self.zero_tail();
         }
         self.size = size;
         Ok(())
@@ -191,8 +243,9 @@ impl Pages {
             Some(content) => content.is_none(),
             None => self.base_page(index).is_empty(),
         };
-        if !is_hole && let Some(part) = self.page_mut(index, false, budget)?.get_mut(range) {
-            part.fill(0);
+        if !is_hole {
+            let frame = self.page_mut(index, false, budget)?;
+            self.zero(frame, range);
         }
         Ok(())
     }
@@ -216,9 +269,8 @@ impl Pages {
         }
         let inside: Vec<u64> = self.map.range(whole.clone()).map(|(&index, _)| index).collect();
         for index in inside {
-            if let Some(Some(_)) = self.map.remove(&index) {
-                budget.give(1);
-            }
+            let gone = self.map.remove(&index);
+            self.free(gone, budget);
         }
         for index in whole.start..whole.end.min((self.base.len() as u64).div_ceil(PAGE)) {
             self.map.insert(index, None);
@@ -244,12 +296,15 @@ impl Pages {
                 self.page_mut(index, false, budget)?;
             }
         }
-        self.size = self.size.max(size.unwrap_or(0));
+        if let Some(size) = size.filter(|&size| size > self.size) {
+            self.zero_tail();
+            self.size = size;
+        }
         Ok(())
     }
 
     /// Whether page `index` has content, be it zeros that were written.
-    fn is_data(&self, index: u64) -> bool {
+    pub(super) fn is_data(&self, index: u64) -> bool {
         self.map.get(&index).map_or_else(|| !self.base_page(index).is_empty(), Option::is_some)
     }
 
@@ -275,16 +330,24 @@ impl Pages {
     }
 }
 
+impl Drop for Pages {
+    fn drop(&mut self) {
+        self.map.values().flatten().for_each(|&frame| self.frames.free(frame));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mm::fake::FakeFrames;
     use proptest::prelude::*;
 
     fn content(pages: &Pages) -> Vec<u8> {
         let mut out = Vec::new();
-        while let Some(chunk) = pages.chunk(out.len() as u64, usize::MAX) {
+        let mut buffer = [0; 5000];
+        while let Some(chunk) = pages.chunk(out.len() as u64, usize::MAX, &mut buffer) {
             match chunk {
-                Chunk::Page(page, range) => out.extend_from_slice(&page[range]),
+                Chunk::Copied(n) => out.extend_from_slice(&buffer[..n]),
                 Chunk::Base(bytes) => out.extend_from_slice(bytes),
                 Chunk::Zeros(n) => out.resize(out.len() + n, 0),
             }
@@ -298,6 +361,8 @@ mod tests {
         Truncate(u64),
         Punch(u64, u64),
         Fill(u64, u64, bool),
+        /// A mapping fetches a page, and stores where the file is.
+        Map(u64, u8),
     }
 
     fn op() -> impl Strategy<Value = Op> {
@@ -308,6 +373,7 @@ mod tests {
             at.clone().prop_map(Op::Truncate),
             (at.clone(), 1..20_000u64).prop_map(|(at, len)| Op::Punch(at, at + len)),
             (at, 1..9000u64, any::<bool>()).prop_map(|(at, len, grow)| Op::Fill(at, at + len, grow)),
+            (0..10u64, any::<u8>()).prop_map(|(index, byte)| Op::Map(index, byte)),
         ]
     }
 
@@ -316,7 +382,8 @@ mod tests {
         fn behaves_like_a_vector(base in 0..12_000usize, ops in proptest::collection::vec(op(), 0..25)) {
             let base: &'static [u8] = Vec::leak((0..base).map(|i| (i % 251) as u8 | 1).collect());
             let mut model = base.to_vec();
-            let mut pages = Pages::over(base);
+            let frames = FakeFrames::leak(100);
+            let mut pages = Pages::over(frames, base);
             let mut budget = Budget { used: 0, limit: 1000 };
             for op in ops {
                 match op {
@@ -343,6 +410,18 @@ mod tests {
                             model.resize(model.len().max(to as usize), 0);
                         }
                     }
+                    Op::Map(index, byte) => {
+                        let start = (index * PAGE) as usize;
+                        let page = pages.shared_page(index, &mut budget);
+                        prop_assert_eq!(page.is_ok(), start < model.len());
+                        if let Ok(frame) = page {
+                            // All of the page, also behind the file's end.
+                            frames.write(frame, 0, &[byte; PAGE as usize]);
+                            frames.free(frame);
+                            let end = model.len().min(start + PAGE as usize);
+                            model[start..end].fill(byte);
+                        }
+                    }
                 }
                 prop_assert_eq!(pages.size(), model.len() as u64);
                 prop_assert!(content(&pages) == model);
@@ -356,22 +435,29 @@ mod tests {
                 at = end;
             }
             pages.clear(&mut budget);
-            prop_assert_eq!(budget.used, 0);
+            prop_assert_eq!((budget.used, frames.allocated()), (0, 0));
         }
     }
 
     #[test]
     fn a_full_budget_is_no_space() {
         let mut budget = Budget { used: 0, limit: 2 };
-        let mut pages = Pages::default();
+        let frames = FakeFrames::leak(8);
+        let mut pages = Pages::over(frames, &[]);
         assert_eq!(pages.write(10, &[1; 9000], &mut budget), Ok(8182), "what fits");
         assert_eq!(pages.write(20_000, &[1], &mut budget), Err(FsError::NoSpace));
         assert_eq!(pages.fill(0..20_000, None, &mut budget), Err(FsError::NoSpace));
         assert_eq!(pages.size(), 8192);
         assert_eq!(pages.write(0, &[2; 100], &mut budget), Ok(100), "memory that is there");
         assert_eq!(pages.write(MAX_SIZE, &[1], &mut budget), Err(FsError::TooLarge));
-        let reader = pages.chunk(0, 10);
-        assert_eq!(pages.write(0, &[3], &mut budget), Ok(1), "a page being read is replaced");
-        assert!(matches!(reader, Some(Chunk::Page(page, range)) if page[range.clone()] == [2; 10]));
+        pages.truncate(1 << 20, &mut budget).unwrap();
+        assert_eq!(pages.shared_page(5, &mut budget), Err(SharedPageError::Io), "no room for a page");
+        assert_eq!(pages.shared_page(256, &mut budget), Err(SharedPageError::BeyondEnd));
+        budget.limit = 9;
+        frames.set_budget(Some(0));
+        assert_eq!(pages.write(9000, &[1], &mut budget), Err(FsError::NoSpace));
+        assert_eq!(budget.used, 2);
+        drop(pages);
+        assert_eq!(frames.allocated(), 0);
     }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::testing::{FakeClock, Member, archive};
 use crate::{Allocate, Offset, SeekFrom, SliceSink, SliceSource};
+use mm::fake::FakeFrames;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -17,7 +18,15 @@ const BELOW: &[Member<'static>] = &[
 
 fn over(members: &[Member<'_>], bytes: u64) -> Arc<MemFs> {
     let bytes_below: &'static [u8] = Vec::leak(archive(members));
-    MemFs::over(ArchiveFs::new(bytes_below, None, 9).unwrap(), bytes, Arc::<FakeClock>::default())
+    MemFs::over(ArchiveFs::new(bytes_below, None, 9).unwrap(), space(bytes), Arc::<FakeClock>::default())
+}
+
+fn space(bytes: u64) -> Space {
+    Space { frames: FakeFrames::leak(1000), bytes }
+}
+
+fn empty(bytes: u64) -> Arc<MemFs> {
+    MemFs::new(4, space(bytes), Arc::<FakeClock>::default(), 0o1777, 77)
 }
 
 fn find(fs: &MemFs, path: &str) -> Result<NodeId, FsError> {
@@ -301,7 +310,7 @@ proptest! {
 
 #[test]
 fn an_open_file_outlives_its_name() {
-    let fs = MemFs::new(4, 1 << 20, Arc::<FakeClock>::default(), 0o1777, 77);
+    let fs = empty(1 << 20);
     assert_eq!(fs.metadata(fs.root()).unwrap().mode, 0o41777);
     let id = fs.create(fs.root(), b"f", &NewNode::of_mode(0o100644)).unwrap();
     let file = open(&fs, id);
@@ -355,7 +364,7 @@ fn a_change_keeps_the_number_and_what_is_open() {
 
 #[test]
 fn a_listing_goes_on_where_it_was() {
-    let fs = MemFs::new(4, 1 << 20, Arc::<FakeClock>::default(), 0o755, 0);
+    let fs = empty(1 << 20);
     for i in 0..10 {
         fs.create(fs.root(), format!("f{i}").as_bytes(), &NewNode::of_mode(0o100644)).unwrap();
     }
@@ -408,7 +417,7 @@ fn attributes() {
 
 #[test]
 fn room_and_holes() {
-    let fs = MemFs::new(4, 4 * 4096, Arc::<FakeClock>::default(), 0o755, 0);
+    let fs = empty(4 * 4096);
     let id = fs.create(fs.root(), b"f", &NewNode::of_mode(0o100644)).unwrap();
     let file = open(&fs, id);
     assert_eq!(file.write(Offset(1 << 40), &mut SliceSource::new(b"x"), OpenFlags::empty()), Ok(1));

@@ -34,7 +34,7 @@ impl MemFs {
             new.gid = parent.gid;
             new.mode |= if is_directory { 0o2000 } else { 0 };
         }
-        let mut inode = Inode::new(&new, dir, now)?;
+        let mut inode = Inode::new(&new, dir, self.frames, now)?;
         let id = state.next_id;
         match name {
             Some(name) => {

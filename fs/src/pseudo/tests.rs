@@ -46,7 +46,7 @@ fn tree() -> Vfs {
     builder.item_files(fd, next([0, 9]), text(|key| format!("{} {}", key.task, key.item)));
     let mode = ConsoleMode::Host { tty_in: false, tty_out: false };
     let options = crate::ConsoleOptions { mode, winsize: (24, 80) };
-    let (mut vfs, ..) = testing::tree(&[("proc", 0o40755, b"")], options);
+    let (mut vfs, ..) = testing::tree(&[("proc", 0o40755, b"")], options, mm::fake::FakeFrames::leak(64));
     vfs.mount(b"/proc", builder.finish(3, "proc", 0, 0)).unwrap();
     vfs
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::console::{ConsoleMode, ConsoleOptions};
 use crate::testing::{Member, tree};
 use crate::{SeekFrom, SliceSink, SliceSource};
+use mm::fake::FakeFrames;
 
 const HOST: ConsoleOptions =
     ConsoleOptions { mode: ConsoleMode::Host { tty_in: false, tty_out: false }, winsize: (24, 80) };
@@ -33,7 +34,7 @@ fn find(vfs: &Vfs, path: &str) -> Result<Vec<u8>, FsError> {
 
 #[test]
 fn resolution() {
-    let (vfs, _, _) = tree(MEMBERS, HOST);
+    let (vfs, _, _) = tree(MEMBERS, HOST, FakeFrames::leak(64));
     let dir = |path: &str| find(&vfs, path).map(|path| String::from_utf8(path).unwrap());
     for (path, want) in [
         ("/", "/"),
@@ -82,7 +83,7 @@ fn resolution() {
 
 #[test]
 fn relative_to_a_directory_and_not_following() {
-    let (vfs, _, _) = tree(MEMBERS, HOST);
+    let (vfs, _, _) = tree(MEMBERS, HOST, FakeFrames::leak(64));
     let etc = vfs.lookup(vfs.root(), b"/etc", Follow::Yes).unwrap();
     assert_eq!(vfs.lookup(&etc, b"passwd", Follow::Yes).unwrap().metadata().unwrap().size, 5);
     assert_eq!(vfs.lookup(&etc, b"up", Follow::No).unwrap().kind(), Ok(NodeKind::Symlink));
@@ -100,7 +101,7 @@ fn a_chain_of_forty_links_is_the_limit() {
         let target = if i == 1 { "target" } else { &names[i - 1] };
         members.push((&names[i], 0o120777, target.as_bytes()));
     }
-    let (vfs, _, _) = tree(&members, HOST);
+    let (vfs, _, _) = tree(&members, HOST, FakeFrames::leak(64));
     assert!(vfs.lookup(vfs.root(), b"l40", Follow::Yes).is_ok());
     assert_eq!(vfs.lookup(vfs.root(), b"l41", Follow::Yes), Err(FsError::Loop));
     assert!(vfs.lookup(vfs.root(), b"l41", Follow::No).is_ok());
@@ -108,7 +109,7 @@ fn a_chain_of_forty_links_is_the_limit() {
 
 #[test]
 fn opening() {
-    let (vfs, _, _) = tree(MEMBERS, HOST);
+    let (vfs, _, _) = tree(MEMBERS, HOST, FakeFrames::leak(64));
     let new = NewNode::of_mode(0o100644);
     let open = |path: &str, flags: OpenFlags| vfs.open(vfs.root(), path.as_bytes(), flags, &new).map(|_| ());
     let read = OpenFlags::empty();
@@ -151,7 +152,7 @@ fn opening() {
 
 #[test]
 fn descriptions() {
-    let (vfs, _, _) = tree(MEMBERS, HOST);
+    let (vfs, _, _) = tree(MEMBERS, HOST, FakeFrames::leak(64));
     let new = NewNode::of_mode(0o100644);
     let file = vfs.open(vfs.root(), b"/etc/passwd", OpenFlags::CLOEXEC | OpenFlags::NONBLOCK, &new).unwrap();
     assert_eq!(file.flags(), OpenFlags::NONBLOCK, "only what lasts is kept");

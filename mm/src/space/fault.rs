@@ -264,13 +264,19 @@ fn first_frame(
         return Err(FaultError::BeyondFile);
     }
     // A page that ends in zeros which are not the file's cannot be the file's own.
-    if (wanted == PAGE_SIZE || vma.flags.contains(VmaFlags::SHARED))
-        && let Some(page) = file.store.shared_page(offset / PAGE_SIZE)
-    {
+    let index = offset / PAGE_SIZE;
+    let cached = if vma.flags.contains(VmaFlags::SHARED) {
+        file.store.shared_page(index)
+    } else if wanted == PAGE_SIZE {
+        file.store.private_page(index)
+    } else {
+        None
+    };
+    if let Some(page) = cached {
         return cached_frame(frames, vma, page?, own);
     }
     let whole = bytes == PAGE_SIZE;
-    let direct = if whole { file.store.frame_at(offset / PAGE_SIZE) } else { None };
+    let direct = if whole { file.store.frame_at(index) } else { None };
     match direct {
         Some(frame) if !own && !vma.prot.contains(Prot::WRITE) => Ok((frame, flags | PageFlags::FOREIGN)),
         Some(source) => {

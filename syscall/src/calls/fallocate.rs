@@ -54,7 +54,11 @@ impl Syscall for FAllocate {
         if Mode(file.file().metadata()?.mode).file_type() == Mode::IFIFO {
             return Err(Errno::ESPIPE.into());
         }
-        file.allocate(how, offset..offset.saturating_add(length))?;
+        let range = offset..offset.saturating_add(length);
+        file.allocate(how, range.clone())?;
+        if matches!(how, Allocate::PunchHole | Allocate::Zero | Allocate::ZeroKeepSize) {
+            ctx.forget_hole(&**file.file(), range);
+        }
         Ok(0)
     }
 }

@@ -20,7 +20,7 @@ impl Syscall for FTruncate {
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let file = ctx.file(self.fd)?;
         file.truncate(self.size)?;
-        ctx.forget_beyond_end(&file);
+        ctx.forget_beyond_end(&**file.file());
         Ok(0)
     }
 }

@@ -56,6 +56,9 @@ impl Syscall for OpenAt {
         } else {
             ctx.process.vfs.open(&base, &path, self.flags, &new)?
         };
+        if self.flags.contains(OpenFlags::TRUNC) {
+            ctx.forget_beyond_end(&**file.file());
+        }
         let flags = if self.flags.contains(OpenFlags::CLOEXEC) { FdFlags::CLOEXEC } else { FdFlags::empty() };
         let limit = ctx.fd_limit();
         Ok(ctx.process.files().insert(file, flags, 0, limit)?.into())

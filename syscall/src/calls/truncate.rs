@@ -27,7 +27,9 @@ impl Syscall for Truncate {
             NodeKind::Directory => Err(Errno::EISDIR.into()),
             NodeKind::Regular if node.fs.is_read_only() => Err(Errno::EROFS.into()),
             NodeKind::Regular => {
-                node.fs.clone().open(node.id, OpenFlags::WRONLY)?.truncate(length)?;
+                let file = node.fs.clone().open(node.id, OpenFlags::WRONLY)?;
+                file.truncate(length)?;
+                ctx.forget_beyond_end(&*file);
                 Ok(0)
             }
             _ => Err(Errno::EINVAL.into()),

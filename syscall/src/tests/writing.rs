@@ -67,7 +67,13 @@ fn writing() {
         c.fails(call, &[99, BUF + 0x200, 2, 0], Errno::EBADF);
         c.fails(call, &[fd, BAD, 2, 0], Errno::EFAULT);
     }
-    c.fails(nr::MMAP, &[0, 4096, 3, 1, fd, 0], Errno::ENODEV);
+    let mapped = c.ok(nr::MMAP, &[0, 4096, 3, 1, fd, 0]);
+    assert_eq!(c.bytes(mapped, 13), b"hello hello!!");
+    c.memory().write(mapped, b"HELLO").unwrap();
+    assert_eq!(c.content(fd), b"HELLO hello!!");
+    c.memory().write(BUF, b"hello").unwrap();
+    c.ok(nr::PWRITE64, &[fd, BUF, 5, 0]);
+    assert_eq!(c.bytes(mapped, 6), b"hello ");
     c.ok(nr::FTRUNCATE, &[fd, 5]);
     c.ok(nr::TRUNCATE, &[c.string("/tmp/f"), 7]);
     assert_eq!(c.content(fd), b"hello\0\0");

@@ -15,7 +15,7 @@ fn mounted() -> (Running, Vfs) {
     let tasks = Tasks::new(r.machine);
     tasks.enter(&r.process, &r.thread);
     let mode = ConsoleMode::Host { tty_in: false, tty_out: false };
-    let (_, console, _) = tree(&[], ConsoleOptions { mode, winsize: (24, 80) });
+    let (_, console, _) = tree(&[], ConsoleOptions { mode, winsize: (24, 80) }, r.machine.frames);
     let members = [("proc", 0o40555, &b""[..]), ("sys", 0o40555, b"")];
     let bytes: &'static [u8] = Vec::leak(archive(&members));
     let root = fs::archive::ArchiveFs::new(bytes, None, 9).unwrap();

@@ -46,6 +46,12 @@ pub fn cases() -> Vec<Case> {
         c("writing").args(&["/tmp"]).case("calls/writing files in /tmp"),
         c("writing").args(&["/var/tmp"]).case("calls/writing files in the root"),
         ours("writing", Variant::Musl).args(&["/tmp"]).case("calls/writing files in /tmp/musl"),
+        c("mapfile").args(&["/tmp"]).case("calls/mapped files in /tmp"),
+        ours("mapfile", Variant::MuslPie).args(&["/var/tmp"]).case("calls/mapped files in the root/musl-pie"),
+        c("mapfile")
+            .args(&["/tmp", "bus"])
+            .reports(&["killed by SIGBUS", "beyond the end of the mapped file"])
+            .case("calls/stores behind the end of a mapped file"),
     ];
     for variant in [Variant::Glibc, Variant::MuslPie] {
         cases.push(ours("regs", variant).case(format!("calls/registers/{variant}")));
