@@ -5,7 +5,7 @@
 //! Invariants: a seal that is set is never taken back; the size and the pages change only where the seals allow it.
 
 use crate::file::seek_in;
-use crate::{File, FsError, Metadata, Offset, SeekFrom, Sink, Source};
+use crate::{Allocate, File, FsError, Metadata, Offset, SeekFrom, Sink, Source};
 use abi::{Mode, OpenFlags};
 use alloc::{sync::Arc, vec::Vec};
 use bitflags::bitflags;
@@ -189,6 +189,26 @@ impl File for MemFd {
         Ok(())
     }
 
+    fn allocate(&self, how: Allocate, range: Range<u64>) -> Result<(), FsError> {
+        let size = match how {
+            Allocate::PunchHole if self.sealed(NO_WRITES) => return Err(FsError::NotPermitted),
+            Allocate::PunchHole => {
+                self.contents.cache.punch(range);
+                return Ok(());
+            }
+            Allocate::Extend => Some(range.end),
+            Allocate::KeepSize => None,
+            Allocate::Zero | Allocate::ZeroKeepSize => return Err(FsError::NotSupported),
+        };
+        if range.end > MAX_SIZE {
+            return Err(FsError::TooLarge);
+        }
+        if size.is_some_and(|size| size > self.contents.cache.size()) && self.sealed(Seals::GROW) {
+            return Err(FsError::NotPermitted);
+        }
+        self.contents.cache.fill(range, size).map_err(|_| FsError::NoSpace)
+    }
+
     fn seals(&self) -> Result<Seals, FsError> {
         Ok(*self.contents.seals.lock())
     }
@@ -210,6 +230,11 @@ impl File for MemFd {
     }
 
     fn seek(&self, to: SeekFrom, position: u64) -> Result<u64, FsError> {
+        if let SeekFrom::Data(offset) | SeekFrom::Hole(offset) = to {
+            let offset = u64::try_from(offset).map_err(|_| FsError::BeyondEnd)?;
+            let next = self.contents.cache.next(offset, matches!(to, SeekFrom::Data(_)));
+            return next.ok_or(FsError::BeyondEnd);
+        }
         seek_in(self.contents.cache.size(), to, position)
     }
 
@@ -287,6 +312,32 @@ mod tests {
         assert_eq!(write(&file, u64::MAX, &[1]), Err(FsError::TooLarge));
         assert_eq!(file.truncate(u64::MAX), Err(FsError::TooLarge));
         assert_eq!(file.backing().unwrap().name(), b"/memfd:x (deleted)");
+    }
+
+    #[test]
+    fn room_and_holes() {
+        let file = file(true);
+        assert_eq!(file.allocate(Allocate::Extend, 0..10_000), Ok(()));
+        assert_eq!(file.allocate(Allocate::KeepSize, 10_000..20_000), Ok(()));
+        assert_eq!((file.metadata().unwrap().size, file.metadata().unwrap().blocks), (10_000, 40));
+        assert_eq!(file.allocate(Allocate::Extend, 0..1 << 20), Err(FsError::NoSpace));
+        assert_eq!(file.metadata().unwrap().blocks, 40, "all or nothing");
+        assert_eq!(file.allocate(Allocate::PunchHole, 4096..8192), Ok(()));
+        assert_eq!(
+            (file.seek(SeekFrom::Hole(5), 0), file.seek(SeekFrom::Data(4096), 0)),
+            (Ok(4096), Ok(8192))
+        );
+        assert_eq!(
+            (file.seek(SeekFrom::Data(5), 0), file.seek(SeekFrom::Hole(8192), 0)),
+            (Ok(5), Ok(10_000))
+        );
+        assert_eq!(file.seek(SeekFrom::Data(10_000), 0), Err(FsError::BeyondEnd));
+        assert_eq!(file.allocate(Allocate::Zero, 0..1), Err(FsError::NotSupported));
+        assert_eq!(file.allocate(Allocate::Extend, 0..u64::MAX), Err(FsError::TooLarge));
+        file.add_seals(Seals::GROW, false).unwrap();
+        assert_eq!(file.allocate(Allocate::Extend, 0..10_001), Err(FsError::NotPermitted));
+        file.add_seals(Seals::WRITE, false).unwrap();
+        assert_eq!(file.allocate(Allocate::PunchHole, 0..1), Err(FsError::NotPermitted));
     }
 
     #[test]

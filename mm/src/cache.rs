@@ -7,7 +7,7 @@
 //! that truncation takes away stays valid until the mappings have let go of it; what a page holds behind the size is
 //! zero unless a mapping stored there; the lock is never held while program memory is accessed.
 
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
 use core::ops::Range;
 
@@ -141,6 +141,54 @@ impl PageCache {
         }
         self.zero_tail(&state, size.min(state.size));
         state.size = size;
+    }
+
+    /// Gives every page of `range` a frame, and the file at least the size `size`.
+    ///
+    /// # Errors
+    /// [`NoMemory`]; nothing has changed then.
+    pub fn fill(&self, range: Range<u64>, size: Option<u64>) -> Result<(), NoMemory> {
+        let mut state = self.state.lock();
+        let mut made: Vec<u64> = Vec::new();
+        for index in range.start / PAGE_SIZE..range.end.div_ceil(PAGE_SIZE) {
+            if state.pages.contains_key(&index) {
+                continue;
+            }
+            let noted = made.try_reserve(1).map_err(|_| NoMemory);
+            if noted.and_then(|()| self.make_page(&mut state, index)).is_err() {
+                let frames = made.iter().filter_map(|index| state.pages.remove(index));
+                frames.for_each(|frame| self.frames.free(frame));
+                return Err(NoMemory);
+            }
+            made.push(index);
+        }
+        if let Some(size) = size.filter(|&size| size > state.size) {
+            self.zero_tail(&state, state.size);
+            state.size = size;
+        }
+        Ok(())
+    }
+
+    /// The first byte at or after `from` that is in a page with a frame (`data`) or in a hole; the end counts as a hole.
+    /// `None` if there is none, or `from` is not before the end.
+    #[must_use]
+    pub fn next(&self, from: u64, data: bool) -> Option<u64> {
+        let state = self.state.lock();
+        if from >= state.size {
+            return None;
+        }
+        let first = from / PAGE_SIZE;
+        let index = if data {
+            state.pages.keys().copied().filter(|&index| index >= first).min()?
+        } else {
+            let mut index = first;
+            while state.pages.contains_key(&index) {
+                index += 1;
+            }
+            index
+        };
+        let at = index.saturating_mul(PAGE_SIZE).max(from);
+        if data { Some(at).filter(|&at| at < state.size) } else { Some(at.min(state.size)) }
     }
 
     /// Makes `range` a hole: whole pages go, parts of pages become zeros.
