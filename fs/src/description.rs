@@ -92,7 +92,12 @@ impl OpenFile {
 
     /// read(2): at the position, which moves on.
     pub fn read(&self, dst: &mut dyn Sink) -> Result<usize, FsError> {
-        let flags = self.flags();
+        self.read_as(dst, OpenFlags::empty())
+    }
+
+    /// As [`read`](Self::read), with more status flags for this once (preadv2(2)).
+    pub fn read_as(&self, dst: &mut dyn Sink, add: OpenFlags) -> Result<usize, FsError> {
+        let flags = self.flags() | add;
         self.check(flags.readable())?;
         if !self.file.has_position() {
             return self.file.read(Offset(0), dst, flags);
@@ -106,8 +111,25 @@ impl OpenFile {
 
     /// write(2): at the position, which moves on.
     pub fn write(&self, src: &mut dyn Source) -> Result<usize, FsError> {
-        let flags = self.flags();
+        self.write_as(None, src, OpenFlags::empty(), OpenFlags::empty())
+    }
+
+    /// As [`write`](Self::write) or, with an offset, [`write_at`](Self::write_at), with status flags more and fewer for this
+    /// once (pwritev2(2)).
+    pub fn write_as(
+        &self,
+        at: Option<Offset>,
+        src: &mut dyn Source,
+        add: OpenFlags,
+        remove: OpenFlags,
+    ) -> Result<usize, FsError> {
+        let flags = self.flags().difference(remove) | add;
         self.check(flags.writable())?;
+        if let Some(at) = at {
+            self.check_positioned()?;
+            check_end(at.0, src.remaining())?;
+            return self.file.write(at, src, flags);
+        }
         if !self.file.has_position() {
             return self.file.write(Offset(0), src, flags);
         }
@@ -135,10 +157,7 @@ impl OpenFile {
     /// pwrite(2): the position stays.
     pub fn write_at(&self, at: Offset, src: &mut dyn Source) -> Result<usize, FsError> {
         self.check_positioned()?;
-        let flags = self.flags();
-        self.check(flags.writable())?;
-        check_end(at.0, src.remaining())?;
-        self.file.write(at, src, flags)
+        self.write_as(Some(at), src, OpenFlags::empty(), OpenFlags::empty())
     }
 
     /// ftruncate(2).

@@ -63,6 +63,8 @@ pub enum FsError {
     TooManyLinks,
     /// The file would become too large.
     TooLarge,
+    /// No such extended attribute.
+    NoData,
 }
 
 impl fmt::Display for FsError {
@@ -97,6 +99,7 @@ impl fmt::Display for FsError {
             FsError::NotPermitted => "operation not permitted",
             FsError::TooManyLinks => "too many links",
             FsError::TooLarge => "file too large",
+            FsError::NoData => "no such attribute",
         })
     }
 }

@@ -5,7 +5,7 @@
 //! - [`file`]: [`File`](file::File), what an open descriptor can do, and [`OpenFile`](description::OpenFile), the position and
 //!   the flags that descriptors share;
 //! - [`node`]: [`FileSystem`](node::FileSystem) and [`NodeRef`](node::NodeRef), the tree that paths are looked up in;
-//! - [`vfs`]: mounts, path lookup and opening;
+//! - [`vfs`]: mounts, path lookup and opening; [`access`]: who may do what;
 //! - [`archive`]: the read-only tree of the image's archive; [`memfs`]: trees in memory, with or without an archive below; [`devfs`] and [`device`]: `/dev`;
 //! - [`pseudo`]: files made when they are read, `/proc` and `/sys`;
 //! - [`console`] and [`tty`]: the program's terminal.
@@ -16,6 +16,7 @@
 
 extern crate alloc;
 
+pub mod access;
 pub mod archive;
 pub mod console;
 pub mod description;
@@ -50,6 +51,6 @@ pub use memfd::{MemFd, MemFdOptions, Seals};
 pub use memfs::MemFs;
 pub use node::{
     Clock, FileSystem, FsStatistics, NewNode, NodeId, NodeKind, NodeRef, Pinned, RenameMode, SetAttributes,
-    SetTime,
+    SetMode, SetTime,
 };
-pub use vfs::{Place, Vfs};
+pub use vfs::{Place, Vfs, View};

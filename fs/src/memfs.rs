@@ -13,9 +13,10 @@ mod file;
 mod inode;
 mod pages;
 mod tree;
+mod xattr;
 
 use crate::archive::ArchiveFs;
-use crate::node::{Clock, FsStatistics, NewNode, NodeKind, RenameMode, SetAttributes, SetTime};
+use crate::node::{Clock, FsStatistics, NewNode, NodeKind, RenameMode, SetAttributes, SetMode, SetTime};
 use crate::{DirEntry, File, FileSystem, FsError, Metadata, NodeId, NodeRef, Pinned};
 use abi::{Mode, OpenFlags};
 use alloc::{
@@ -52,6 +53,8 @@ struct State {
     pins: HashMap<NodeId, Pin>,
     next_id: NodeId,
     budget: Budget,
+    /// What extended attributes count for.
+    attribute_bytes: u64,
 }
 
 /// Where the content of a file system is kept.
@@ -87,6 +90,7 @@ impl MemFs {
             mtime: born_ns,
             ctime: born_ns,
             linkable: false,
+            attributes: xattr::Attributes::new(),
             content: Content::Directory(Directory::new(ROOT)),
         };
         fs.state().inodes.insert(ROOT, inode);
@@ -107,7 +111,8 @@ impl MemFs {
         next_id: NodeId,
     ) -> Self {
         let budget = Budget { used: 0, limit: bytes / PAGE };
-        let state = State { inodes: HashMap::new(), pins: HashMap::new(), next_id, budget };
+        let state =
+            State { inodes: HashMap::new(), pins: HashMap::new(), next_id, budget, attribute_bytes: 0 };
         MemFs { device, lower, clock, frames, state: Mutex::new(state) }
     }
 
@@ -158,12 +163,16 @@ impl MemFs {
 
     /// Drops the content of a node without names and pins, and the node itself where the archive does not have it.
     fn reap(&self, state: &mut State, id: NodeId) {
-        let State { inodes, pins, budget, .. } = state;
+        let State { inodes, pins, budget, attribute_bytes, .. } = state;
         if pins.contains_key(&id) || inodes.get(&id).is_none_or(|inode| inode.nlink > 0) {
             return;
         }
-        if let Some(Inode { content: Content::File(pages), .. }) = inodes.get_mut(&id) {
-            pages.clear(budget);
+        if let Some(inode) = inodes.get_mut(&id) {
+            *attribute_bytes = attribute_bytes.saturating_sub(xattr::bytes_of(inode));
+            inode.attributes.clear();
+            if let Content::File(pages) = &mut inode.content {
+                pages.clear(budget);
+            }
         }
         // One of the archive's stays, empty: without it the archive's would be seen again.
         if self.lower.as_ref().is_none_or(|lower| id >= lower.node_count() as NodeId) {
@@ -352,6 +361,22 @@ impl FileSystem for MemFs {
 
     fn rename(&self, from: (NodeId, &[u8]), to: (NodeId, &[u8]), mode: RenameMode) -> Result<(), FsError> {
         self.move_name(from, to, mode)
+    }
+
+    fn xattr(&self, node: NodeId, name: &[u8]) -> Result<Vec<u8>, FsError> {
+        self.attribute(node, name)
+    }
+
+    fn xattr_names(&self, node: NodeId, emit: &mut dyn FnMut(&[u8])) {
+        self.attribute_names(node, emit);
+    }
+
+    fn set_xattr(&self, node: NodeId, name: &[u8], value: &[u8], mode: SetMode) -> Result<(), FsError> {
+        self.change_attribute(node, name, Some(value), mode)
+    }
+
+    fn remove_xattr(&self, node: NodeId, name: &[u8]) -> Result<(), FsError> {
+        self.change_attribute(node, name, None, SetMode::Replace)
     }
 
     fn set_attributes(&self, node: NodeId, set: &SetAttributes) -> Result<(), FsError> {

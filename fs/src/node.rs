@@ -79,6 +79,8 @@ pub struct SetAttributes {
     pub uid: Option<u32>,
     /// Group.
     pub gid: Option<u32>,
+    /// It is a chown(2): what would run a program with its owner's rights goes, even if neither id changes.
+    pub is_chown: bool,
     /// Last access.
     pub atime: Option<SetTime>,
     /// Last change of the content.
@@ -94,6 +96,19 @@ pub enum RenameMode {
     NoReplace,
     /// Swaps the two.
     Exchange,
+}
+
+/// What setting an extended attribute does with one that is there or not (setxattr(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetMode {
+    /// Makes or replaces it.
+    Either,
+    /// Fails with [`FsError::Exists`] if it is there.
+    Create,
+    /// Fails with [`FsError::NoData`] if it is not.
+    Replace,
+    /// Fails either way.
+    Neither,
 }
 
 /// What statfs(2) tells.
@@ -164,6 +179,11 @@ pub trait FileSystem: Send + Sync {
     /// Opens a regular file.
     fn open(self: Arc<Self>, node: NodeId, flags: OpenFlags) -> Result<Arc<dyn File>, FsError>;
 
+    /// Whether everybody may list and search its directories, whatever their modes say (`/proc`, which shows the caller).
+    fn opens_directories(&self) -> bool {
+        false
+    }
+
     /// Whether nothing in it can be changed.
     fn is_read_only(&self) -> bool;
 
@@ -177,6 +197,11 @@ pub trait FileSystem: Send + Sync {
 
     /// Takes back one [`pin`](Self::pin).
     fn unpin(&self, _node: NodeId) {}
+
+    /// Whether a name that is free can be given at all: where the kernel makes all names, it does not exist.
+    fn check_new_name(&self) -> Result<(), FsError> {
+        Ok(())
+    }
 
     /// Makes a node `name` in a directory.
     fn create(&self, _dir: NodeId, _name: &[u8], _new: &NewNode<'_>) -> Result<NodeId, FsError> {
@@ -206,6 +231,24 @@ pub trait FileSystem: Send + Sync {
     /// Moves the entry `from` (directory and name) to `to`.
     fn rename(&self, _from: (NodeId, &[u8]), _to: (NodeId, &[u8]), _mode: RenameMode) -> Result<(), FsError> {
         Err(FsError::ReadOnly)
+    }
+
+    /// The value of an extended attribute; [`FsError::NoData`] if there is none.
+    fn xattr(&self, _node: NodeId, _name: &[u8]) -> Result<Vec<u8>, FsError> {
+        Err(FsError::NotSupported)
+    }
+
+    /// Gives the names of the extended attributes to `emit`, which must not access program memory.
+    fn xattr_names(&self, _node: NodeId, _emit: &mut dyn FnMut(&[u8])) {}
+
+    /// Sets an extended attribute.
+    fn set_xattr(&self, _node: NodeId, _name: &[u8], _value: &[u8], _mode: SetMode) -> Result<(), FsError> {
+        Err(FsError::NotSupported)
+    }
+
+    /// Removes an extended attribute; [`FsError::NoData`] if there is none.
+    fn remove_xattr(&self, _node: NodeId, _name: &[u8]) -> Result<(), FsError> {
+        Err(FsError::NotSupported)
     }
 
     /// Changes attributes.

@@ -39,6 +39,8 @@ const ROOT_DEVICE: u64 = 1;
 const DEV_DEVICE: u64 = 5;
 /// Directories below the root that are file systems of their own, in memory: name, device number, permissions.
 const TEMPORARY: [(&[u8], u64, u32); 2] = [(b"tmp", 6, 0o1777), (b"run", 7, 0o755)];
+/// POSIX shared memory (shm_overview(7)).
+const SHM_DEVICE: u64 = 8;
 const PROC_DEVICE: u64 = 21;
 const SYS_DEVICE: u64 = 22;
 /// Status of a program that cannot be started, as a shell gives it: not found, not executable.
@@ -139,8 +141,9 @@ fn file_tree(
         }
     }
     let now = platform::boot_time_ns();
-    let mounts: [(&str, Arc<dyn FileSystem>); 3] = [
+    let mounts: [(&str, Arc<dyn FileSystem>); 4] = [
         ("/dev", DevFs::new(DEV_DEVICE, now)),
+        ("/dev/shm", MemFs::new(SHM_DEVICE, half, clock, 0o1777, now)),
         ("/proc", procfs::proc_fs(tasks, PROC_DEVICE, now)),
         ("/sys", procfs::sys_fs(tasks, SYS_DEVICE, now)),
     ];

@@ -4,7 +4,8 @@ use crate::{CallError, CallResult};
 use abi::{AT_FDCWD, Errno, FdFlags, OpenFlags, PATH_MAX, SigSet, Signal, UserRegs};
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::Range;
-use fs::{File, FsError, NodeRef, OpenFile, Source, UserSink, UserSource};
+use fs::access::CAP_FSETID;
+use fs::{File, FsError, NodeRef, OpenFile, Source, UserSink, UserSource, View};
 use mm::addr::page_floor;
 use mm::user::{Fault, UserMemory, UserPtr, UserSlice};
 use task::signal::deliver::Target;
@@ -56,6 +57,23 @@ impl<'a> Context<'a> {
         }
         let file = self.file(dirfd)?;
         Ok(file.file().node().ok_or(Errno::ENOTDIR)?.clone())
+    }
+
+    /// The files, as the process may use them.
+    pub fn files(&self) -> View<'a> {
+        let who = self.process.credentials().subject();
+        self.process.vfs.view(who)
+    }
+
+    /// Before a file's content changes: it no longer runs with its owner's rights, unless the process may write such files.
+    pub fn strip_privileges(&self, file: &dyn File) -> CallResult<()> {
+        if self.process.capable(CAP_FSETID) {
+            return Ok(());
+        }
+        match file.node() {
+            Some(node) => Ok(self.process.credentials().subject().strip_privileges(node)?),
+            None => Ok(()),
+        }
     }
 
     /// After a file may have become shorter: mappings lose the pages behind its end.
@@ -142,6 +160,9 @@ impl<'a> Context<'a> {
 
     /// write(2) from program memory. A broken pipe also is SIGPIPE.
     pub fn write_file(&self, file: &OpenFile, segments: &[UserSlice]) -> CallResult<u64> {
+        if file.flags().writable() {
+            self.strip_privileges(&**file.file())?;
+        }
         let all = file.file().writes_all() && !file.flags().contains(OpenFlags::NONBLOCK);
         let mut done = 0;
         loop {

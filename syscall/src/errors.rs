@@ -83,6 +83,7 @@ errors! {
         FsError::NotSupported => EOPNOTSUPP,
         FsError::NotPermitted => EPERM,
         FsError::TooLarge => EFBIG,
+        FsError::NoData => ENODATA,
         FsError::Busy => EBUSY,
         FsError::BrokenPipe => EPIPE,
         FsError::NoMemory => ENOMEM,

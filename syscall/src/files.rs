@@ -23,14 +23,15 @@ pub fn new_node<'t>(ctx: &Context<'_>, mode: u32, rdev: u64, target: &'t [u8]) -
     } else {
         mode & !ctx.process.umask.load(Ordering::Relaxed)
     };
-    NewNode { rdev, target, ..NewNode::of_mode(mode) }
+    let credentials = ctx.process.credentials();
+    NewNode { mode, uid: credentials.user.fs, gid: credentials.group.fs, rdev, target }
 }
 
 /// Makes a node at a path.
 pub fn create(ctx: &Context<'_>, dirfd: i32, path: u64, mode: u32, rdev: u64) -> CallResult<u64> {
     let path = ctx.path(path)?;
     let base = ctx.base(dirfd, &path)?;
-    ctx.process.vfs.create(&base, &path, &new_node(ctx, mode, rdev, b""))?;
+    ctx.files().create(&base, &path, &new_node(ctx, mode, rdev, b""))?;
     Ok(0)
 }
 
@@ -54,7 +55,7 @@ pub fn symlink(ctx: &Context<'_>, target: u64, dirfd: i32, path: u64) -> CallRes
     }
     let path = ctx.path(path)?;
     let base = ctx.base(dirfd, &path)?;
-    ctx.process.vfs.create(&base, &path, &new_node(ctx, Mode::IFLNK | 0o777, 0, &target))?;
+    ctx.files().create(&base, &path, &new_node(ctx, Mode::IFLNK | 0o777, 0, &target))?;
     Ok(0)
 }
 
@@ -68,7 +69,7 @@ pub fn node(ctx: &Context<'_>, dirfd: i32, path: u64, flags: AtFlags, follow: Fo
         };
     }
     let base = ctx.base(dirfd, &path)?;
-    Ok(ctx.process.vfs.lookup(&base, &path, follow)?)
+    Ok(ctx.files().lookup(&base, &path, follow)?)
 }
 
 /// link(2): `old` and `new` are a directory descriptor and a path each.
@@ -77,7 +78,7 @@ pub fn link(ctx: &Context<'_>, old: (i32, u64), new: (i32, u64), flags: AtFlags)
     let node = node(ctx, old.0, old.1, flags, follow)?;
     let path = ctx.path(new.1)?;
     let base = ctx.base(new.0, &path)?;
-    ctx.process.vfs.link(&node, &base, &path)?;
+    ctx.files().link(&node, &base, &path)?;
     Ok(0)
 }
 
@@ -85,7 +86,7 @@ pub fn link(ctx: &Context<'_>, old: (i32, u64), new: (i32, u64), flags: AtFlags)
 pub fn unlink(ctx: &Context<'_>, dirfd: i32, path: u64) -> CallResult<u64> {
     let path = ctx.path(path)?;
     let base = ctx.base(dirfd, &path)?;
-    ctx.process.vfs.unlink(&base, &path)?;
+    ctx.files().unlink(&base, &path)?;
     Ok(0)
 }
 
@@ -93,7 +94,7 @@ pub fn unlink(ctx: &Context<'_>, dirfd: i32, path: u64) -> CallResult<u64> {
 pub fn remove_dir(ctx: &Context<'_>, dirfd: i32, path: u64) -> CallResult<u64> {
     let path = ctx.path(path)?;
     let base = ctx.base(dirfd, &path)?;
-    ctx.process.vfs.remove_dir(&base, &path)?;
+    ctx.files().remove_dir(&base, &path)?;
     Ok(0)
 }
 
@@ -107,7 +108,7 @@ pub fn rename(ctx: &Context<'_>, old: (i32, u64), new: (i32, u64), flags: u32) -
     };
     let (from, to) = (ctx.path(old.1)?, ctx.path(new.1)?);
     let (from_base, to_base) = (ctx.base(old.0, &from)?, ctx.base(new.0, &to)?);
-    ctx.process.vfs.rename((&from_base, &from), (&to_base, &to), mode)?;
+    ctx.files().rename((&from_base, &from), (&to_base, &to), mode)?;
     Ok(0)
 }
 
@@ -115,7 +116,16 @@ pub fn rename(ctx: &Context<'_>, old: (i32, u64), new: (i32, u64), flags: u32) -
 pub fn set(ctx: &Context<'_>, dirfd: i32, path: u64, flags: AtFlags, set: &SetAttributes) -> CallResult<u64> {
     let follow = if flags.contains(AtFlags::SYMLINK_NOFOLLOW) { Follow::No } else { Follow::Yes };
     let node = node(ctx, dirfd, path, flags, follow)?;
-    node.fs.set_attributes(node.id, set)?;
+    change(ctx, &node, set)
+}
+
+/// Changes attributes of a node, if that is permitted.
+fn change(ctx: &Context<'_>, node: &NodeRef, set: &SetAttributes) -> CallResult<u64> {
+    if node.fs.is_read_only() {
+        return Err(Errno::EROFS.into());
+    }
+    let who = ctx.process.credentials().subject();
+    node.fs.set_attributes(node.id, &who.check_change(node, set)?)?;
     Ok(0)
 }
 
@@ -127,8 +137,7 @@ pub fn set_open(ctx: &Context<'_>, fd: i32, set: &SetAttributes) -> CallResult<u
     }
     // What has no place in a file system has no attributes of its own.
     let node = file.file().node().ok_or(Errno::EPERM)?;
-    node.fs.set_attributes(node.id, set)?;
-    Ok(0)
+    change(ctx, node, set)
 }
 
 /// chmod(2).
@@ -140,7 +149,7 @@ pub fn chmod(ctx: &Context<'_>, dirfd: i32, path: u64, mode: u32, flags: AtFlags
 /// Owner and group as arguments: -1 leaves one as it is.
 pub fn owner(uid: u32, gid: u32) -> SetAttributes {
     let given = |id: u32| (id != u32::MAX).then_some(id);
-    SetAttributes { uid: given(uid), gid: given(gid), ..SetAttributes::default() }
+    SetAttributes { uid: given(uid), gid: given(gid), is_chown: true, ..SetAttributes::default() }
 }
 
 /// chown(2).
@@ -152,6 +161,16 @@ pub fn chown(
     flags: AtFlags,
 ) -> CallResult<u64> {
     set(ctx, dirfd, path, flags, &owner(uid, gid))
+}
+
+/// fsync(2) and fdatasync(2): here content and attributes last equally long.
+pub fn sync(ctx: &Context<'_>, fd: i32) -> CallResult<u64> {
+    let file = ctx.file(fd)?;
+    if file.is_path_only() {
+        return Err(Errno::EBADF.into());
+    }
+    file.file().sync()?;
+    Ok(0)
 }
 
 /// Both times to the present.

@@ -26,6 +26,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod time;
+mod vectored;
 mod xattr;
 
 pub use args::{RawArgs, Syscall};

@@ -239,4 +239,9 @@ rows! {
     removexattr::RemoveXAttr,
     lremovexattr::LRemoveXAttr,
     fremovexattr::FRemoveXAttr,
+    fchmodat2::FChModAt2,
+    name_to_handle_at::NameToHandleAt,
+    openat2::OpenAt2,
+    preadv2::PReadV2,
+    pwritev2::PWriteV2,
 }

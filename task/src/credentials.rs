@@ -5,7 +5,8 @@
 //!
 //! Invariants: effective capabilities are permitted ones; no unknown capability is ever in a set.
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
+use fs::access::Subject;
 
 /// CAP_SETGID.
 pub const CAP_SETGID: u32 = 6;
@@ -146,7 +147,7 @@ pub struct Credentials {
     pub user: Ids,
     /// Groups.
     pub group: Ids,
-    groups: Vec<u32>,
+    groups: Option<Arc<[u32]>>,
     capabilities: Capabilities,
     bounding: u64,
     /// PR_SET_KEEPCAPS: permitted capabilities survive giving up user 0.
@@ -159,7 +160,7 @@ impl Credentials {
         Credentials {
             user: Ids::default(),
             group: Ids::default(),
-            groups: Vec::new(),
+            groups: None,
             capabilities: Capabilities { effective: CAP_ALL, permitted: CAP_ALL, inheritable: 0 },
             bounding: CAP_ALL,
             keep_capabilities: false,
@@ -201,19 +202,35 @@ impl Credentials {
         self.group.set_fs(id, privileged)
     }
 
-    /// The supplementary groups.
+    /// The supplementary groups, sorted.
     pub fn groups(&self) -> &[u32] {
-        &self.groups
+        self.groups.as_deref().unwrap_or_default()
     }
 
     /// setgroups(2).
-    pub fn set_groups(&mut self, groups: Vec<u32>) -> Result<(), NotPermitted> {
+    pub fn set_groups(&mut self, mut groups: Vec<u32>) -> Result<(), NotPermitted> {
         if !self.capable(CAP_SETGID) {
             return Err(NotPermitted);
         }
-        self.groups = groups;
-        self.groups.sort_unstable();
+        groups.sort_unstable();
+        self.groups = (!groups.is_empty()).then(|| groups.into());
         Ok(())
+    }
+
+    /// Who uses files for the process.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            uid: self.user.fs,
+            gid: self.group.fs,
+            groups: self.groups.clone(),
+            capabilities: self.capabilities.effective,
+        }
+    }
+
+    /// Who uses files in the eyes of access(2): the user who started the process, with what that user could have in force.
+    pub fn real_subject(&self) -> Subject {
+        let capabilities = if self.user.real == 0 { self.capabilities.permitted } else { 0 };
+        Subject { uid: self.user.real, gid: self.group.real, groups: self.groups.clone(), capabilities }
     }
 
     /// The capabilities.

@@ -1,6 +1,7 @@
 //! [`Inode`]: a node in memory. A directory holds all its entries, also those that the archive below has.
 
 use super::pages::Pages;
+use super::xattr::Attributes;
 use crate::node::{NewNode, NodeId};
 use crate::{FsError, Metadata};
 use abi::Mode;
@@ -83,6 +84,8 @@ pub(super) struct Inode {
     pub(super) ctime: u64,
     /// A file made without a name may get one.
     pub(super) linkable: bool,
+    /// Extended attributes.
+    pub(super) attributes: Attributes,
     pub(super) content: Content,
 }
 
@@ -104,7 +107,20 @@ impl Inode {
         let nlink = if matches!(content, Content::Directory(_)) { 2 } else { 1 };
         let NewNode { mode, uid, gid, rdev, .. } = *new;
         let linkable = false;
-        Ok(Inode { mode, nlink, uid, gid, rdev, atime: now, mtime: now, ctime: now, linkable, content })
+        let attributes = Attributes::new();
+        Ok(Inode {
+            mode,
+            nlink,
+            uid,
+            gid,
+            rdev,
+            atime: now,
+            mtime: now,
+            ctime: now,
+            linkable,
+            attributes,
+            content,
+        })
     }
 
     /// A node of the archive with its content.
@@ -120,6 +136,7 @@ impl Inode {
             mtime: time,
             ctime: metadata.ctime_ns.unwrap_or(time),
             linkable: false,
+            attributes: Attributes::new(),
             content,
         }
     }

@@ -438,3 +438,29 @@ fn room_and_holes() {
     assert_eq!((fs.statistics().free, file.seek(SeekFrom::Hole(0), 0)), (1, Ok(4096)));
     assert_eq!(file.append(&mut SliceSource::new(b"end"), OpenFlags::empty()), Ok((3, 4 * 4096 + 3)));
 }
+
+#[test]
+fn extended_attributes_are_bounded() {
+    let fs = over(BELOW, 1 << 20);
+    let id = find(&fs, "x").unwrap();
+    assert_eq!(fs.xattr(id, b"user.a"), Err(FsError::NoData));
+    assert_eq!(fs.set_xattr(id, b"user.a", b"1", SetMode::Replace), Err(FsError::NoData));
+    assert_eq!(fs.set_xattr(id, b"user.a", b"1", SetMode::Neither), Err(FsError::NoData));
+    fs.set_xattr(id, b"user.a", &[7; 60_000], SetMode::Create).unwrap();
+    assert_eq!(fs.set_xattr(id, b"user.a", b"1", SetMode::Create), Err(FsError::Exists));
+    assert_eq!(fs.set_xattr(id, b"user.a", b"1", SetMode::Neither), Err(FsError::Exists));
+    fs.set_xattr(id, b"user.b", &[8; 60_000], SetMode::Either).unwrap();
+    let other = find(&fs, "a/y").unwrap();
+    assert_eq!(fs.set_xattr(other, b"user.a", &[7; 60_000], SetMode::Either), Err(FsError::NoSpace));
+    fs.set_xattr(id, b"user.a", b"short", SetMode::Replace).unwrap();
+    fs.set_xattr(other, b"user.a", &[7; 60_000], SetMode::Either).unwrap();
+    assert_eq!(fs.xattr(id, b"user.a").unwrap(), b"short");
+    let mut names = Vec::new();
+    fs.xattr_names(id, &mut |name| names.push(name.to_vec()));
+    assert_eq!(names, [b"user.a", b"user.b"]);
+    fs.remove_xattr(id, b"user.b").unwrap();
+    assert_eq!(fs.remove_xattr(id, b"user.b"), Err(FsError::NoData));
+    fs.unlink(fs.root(), b"x").unwrap();
+    fs.unlink(find(&fs, "a").unwrap(), b"y").unwrap();
+    assert_eq!(fs.state().attribute_bytes, 0, "they go with the file");
+}

@@ -13,7 +13,10 @@ mod held;
 #[cfg(test)]
 mod tests;
 
-use crate::{DirEntry, File, FileSystem, FsError, Metadata, NodeId, NodeRef};
+use crate::{
+    DirEntry, File, FileSystem, FsError, Metadata, NewNode, NodeId, NodeKind, NodeRef, RenameMode,
+    SetAttributes,
+};
 use abi::{Mode, OpenFlags};
 use alloc::{boxed::Box, format, sync::Arc, vec::Vec};
 pub use build::{Builder, Template};
@@ -260,6 +263,48 @@ impl FileSystem for PseudoFs {
 
     fn is_read_only(&self) -> bool {
         false
+    }
+
+    fn opens_directories(&self) -> bool {
+        true
+    }
+
+    // Names are made by the kernel alone. What /proc has no name for does not exist, whatever one wants to do with it; /sys
+    // has a directory that nothing can be made in.
+
+    fn check_new_name(&self) -> Result<(), FsError> {
+        if self.type_name == "proc" { Err(FsError::NotFound) } else { Ok(()) }
+    }
+
+    fn create(&self, _dir: NodeId, _name: &[u8], new: &NewNode<'_>) -> Result<NodeId, FsError> {
+        self.check_new_name()?;
+        let file = Mode(new.mode).file_type() == Mode::IFREG;
+        Err(if file { FsError::Access } else { FsError::NotPermitted })
+    }
+
+    fn link(&self, _node: NodeId, _dir: NodeId, _name: &[u8]) -> Result<(), FsError> {
+        self.check_new_name()?;
+        Err(FsError::NotPermitted)
+    }
+
+    fn unlink(&self, _dir: NodeId, _name: &[u8]) -> Result<(), FsError> {
+        Err(FsError::NotPermitted)
+    }
+
+    fn remove_dir(&self, dir: NodeId, name: &[u8]) -> Result<(), FsError> {
+        let directory = self.kind(self.lookup(dir, name)?)? == NodeKind::Directory;
+        Err(if directory { FsError::NotPermitted } else { FsError::NotDirectory })
+    }
+
+    fn rename(&self, _from: (NodeId, &[u8]), to: (NodeId, &[u8]), _mode: RenameMode) -> Result<(), FsError> {
+        if self.lookup(to.0, to.1).is_err() {
+            self.check_new_name()?;
+        }
+        Err(FsError::NotPermitted)
+    }
+
+    fn set_attributes(&self, _node: NodeId, _set: &SetAttributes) -> Result<(), FsError> {
+        Err(FsError::NotPermitted)
     }
 }
 

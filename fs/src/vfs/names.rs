@@ -1,7 +1,9 @@
 //! Calls that make, remove and move names, on paths. What a file system decides alone is decided there; here are the rules about
 //! the path itself: its last component, the slashes behind it, and mount points.
 
-use super::{Follow, Vfs, Walked};
+use super::Follow;
+use super::view::{View, Walked};
+use crate::access::{CAP_MKNOD, Want};
 use crate::{FileSystem, FsError, NewNode, NodeKind, NodeRef, RenameMode};
 use abi::Mode;
 use alloc::sync::Arc;
@@ -16,12 +18,18 @@ fn writable(node: &NodeRef) -> Result<&Arc<dyn FileSystem>, FsError> {
     if node.fs.is_read_only() { Err(FsError::ReadOnly) } else { Ok(&node.fs) }
 }
 
-impl Vfs {
+impl View<'_> {
     /// mkdir(2), mknod(2) and symlink(2): makes `path`.
     pub fn create(&self, base: &NodeRef, path: &[u8], new: &NewNode<'_>) -> Result<(), FsError> {
         let directory = Mode(new.mode).file_type() == Mode::IFDIR;
         let walked = self.free_name(base, path, directory)?;
-        writable(&walked.parent)?.create(walked.parent.id, &walked.name, new)?;
+        let fs = writable(&walked.parent)?;
+        let new = self.new_node(&walked.parent, new)?;
+        let device = matches!(Mode(new.mode).file_type(), Mode::IFCHR | Mode::IFBLK);
+        if device && !self.who.capable(CAP_MKNOD) {
+            return Err(FsError::NotPermitted);
+        }
+        fs.create(walked.parent.id, &walked.name, &new)?;
         Ok(())
     }
 
@@ -31,6 +39,7 @@ impl Vfs {
         if walked.node.is_some() || is_special(&walked.name) {
             return Err(FsError::Exists);
         }
+        walked.parent.fs.check_new_name()?;
         if walked.slash && !directory { Err(FsError::NotFound) } else { Ok(walked) }
     }
 
@@ -40,7 +49,9 @@ impl Vfs {
         if walked.parent.fs.device() != node.fs.device() {
             return Err(FsError::CrossDevice);
         }
-        writable(&walked.parent)?.link(node.id, walked.parent.id, &walked.name)
+        let fs = writable(&walked.parent)?;
+        self.who.check(&walked.parent, Want::WRITE | Want::EXEC)?;
+        fs.link(node.id, walked.parent.id, &walked.name)
     }
 
     /// unlink(2).
@@ -55,6 +66,7 @@ impl Vfs {
             return Err(if directory { FsError::IsDirectory } else { FsError::NotDirectory });
         }
         let fs = writable(&walked.parent)?;
+        self.who.check_remove(&walked.parent, &node)?;
         if node.kind()? == NodeKind::Directory {
             return Err(FsError::IsDirectory);
         }
@@ -72,6 +84,7 @@ impl Vfs {
         }
         let node = walked.node.ok_or(FsError::NotFound)?;
         let fs = writable(&walked.parent)?;
+        self.who.check_remove(&walked.parent, &node)?;
         if self.is_mounted(&node) {
             return Err(FsError::Busy);
         }
@@ -80,7 +93,7 @@ impl Vfs {
 
     /// Whether `node` is the root of a mount.
     fn is_mounted(&self, node: &NodeRef) -> bool {
-        *node == self.root || self.mounts.iter().any(|mount| mount.root == *node)
+        *node == self.vfs.root || self.vfs.mounts.iter().any(|mount| mount.root == *node)
     }
 
     /// renameat2(2): moves `from` to `to`, each relative to its own base.
@@ -117,9 +130,35 @@ impl Vfs {
         if !is_directory(&node)? && old.slash || !new_is_directory && new.slash {
             return Err(FsError::NotDirectory);
         }
+        // Two names of one file: nothing will move.
+        if new.node.as_ref() != Some(&node) {
+            self.check_move((&old.parent, &node), (&new.parent, new.node.as_ref()), mode)?;
+        }
         if self.is_mounted(&node) || new.node.as_ref().is_some_and(|node| self.is_mounted(node)) {
             return Err(FsError::Busy);
         }
         fs.rename((old.parent.id, &old.name), (new.parent.id, &new.name), mode)
+    }
+
+    /// Whether `from` (directory and node) may move to a directory, in the place of a node there.
+    fn check_move(
+        &self,
+        from: (&NodeRef, &NodeRef),
+        to: (&NodeRef, Option<&NodeRef>),
+        mode: RenameMode,
+    ) -> Result<(), FsError> {
+        self.who.check_remove(from.0, from.1)?;
+        match to.1 {
+            Some(replaced) => self.who.check_remove(to.0, replaced)?,
+            None => self.who.check(to.0, Want::WRITE | Want::EXEC)?,
+        }
+        // A directory that moves gets another `..`.
+        let moved = [Some(from.1), to.1.filter(|_| mode == RenameMode::Exchange)];
+        for node in moved.into_iter().flatten().filter(|_| from.0 != to.0) {
+            if node.kind()? == NodeKind::Directory {
+                self.who.check(node, Want::WRITE)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::console::{ConsoleMode, ConsoleOptions};
 use crate::testing::{Member, tree};
-use crate::{SeekFrom, SliceSink, SliceSource};
+use crate::{Offset, SeekFrom, SliceSink, SliceSource};
 use mm::fake::FakeFrames;
 
 const HOST: ConsoleOptions =

@@ -1,6 +1,7 @@
 //! chdir(2): changes the current directory.
 
 use crate::prelude::*;
+use fs::access::Want;
 use fs::vfs::Follow;
 use fs::{NodeKind, NodeRef};
 
@@ -14,6 +15,7 @@ pub fn enter(ctx: &Context<'_>, node: NodeRef) -> CallResult<u64> {
     if node.kind()? != NodeKind::Directory {
         return Err(Errno::ENOTDIR.into());
     }
+    ctx.files().who().check(&node, Want::EXEC)?;
     ctx.process.set_cwd(node);
     Ok(0)
 }
@@ -28,7 +30,7 @@ impl Syscall for ChDir {
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let path = ctx.path(self.path)?;
-        let node = ctx.process.vfs.lookup(&ctx.process.cwd(), &path, Follow::Yes)?;
+        let node = ctx.files().lookup(&ctx.process.cwd(), &path, Follow::Yes)?;
         enter(ctx, node)
     }
 }

@@ -60,6 +60,7 @@ impl Syscall for CopyFileRange {
         if (source.dev, source.ino) == (target.dev, target.ino) && !apart {
             return Err(Errno::EINVAL.into());
         }
+        ctx.strip_privileges(&**output.file())?;
         let done = files::transfer((&input, from), (&output, to), length as usize)?;
         files::advance(ctx, self.inoffset, from, done)?;
         files::advance(ctx, self.outoffset, to, done)?;

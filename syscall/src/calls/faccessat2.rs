@@ -4,6 +4,7 @@ use super::newfstatat::FLAGS;
 use crate::prelude::*;
 use abi::{AtFlags, general as raw};
 use fs::NodeKind;
+use fs::access::Want;
 use fs::vfs::Follow;
 
 /// `faccessat2(dirfd, path, mode, flags)`.
@@ -39,30 +40,38 @@ impl Syscall for FAccessAt2 {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let want = Want::from_bits_truncate(self.mode);
+        let who = if self.flags.contains(AtFlags::EACCESS) {
+            ctx.process.credentials().subject()
+        } else {
+            ctx.process.credentials().real_subject()
+        };
+        let files = ctx.process.vfs.view(who);
         let path = ctx.path(self.path)?;
         let node = if path.is_empty() && self.flags.contains(AtFlags::EMPTY_PATH) {
             match self.dirfd {
                 abi::AT_FDCWD => ctx.process.cwd(),
-                // What has no place in the tree is open already, and root may use it.
-                fd => match ctx.file(fd)?.file().node() {
-                    Some(node) => node.clone(),
-                    None => return Ok(0),
-                },
+                fd => {
+                    let file = ctx.file(fd)?;
+                    // What has no place in the tree has a mode all the same.
+                    let Some(node) = file.file().node() else {
+                        files.who().check_mode(&file.file().metadata()?, want)?;
+                        return Ok(0);
+                    };
+                    node.clone()
+                }
             }
         } else {
             let no_follow = self.flags.contains(AtFlags::SYMLINK_NOFOLLOW);
             let base = ctx.base(self.dirfd, &path)?;
-            ctx.process.vfs.lookup(&base, &path, if no_follow { Follow::No } else { Follow::Yes })?
+            files.lookup(&base, &path, if no_follow { Follow::No } else { Follow::Yes })?
         };
         let kind = node.kind()?;
-        // Root may read and write everything, but executes only what somebody may execute.
-        if self.mode & raw::X_OK != 0 && kind == NodeKind::Regular && node.metadata()?.mode & 0o111 == 0 {
-            return Err(Errno::EACCES.into());
-        }
         let stored = matches!(kind, NodeKind::Regular | NodeKind::Directory | NodeKind::Symlink);
-        if self.mode & raw::W_OK != 0 && stored && node.fs.is_read_only() {
+        if want.contains(Want::WRITE) && stored && node.fs.is_read_only() {
             return Err(Errno::EROFS.into());
         }
+        files.who().check(&node, want)?;
         Ok(0)
     }
 }

@@ -55,6 +55,7 @@ impl Syscall for FAllocate {
             return Err(Errno::ESPIPE.into());
         }
         let range = offset..offset.saturating_add(length);
+        ctx.strip_privileges(&**file.file())?;
         file.allocate(how, range.clone())?;
         if matches!(how, Allocate::PunchHole | Allocate::Zero | Allocate::ZeroKeepSize) {
             ctx.forget_hole(&**file.file(), range);

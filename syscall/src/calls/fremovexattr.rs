@@ -3,7 +3,7 @@
 use crate::prelude::*;
 use crate::xattr::{self, Of};
 
-/// `fremovexattr(fd, name, ...)`.
+/// `fremovexattr(fd, name)`.
 pub struct FRemoveXAttr {
     fd: i32,
     name: u64,
@@ -18,6 +18,6 @@ impl Syscall for FRemoveXAttr {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        xattr::one(ctx, Of::Open(self.fd), self.name)
+        xattr::remove(ctx, Of::Open(self.fd), self.name)
     }
 }

@@ -1,5 +1,6 @@
 //! fsync(2): brings a file to where it lasts.
 
+use crate::files;
 use crate::prelude::*;
 
 /// `fsync(fd)`.
@@ -16,11 +17,6 @@ impl Syscall for FSync {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let file = ctx.file(self.fd)?;
-        if file.is_path_only() {
-            return Err(Errno::EBADF.into());
-        }
-        file.file().sync()?;
-        Ok(0)
+        files::sync(ctx, self.fd)
     }
 }

@@ -19,6 +19,7 @@ impl Syscall for FTruncate {
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let file = ctx.file(self.fd)?;
+        ctx.strip_privileges(&**file.file())?;
         file.truncate(self.size)?;
         ctx.forget_beyond_end(&**file.file());
         Ok(0)

@@ -4,9 +4,11 @@ use crate::prelude::*;
 use crate::xattr::{self, Of};
 use fs::vfs::Follow;
 
-/// `llistxattr(path, ...)`.
+/// `llistxattr(path, buffer, size)`.
 pub struct LListXAttr {
     path: u64,
+    buffer: u64,
+    size: usize,
 }
 
 impl Syscall for LListXAttr {
@@ -14,10 +16,10 @@ impl Syscall for LListXAttr {
     const ARGS: &'static [ArgKind] = &[ArgKind::Path, ArgKind::Ptr, ArgKind::Unsigned];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
-        Ok(LListXAttr { path: args.long::<0>() })
+        Ok(LListXAttr { path: args.long::<0>(), buffer: args.long::<1>(), size: args.size::<2>() })
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        xattr::names(ctx, Of::Path(self.path, Follow::No))
+        xattr::list(ctx, Of::Path(self.path, Follow::No), self.buffer, self.size)
     }
 }

@@ -4,7 +4,7 @@ use crate::prelude::*;
 use crate::xattr::{self, Of};
 use fs::vfs::Follow;
 
-/// `lremovexattr(path, name, ...)`.
+/// `lremovexattr(path, name)`.
 pub struct LRemoveXAttr {
     path: u64,
     name: u64,
@@ -19,6 +19,6 @@ impl Syscall for LRemoveXAttr {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        xattr::one(ctx, Of::Path(self.path, Follow::No), self.name)
+        xattr::remove(ctx, Of::Path(self.path, Follow::No), self.name)
     }
 }

@@ -36,7 +36,7 @@ pub fn metadata(ctx: &Context<'_>, dirfd: i32, path: u64, flags: AtFlags) -> Cal
     }
     let follow = if flags.contains(AtFlags::SYMLINK_NOFOLLOW) { Follow::No } else { Follow::Yes };
     let base = ctx.base(dirfd, &path)?;
-    Ok(ctx.process.vfs.lookup(&base, &path, follow)?.metadata()?)
+    Ok(ctx.files().lookup(&base, &path, follow)?.metadata()?)
 }
 
 impl Syscall for NewFStatAt {

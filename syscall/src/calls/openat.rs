@@ -3,9 +3,10 @@
 use crate::files;
 use crate::prelude::*;
 use abi::{FdFlags, Mode, OpenFlags, general as raw};
+use fs::vfs::Resolve;
 
 /// O_TMPFILE is a bit of its own together with O_DIRECTORY.
-const TMPFILE: u32 = raw::O_TMPFILE & !raw::O_DIRECTORY;
+pub const TMPFILE: u32 = raw::O_TMPFILE & !raw::O_DIRECTORY;
 
 /// `openat(dirfd, path, flags, mode)`.
 pub struct OpenAt {
@@ -13,6 +14,7 @@ pub struct OpenAt {
     path: u64,
     flags: OpenFlags,
     mode: u32,
+    resolve: Resolve,
 }
 
 impl OpenAt {
@@ -25,7 +27,14 @@ impl OpenAt {
         } else {
             flags |= OpenFlags::LARGEFILE;
         }
-        OpenAt { dirfd, path, flags, mode }
+        OpenAt { dirfd, path, flags, mode, resolve: Resolve::empty() }
+    }
+}
+
+impl OpenAt {
+    /// With a restricted lookup (openat2(2)).
+    pub fn restricted(self, resolve: Resolve) -> Self {
+        OpenAt { resolve, ..self }
     }
 }
 
@@ -40,7 +49,10 @@ impl Syscall for OpenAt {
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let path = ctx.path(self.path)?;
-        let base = ctx.base(self.dirfd, &path)?;
+        // With a root of its own, an absolute path begins at the descriptor too.
+        let in_root = self.resolve.contains(Resolve::IN_ROOT);
+        let base = ctx.base(self.dirfd, if in_root { b"" } else { &path })?;
+        let files = ctx.files().restricted(self.resolve);
         let new = files::new_node(ctx, Mode::IFREG | self.mode & 0o7777, 0, b"");
         let directory_or_new = OpenFlags::DIRECTORY | OpenFlags::CREAT;
         let file = if self.flags.bits() & TMPFILE != 0 {
@@ -50,11 +62,11 @@ impl Syscall for OpenAt {
             {
                 return Err(Errno::EINVAL.into());
             }
-            ctx.process.vfs.open_unnamed(&base, &path, self.flags.difference(OpenFlags::DIRECTORY), &new)?
+            files.open_unnamed(&base, &path, self.flags.difference(OpenFlags::DIRECTORY), &new)?
         } else if self.flags.contains(directory_or_new) {
             return Err(Errno::EINVAL.into());
         } else {
-            ctx.process.vfs.open(&base, &path, self.flags, &new)?
+            files.open(&base, &path, self.flags, &new)?
         };
         if self.flags.contains(OpenFlags::TRUNC) {
             ctx.forget_beyond_end(&**file.file());

@@ -22,6 +22,7 @@ impl Syscall for PWrite64 {
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let file = ctx.file(self.fd)?;
         let segments = [checked(self.buffer)?];
+        ctx.strip_privileges(&**file.file())?;
         Ok(file.write_at(self.offset, &mut UserSource::new(ctx.memory(), &segments, abi::MAX_RW_COUNT))?
             as u64)
     }

@@ -1,41 +1,20 @@
 //! pwritev(2): as writev, at a given offset.
 
 use crate::prelude::*;
-use fs::{Offset, UserSource};
-use mm::user::IoVecs;
+use crate::vectored::Vectored;
 
 /// `pwritev(fd, vectors, count, low, high)`: the offset is all in `low`.
-pub struct PWriteV {
-    fd: i32,
-    vectors: u64,
-    count: usize,
-    offset: Offset,
-}
+pub struct PWriteV(Vectored);
 
 impl Syscall for PWriteV {
     const NR: u32 = nr::PWRITEV;
     const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::VectorIn(2), ArgKind::Int, ArgKind::Long];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
-        let offset = i64::try_from(args.long::<3>()).map_err(|_| Errno::EINVAL)?;
-        Ok(PWriteV {
-            fd: args.int::<0>(),
-            vectors: args.long::<1>(),
-            count: args.size::<2>(),
-            offset: Offset(offset as u64),
-        })
+        Ok(PWriteV(Vectored::at(args)?))
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let file = ctx.file(self.fd)?;
-        if !file.file().has_position() {
-            return Err(Errno::ESPIPE.into());
-        }
-        if !file.flags().writable() {
-            return Err(Errno::EBADF.into());
-        }
-        let vectors = IoVecs::load(ctx.memory(), self.vectors, self.count)?;
-        let mut buffers = UserSource::new(ctx.memory(), vectors.slices(), vectors.total());
-        Ok(file.write_at(self.offset, &mut buffers)? as u64)
+        self.0.write(ctx)
     }
 }

@@ -35,7 +35,7 @@ impl Syscall for ReadLinkAt {
             ctx.file(self.dirfd)?.file().node().ok_or(Errno::ENOENT)?.clone()
         } else {
             let base = ctx.base(self.dirfd, &path)?;
-            ctx.process.vfs.lookup(&base, &path, Follow::No)?
+            ctx.files().lookup(&base, &path, Follow::No)?
         };
         let mut target = Vec::new();
         node.fs.read_link(node.id, &mut target)?;

@@ -1,10 +1,10 @@
-//! removexattr(2): removes an extended attribute.
+//! removexattr(2): removes an extended attribute of a file.
 
 use crate::prelude::*;
 use crate::xattr::{self, Of};
 use fs::vfs::Follow;
 
-/// `removexattr(path, name, ...)`.
+/// `removexattr(path, name)`.
 pub struct RemoveXAttr {
     path: u64,
     name: u64,
@@ -19,6 +19,6 @@ impl Syscall for RemoveXAttr {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        xattr::one(ctx, Of::Path(self.path, Follow::Yes), self.name)
+        xattr::remove(ctx, Of::Path(self.path, Follow::Yes), self.name)
     }
 }

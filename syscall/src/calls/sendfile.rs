@@ -30,6 +30,7 @@ impl Syscall for SendFile {
         if !files::is_regular(&input)? || files::appends(&output) {
             return Err(Errno::EINVAL.into());
         }
+        ctx.strip_privileges(&**output.file())?;
         let sent = files::transfer((&input, start), (&output, None), self.count)?;
         files::advance(ctx, self.offset, start, sent)?;
         Ok(sent as u64)

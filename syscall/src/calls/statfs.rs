@@ -21,7 +21,7 @@ impl Syscall for StatFs {
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let path = ctx.path(self.path)?;
-        let node = ctx.process.vfs.lookup(&ctx.process.cwd(), &path, Follow::Yes)?;
+        let node = ctx.files().lookup(&ctx.process.cwd(), &path, Follow::Yes)?;
         self.buffer.write(ctx.memory(), &files::statistics(&node))?;
         Ok(0)
     }

@@ -3,6 +3,7 @@
 use crate::prelude::*;
 use abi::OpenFlags;
 use fs::NodeKind;
+use fs::access::Want;
 use fs::vfs::Follow;
 
 /// `truncate(path, length)`.
@@ -22,11 +23,14 @@ impl Syscall for Truncate {
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let length = u64::try_from(self.length).map_err(|_| Errno::EINVAL)?;
         let path = ctx.path(self.path)?;
-        let node = ctx.process.vfs.lookup(&ctx.process.cwd(), &path, Follow::Yes)?;
+        let node = ctx.files().lookup(&ctx.process.cwd(), &path, Follow::Yes)?;
         match node.kind()? {
             NodeKind::Directory => Err(Errno::EISDIR.into()),
             NodeKind::Regular if node.fs.is_read_only() => Err(Errno::EROFS.into()),
             NodeKind::Regular => {
+                let files = ctx.files();
+                files.who().check(&node, Want::WRITE)?;
+                files.who().strip_privileges(&node)?;
                 let file = node.fs.clone().open(node.id, OpenFlags::WRONLY)?;
                 file.truncate(length)?;
                 ctx.forget_beyond_end(&*file);

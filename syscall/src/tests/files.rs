@@ -123,11 +123,33 @@ fn extended_attributes() {
     let (path, name) = (put(DATA + 0x200, "/etc/hosts"), put(DATA + 0x300, "user.x"));
     let missing = put(DATA + 0x400, "/nothing");
     for nr in [nr::GETXATTR, nr::LGETXATTR, nr::SETXATTR, nr::LSETXATTR, nr::REMOVEXATTR, nr::LREMOVEXATTR] {
-        c.fails(nr, &[path, name, BUF, 10, 0], Errno::EOPNOTSUPP);
         c.fails(nr, &[missing, name, BUF, 10, 0], Errno::ENOENT);
         c.fails(nr, &[path, BAD, BUF, 10, 0], Errno::EFAULT);
         c.fails(nr, &[BAD, name, BUF, 10, 0], Errno::EFAULT);
     }
+    c.memory().write(BUF, b"value").unwrap();
+    c.fails(nr::GETXATTR, &[path, name, BUF, 10], Errno::ENODATA);
+    c.fails(nr::REMOVEXATTR, &[path, name], Errno::ENODATA);
+    c.fails(nr::SETXATTR, &[path, name, BUF, 5, raw::XATTR_REPLACE.into()], Errno::ENODATA);
+    c.ok(nr::SETXATTR, &[path, name, BUF, 5, raw::XATTR_CREATE.into()]);
+    c.fails(nr::SETXATTR, &[path, name, BUF, 5, raw::XATTR_CREATE.into()], Errno::EEXIST);
+    c.fails(nr::SETXATTR, &[path, name, BUF, 5, 3], Errno::EEXIST);
+    c.fails(nr::SETXATTR, &[path, name, BUF, 5, 4], Errno::EINVAL);
+    c.fails(nr::SETXATTR, &[path, name, BUF, 65537, 0], Errno::E2BIG);
+    assert_eq!(c.ok(nr::GETXATTR, &[path, name, BAD, 0]), 5);
+    c.fails(nr::GETXATTR, &[path, name, BUF + 10, 4], Errno::ERANGE);
+    c.fails(nr::GETXATTR, &[path, name, BAD, 5], Errno::EFAULT);
+    assert_eq!(
+        (c.ok(nr::GETXATTR, &[path, name, BUF + 10, 9]), c.bytes(BUF + 10, 5)),
+        (5, b"value".to_vec())
+    );
+    assert_eq!((c.ok(nr::LISTXATTR, &[path, BUF, 10]), c.bytes(BUF, 7)), (7, b"user.x\0".to_vec()));
+    c.fails(nr::LISTXATTR, &[path, BUF, 6], Errno::ERANGE);
+    c.fails(nr::LISTXATTR, &[path, BAD, 7], Errno::EFAULT);
+    c.fails(nr::SETXATTR, &[path, put(DATA + 0x500, "other.x"), BUF, 5, 0], Errno::EOPNOTSUPP);
+    c.fails(nr::SETXATTR, &[path, put(DATA + 0x500, "user."), BUF, 5, 0], Errno::EINVAL);
+    c.fails(nr::SETXATTR, &[put(DATA + 0x500, "/ro/file"), name, BUF, 5, 0], Errno::EROFS);
+    c.ok(nr::REMOVEXATTR, &[path, name]);
     let long = put(DATA + 0x500, &"n".repeat(256));
     c.fails(nr::GETXATTR, &[path, long, BUF, 10], Errno::ERANGE);
     for nr in [nr::FGETXATTR, nr::FSETXATTR, nr::FREMOVEXATTR] {

@@ -311,3 +311,100 @@ fn copying_and_locking() {
     c.fails(nr::FCNTL, &[c.open("/tmp/from", 0), raw::F_SETLKW.into(), BUF], Errno::EBADF);
     c.fails(nr::FCNTL, &[other, raw::F_SETLK.into(), BAD], Errno::EFAULT);
 }
+
+#[test]
+fn without_root_permissions_count() {
+    let c = Caller::new();
+    c.make("/etc/secret");
+    c.ok(nr::CHMOD, &[c.string("/etc/secret"), 0o600]);
+    c.ok(nr::MKDIR, &[c.string("/etc/closed"), 0o700]);
+    let fd = c.make("/tmp/theirs");
+    c.ok(nr::CHMOD, &[c.string("/tmp/theirs"), 0o666]);
+    c.ok(nr::SETGID, &[1000]);
+    c.ok(nr::SETUID, &[1000]);
+    c.fails(nr::OPEN, &[c.string("/etc/secret"), 0, 0], Errno::EACCES);
+    c.fails(nr::OPEN, &[c.string("/etc/closed/x"), 0, 0], Errno::EACCES);
+    c.fails(nr::OPEN, &[c.string("/etc/new"), RDWR.into(), 0o666], Errno::EACCES);
+    c.fails(nr::CHDIR, &[c.string("/etc/closed")], Errno::EACCES);
+    c.fails(nr::TRUNCATE, &[c.string("/etc/secret"), 0], Errno::EACCES);
+    c.fails(nr::ACCESS, &[c.string("/etc/secret"), raw::R_OK.into()], Errno::EACCES);
+    c.fails(nr::UNLINK, &[c.string("/etc/secret")], Errno::EACCES);
+    c.fails(nr::UNLINK, &[c.string("/tmp/theirs")], Errno::EPERM);
+    c.fails(nr::CHMOD, &[c.string("/tmp/theirs"), 0o600], Errno::EPERM);
+    c.fails(nr::CHOWN, &[c.string("/tmp/theirs"), 1000, 1000], Errno::EPERM);
+    c.fails(nr::FCHMOD, &[fd, 0o600], Errno::EPERM);
+    c.fails(nr::MKNOD, &[c.string("/tmp/device"), 0o020600, 0x103], Errno::EPERM);
+    c.make("/tmp/own");
+    let own = c.stat("/tmp/own");
+    assert_eq!((own.st_uid, own.st_gid), (1000, 1000));
+    c.ok(nr::CHMOD, &[c.string("/tmp/own"), 0o4755]);
+    let own = c.open("/tmp/own", raw::O_RDWR);
+    c.write(own, b"x");
+    assert_eq!(c.stat("/tmp/own").st_mode, 0o100755);
+}
+
+#[test]
+fn restricted_lookups() {
+    let c = Caller::new();
+    let etc = c.open("/etc", raw::O_DIRECTORY);
+    let how = |flags: u32, mode: u64, resolve: u64| c.put(BUF, &[u64::from(flags), mode, resolve, 0]);
+    let open = |path: &str, size: u64| c.call(nr::OPENAT2, &[etc, c.string(path), BUF, size]);
+    how(0, 0, 0);
+    assert!(open("hosts", 24) >= 0 && open("hosts", 32) >= 0);
+    for (size, errno) in [(23, Errno::EINVAL), (4097, Errno::E2BIG)] {
+        assert_eq!(open("hosts", size), -i64::from(errno.raw()));
+    }
+    c.put(BUF, &[0u64, 0, 0, 1]);
+    assert_eq!(open("hosts", 32), -i64::from(Errno::E2BIG.raw()));
+    for (path, resolve, errno) in [
+        ("../etc/hosts", 8, Errno::EXDEV),
+        ("/etc/hosts", 8, Errno::EXDEV),
+        ("link", 4, Errno::ELOOP),
+        ("/etc/hosts", 16, Errno::ENOENT),
+        ("../tmp/../ro/file", 1, Errno::EXDEV),
+        ("hosts", 24, Errno::EINVAL),
+        ("hosts", 64, Errno::EINVAL),
+    ] {
+        how(0, 0, resolve);
+        assert_eq!(open(path, 24), -i64::from(errno.raw()), "{path} {resolve}");
+    }
+    how(0, 0, 16);
+    assert!(open("/hosts", 24) >= 0 && open("../hosts", 24) >= 0);
+    how(0, 0o600, 0);
+    assert_eq!(open("hosts", 24), -i64::from(Errno::EINVAL.raw()));
+    c.fails(nr::OPENAT2, &[etc, c.string("hosts"), BAD, 24], Errno::EFAULT);
+    c.fails(nr::OPENAT2, &[etc, BAD, BUF + 8, 24], Errno::EFAULT);
+    c.ok(nr::FCHMODAT2, &[etc, c.string("hosts"), 0o600, 0]);
+    c.ok(nr::FCHMODAT2, &[etc, c.string(""), 0o700, raw::AT_EMPTY_PATH.into()]);
+    let no_follow = raw::AT_SYMLINK_NOFOLLOW.into();
+    c.fails(nr::FCHMODAT2, &[etc, c.string("link"), 0o600, no_follow], Errno::EOPNOTSUPP);
+    c.fails(nr::FCHMODAT2, &[etc, c.string("hosts"), 0o600, 4], Errno::EINVAL);
+    c.put(BUF, &[8u64, 0]);
+    c.fails(nr::NAME_TO_HANDLE_AT, &[etc, c.string("hosts"), BUF, BUF + 8, 0], Errno::EOPNOTSUPP);
+    c.fails(nr::NAME_TO_HANDLE_AT, &[etc, c.string("none"), BUF, BUF + 8, 0], Errno::ENOENT);
+    c.fails(nr::NAME_TO_HANDLE_AT, &[etc, c.string("hosts"), BAD, BUF + 8, 0], Errno::EFAULT);
+    c.fails(nr::NAME_TO_HANDLE_AT, &[etc, c.string("hosts"), BUF, BUF + 8, 2], Errno::EINVAL);
+}
+
+#[test]
+fn transfers_with_flags() {
+    let c = Caller::new();
+    let fd = c.make("/tmp/f");
+    c.memory().write(BUF, b"abcdef").unwrap();
+    c.put(BUF + 0x200, &[BUF, 6]);
+    let here = u64::MAX;
+    assert_eq!(c.ok(nr::PWRITEV2, &[fd, BUF + 0x200, 1, here, 0, 0]), 6);
+    assert_eq!(c.ok(nr::LSEEK, &[fd, 0, 1]), 6, "the position moved");
+    assert_eq!(c.ok(nr::PWRITEV2, &[fd, BUF + 0x200, 1, 0, 0, raw::RWF_APPEND.into()]), 6);
+    assert_eq!(c.content(fd), b"abcdefabcdef");
+    assert_eq!(c.ok(nr::PREADV2, &[fd, BUF + 0x200, 1, 2, 0, raw::RWF_NOWAIT.into()]), 6);
+    assert_eq!(c.bytes(BUF, 6), b"cdefab");
+    for nr in [nr::PREADV2, nr::PWRITEV2] {
+        c.fails(nr, &[fd, BUF + 0x200, 1, 0, 0, 1 << 20], Errno::EOPNOTSUPP);
+        c.fails(nr, &[fd, BUF + 0x200, 1, 0, 0, 0x30], Errno::EINVAL);
+        c.fails(nr, &[fd, BUF + 0x200, 1, here - 1, 0, 0], Errno::EINVAL);
+        c.fails(nr, &[0, BUF + 0x200, 1, 0, 0, 0], Errno::ESPIPE);
+        c.fails(nr, &[99, BUF + 0x200, 1, 0, 0, 0], Errno::EBADF);
+        c.fails(nr, &[fd, BAD, 1, 0, 0, 0], Errno::EFAULT);
+    }
+}

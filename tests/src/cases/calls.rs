@@ -48,6 +48,18 @@ pub fn cases() -> Vec<Case> {
         ours("writing", Variant::Musl).args(&["/tmp"]).case("calls/writing files in /tmp/musl"),
         c("mapfile").args(&["/tmp"]).case("calls/mapped files in /tmp"),
         ours("mapfile", Variant::MuslPie).args(&["/var/tmp"]).case("calls/mapped files in the root/musl-pie"),
+        c("opens").args(&["/tmp"]).case("calls/newer ways to open, read and write"),
+        ours("opens", Variant::MuslPie)
+            .args(&["/var/tmp"])
+            .case("calls/newer ways to open, read and write/musl-pie"),
+        c("xattr").args(&["/tmp"]).case("calls/extended attributes in /tmp"),
+        ours("xattr", Variant::MuslPie)
+            .args(&["/var/tmp"])
+            .case("calls/extended attributes in the root/musl-pie"),
+        c("rights").args(&["/tmp"]).case("calls/who may do what to files in /tmp"),
+        ours("rights", Variant::MuslPie)
+            .args(&["/var/tmp"])
+            .case("calls/who may do what to files in the root/musl-pie"),
         c("mapfile")
             .args(&["/tmp", "bus"])
             .reports(&["killed by SIGBUS", "beyond the end of the mapped file"])
