@@ -32,7 +32,7 @@ use sync::{Mutex, MutexGuard};
 
 /// TMPFS_MAGIC, what statfs(2) gives as the type.
 const MAGIC: u64 = 0x0102_1994;
-/// Memory that a node counts for in the number of nodes that statfs(2) tells.
+/// Pages that there must be for each node.
 const PAGES_PER_NODE: u64 = 1;
 
 /// The root directory of a file system without an archive.
@@ -55,6 +55,13 @@ struct State {
     budget: Budget,
     /// What extended attributes count for.
     attribute_bytes: u64,
+}
+
+impl State {
+    /// Nodes that there can be in memory.
+    fn nodes(&self) -> u64 {
+        self.budget.limit / PAGES_PER_NODE
+    }
 }
 
 /// Where the content of a file system is kept.
@@ -314,7 +321,7 @@ impl FileSystem for MemFs {
         let state = self.state();
         let Budget { used, limit } = state.budget;
         let free = limit.saturating_sub(used);
-        let nodes = limit / PAGES_PER_NODE;
+        let nodes = state.nodes();
         FsStatistics {
             magic: MAGIC,
             blocks: limit,

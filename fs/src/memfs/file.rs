@@ -6,7 +6,7 @@ use super::inode::{Content, Inode};
 use super::pages::{Chunk, MAX_SIZE, PAGE, Pages};
 use super::{MemFs, State};
 use crate::file::{Allocate, seek_in};
-use crate::{File, FileSystem, FsError, Metadata, NodeRef, Offset, Pinned, SeekFrom, Sink, Source};
+use crate::{File, FsError, Metadata, NodeRef, Offset, Pinned, SeekFrom, Sink, Source};
 use abi::OpenFlags;
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::Range;
@@ -97,7 +97,11 @@ impl MemFs {
     }
 
     fn len(&self, id: u64) -> Result<u64, FsError> {
-        Ok(self.metadata(id)?.size)
+        match self.state().inodes.get(&id) {
+            Some(Inode { content: Content::File(pages), .. }) => Ok(pages.size()),
+            Some(_) => Err(FsError::Invalid),
+            None => Ok(self.lower()?.contents(id)?.len() as u64),
+        }
     }
 }
 

@@ -54,6 +54,8 @@ pub(super) struct Pages {
     frames: &'static dyn FrameSource,
     /// `None` is a hole over the base.
     map: BTreeMap<u64, Option<Frame>>,
+    /// Pages of the map that have memory.
+    own: u64,
     base: &'static [u8],
     size: u64,
 }
@@ -61,7 +63,7 @@ pub(super) struct Pages {
 impl Pages {
     /// The content of an unchanged file.
     pub(super) fn over(frames: &'static dyn FrameSource, base: &'static [u8]) -> Self {
-        Pages { frames, map: BTreeMap::new(), base, size: base.len() as u64 }
+        Pages { frames, map: BTreeMap::new(), own: 0, base, size: base.len() as u64 }
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -70,13 +72,12 @@ impl Pages {
 
     /// 512-byte units: of the pages, and of unchanged content.
     pub(super) fn blocks(&self) -> u64 {
-        let own = self.map.values().flatten().count() as u64;
         let base_pages = (self.base.len() as u64).div_ceil(PAGE);
         let hidden = self.map.range(..base_pages).count() as u64;
-        if hidden == 0 && own == 0 {
+        if hidden == 0 && self.own == 0 {
             return (self.base.len() as u64).div_ceil(512);
         }
-        (own + base_pages.saturating_sub(hidden)) * (PAGE / 512)
+        (self.own + base_pages.saturating_sub(hidden)) * (PAGE / 512)
     }
 
     /// The unchanged bytes of page `index`.
@@ -144,6 +145,7 @@ impl Pages {
             self.frames.write(frame, 0, base);
         }
         self.map.insert(index, Some(frame));
+        self.own += 1;
         Ok(frame)
     }
 
@@ -181,9 +183,10 @@ impl Pages {
         }
     }
 
-    fn free(&self, pages: impl IntoIterator<Item = Option<Frame>>, budget: &mut Budget) {
+    fn free(&mut self, pages: impl IntoIterator<Item = Option<Frame>>, budget: &mut Budget) {
         for frame in pages.into_iter().flatten() {
             self.frames.free(frame);
+            self.own = self.own.saturating_sub(1);
             budget.give(1);
         }
     }

@@ -464,3 +464,16 @@ fn extended_attributes_are_bounded() {
     fs.unlink(find(&fs, "a").unwrap(), b"y").unwrap();
     assert_eq!(fs.state().attribute_bytes, 0, "they go with the file");
 }
+
+#[test]
+fn nodes_are_bounded() {
+    let fs = empty(4 * 4096);
+    let make = |name: &[u8]| fs.create(fs.root(), name, &NewNode::of_mode(0o100644));
+    make(b"1").unwrap();
+    make(b"2").unwrap();
+    make(b"3").unwrap();
+    assert_eq!((make(b"4"), fs.statistics().free_nodes), (Err(FsError::NoSpace), 0));
+    assert_eq!(fs.create_unnamed(fs.root(), &NewNode::of_mode(0o100600), true), Err(FsError::NoSpace));
+    fs.unlink(fs.root(), b"2").unwrap();
+    make(b"4").unwrap();
+}

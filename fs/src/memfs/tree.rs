@@ -34,6 +34,9 @@ impl MemFs {
             new.gid = parent.gid;
             new.mode |= if is_directory { 0o2000 } else { 0 };
         }
+        if state.inodes.len() as u64 >= state.nodes() {
+            return Err(FsError::NoSpace);
+        }
         let mut inode = Inode::new(&new, dir, self.frames, now)?;
         let id = state.next_id;
         match name {

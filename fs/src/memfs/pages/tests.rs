@@ -87,6 +87,7 @@ proptest! {
             prop_assert_eq!(pages.size(), model.len() as u64);
             prop_assert!(content(&pages) == model);
             prop_assert_eq!(budget.used, pages.map.values().flatten().count() as u64);
+            prop_assert_eq!(budget.used, pages.own);
         }
         // What is not data is zero, and the two kinds of runs take turns.
         let mut at = 0;
