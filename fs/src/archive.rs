@@ -153,7 +153,12 @@ impl FileSystem for ArchiveFs {
             rdev: node.rdev,
             size,
             block_size: PAGE_SIZE as u32,
-            blocks: if matches!(node.content, Content::File { .. }) { size.div_ceil(512) } else { 0 },
+            // Whole pages, as a file on any Linux file system has whole blocks.
+            blocks: if matches!(node.content, Content::File { .. }) {
+                size.div_ceil(PAGE_SIZE) * (PAGE_SIZE / 512)
+            } else {
+                0
+            },
             mtime_ns: u64::from(node.mtime) * 1_000_000_000,
             ..Metadata::default()
         })

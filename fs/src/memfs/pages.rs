@@ -74,9 +74,6 @@ impl Pages {
     pub(super) fn blocks(&self) -> u64 {
         let base_pages = (self.base.len() as u64).div_ceil(PAGE);
         let hidden = self.map.range(..base_pages).count() as u64;
-        if hidden == 0 && self.own == 0 {
-            return (self.base.len() as u64).div_ceil(512);
-        }
         (self.own + base_pages.saturating_sub(hidden)) * (PAGE / 512)
     }
 
