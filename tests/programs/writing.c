@@ -200,6 +200,14 @@ static void content(void) {
     N(pread(fd, all, 14, 0));
     show("pwritev", RAW(SYS_pwritev, fd, v, 3, 29000, 0, 0));
     show("pwritev: negative", RAW(SYS_pwritev, fd, v, 3, -1, 0, 0));
+    show("pwritev2", RAW(SYS_pwritev2, fd, v, 3, 29000, 0, 4 /* RWF_SYNC */));
+    show("pwritev2: negative", RAW(SYS_pwritev2, fd, v, 3, -2, 0, 0));
+    show("preadv2: unknown flag", RAW(SYS_preadv2, fd, v, 3, 0, 0, 1 << 20));
+    show("preadv2: bad descriptor", RAW(SYS_preadv2, -1, v, 3, 0, 0, 1 << 20));
+    show("preadv2: bad vectors", RAW(SYS_preadv2, fd, 8, 3, 0, 0, 0));
+    show("seek", lseek(fd, 28995, SEEK_SET));
+    show("preadv2: at the position", RAW(SYS_preadv2, fd, (&(struct iovec){all, 20}), 1, -1, 0, 1 /* RWF_HIPRI */));
+    show("seek", lseek(fd, 0, SEEK_CUR));
     show("preadv", RAW(SYS_preadv, fd, (&(struct iovec){all, 20}), 1, 28995, 0, 0));
     printf("%.16s\n", all + 5);
     show("write: bad address", RAW(SYS_write, fd, 16, 5, 0, 0, 0));

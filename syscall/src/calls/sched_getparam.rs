@@ -1,6 +1,6 @@
 //! sched_getparam(2): the real-time priority.
 
-use super::sched_getscheduler::own_thread;
+use super::sched_getscheduler::scheduling_of;
 use crate::prelude::*;
 
 /// `sched_getparam(pid, parameters)`.
@@ -19,8 +19,7 @@ impl Syscall for SchedGetParam {
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let Some(param) = self.param.non_null() else { return Err(Errno::EINVAL.into()) };
-        own_thread(ctx, self.pid)?;
-        let priority = ctx.process.attributes().scheduling.priority;
+        let priority = scheduling_of(ctx, self.pid)?.priority;
         param.write(ctx.memory(), &(priority as i32))?;
         Ok(0)
     }

@@ -2,6 +2,10 @@
 
 use crate::prelude::*;
 use abi::general as raw;
+use task::attributes::Scheduling;
+
+/// The parent of the program, which the kernel plays.
+const INIT: i32 = 1;
 
 /// `sched_getscheduler(pid)`.
 pub struct SchedGetScheduler {
@@ -17,6 +21,15 @@ pub fn own_thread(ctx: &Context<'_>, pid: i32) -> Result<(), Errno> {
     }
 }
 
+/// The scheduling of a thread: the caller's, or that of process 1, which nobody changes.
+pub fn scheduling_of(ctx: &Context<'_>, pid: i32) -> Result<Scheduling, Errno> {
+    if pid == INIT {
+        return Ok(Scheduling::default());
+    }
+    own_thread(ctx, pid)?;
+    Ok(ctx.process.attributes().scheduling)
+}
+
 impl Syscall for SchedGetScheduler {
     const NR: u32 = nr::SCHED_GETSCHEDULER;
     const ARGS: &'static [ArgKind] = &[ArgKind::Int];
@@ -26,8 +39,7 @@ impl Syscall for SchedGetScheduler {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        own_thread(ctx, self.pid)?;
-        let scheduling = ctx.process.attributes().scheduling;
+        let scheduling = scheduling_of(ctx, self.pid)?;
         let reset = if scheduling.reset_on_fork { raw::SCHED_RESET_ON_FORK } else { 0 };
         Ok((scheduling.policy | reset).into())
     }

@@ -218,6 +218,8 @@ fn scheduling() {
     c.put(BUF, &5i32);
     c.ok(nr::SCHED_SETSCHEDULER, &[0, 0x4000_0002, BUF]);
     assert_eq!(c.ok(nr::SCHED_GETSCHEDULER, &[2]), 0x4000_0002);
+    assert_eq!(c.ok(nr::SCHED_GETSCHEDULER, &[1]), 0, "init's is the ordinary one");
+    assert_eq!(c.ok(nr::SCHED_GETPARAM, &[1, BUF]), 0);
     c.put(BUF, &9i32);
     c.ok(nr::SCHED_SETPARAM, &[0, BUF]);
     c.ok(nr::SCHED_GETPARAM, &[0, BUF + 8]);
