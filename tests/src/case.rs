@@ -3,6 +3,7 @@
 use crate::compare::{Status, Text};
 use crate::compile::Variant;
 use crate::lab::Lab;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// One test.
@@ -21,6 +22,8 @@ pub enum Body {
     Program(Box<Program>),
     /// Does anything with the tools; `Err` says what is wrong.
     Tool(fn(&Lab) -> Result<(), String>),
+    /// Runs a module of CPython's own tests natively and in VMs.
+    Cpython(&'static str),
 }
 
 /// Where a program comes from.
@@ -30,6 +33,8 @@ pub enum Source {
     Ours(&'static str, Variant),
     /// A program of the host, by name.
     Host(&'static str),
+    /// A distribution's program: its path, and Debian's package to install when it is missing.
+    Stock(&'static str, &'static str),
 }
 
 /// The machines that are tested.
@@ -56,7 +61,8 @@ impl Machine {
 pub struct Program {
     /// The program.
     pub source: Source,
-    /// Its arguments; `{data}` stands for the directory of test data, `{work}` for the work directory.
+    /// Its arguments; `{data}` stands for the directory of test data, `{work}` for the work directory,
+    /// `{stock}` for the directory of scripts for stock programs, `{fresh}` for a directory that is empty at the start.
     pub args: Vec<String>,
     /// Its environment.
     pub env: Vec<(String, String)>,
@@ -64,6 +70,8 @@ pub struct Program {
     pub stdin: Vec<u8>,
     /// Whether the test data is in the image (at its own path).
     pub data: bool,
+    /// Files and directories of the host that are in the image too, at their own paths.
+    pub extra: Vec<PathBuf>,
     /// MiB of memory.
     pub memory: u32,
     /// CPUs.
@@ -93,6 +101,7 @@ impl Program {
             env: Vec::new(),
             stdin: Vec::new(),
             data: false,
+            extra: Vec::new(),
             memory: 256,
             smp: 1,
             machine: Machine::Q35,
@@ -130,6 +139,13 @@ impl Program {
     #[must_use]
     pub fn data(mut self) -> Self {
         self.data = true;
+        self
+    }
+
+    /// Puts more of the host into the image.
+    #[must_use]
+    pub fn extra(mut self, paths: Vec<PathBuf>) -> Self {
+        self.extra.extend(paths);
         self
     }
 
@@ -204,7 +220,11 @@ impl Program {
     /// Whether anything is compared with a native run.
     pub fn needs_native(&self) -> bool {
         matches!(self.status, Status::AsNative)
-            || self.stdout.iter().chain(&self.stderr).any(|text| matches!(text, Text::AsNative))
+            || self
+                .stdout
+                .iter()
+                .chain(&self.stderr)
+                .any(|text| matches!(text, Text::AsNative | Text::LikeNative | Text::SameLines))
     }
 }
 
@@ -224,6 +244,12 @@ pub fn c(name: &'static str) -> Program {
 #[must_use]
 pub fn busybox(args: &[&str]) -> Program {
     Program::new(Source::Host("busybox")).args(args)
+}
+
+/// A program of the distribution, from a package of Debian's.
+#[must_use]
+pub fn stock(path: &'static str, package: &'static str, args: &[&str]) -> Program {
+    Program::new(Source::Stock(path, package)).args(args)
 }
 
 /// A test of the tools.

@@ -7,6 +7,10 @@ use crate::exec::Outcome;
 pub enum Text {
     /// Exactly what the native run wrote (thread numbers in Rust's panic messages aside).
     AsNative,
+    /// What the native run wrote, figures aside.
+    LikeNative,
+    /// The lines that the native run wrote, in any order.
+    SameLines,
     /// Exactly this.
     Is(Vec<u8>),
     /// All of these pieces.
@@ -54,6 +58,14 @@ pub fn text(name: &str, want: &Text, got: &[u8], native: Option<&Outcome>) -> Re
         Text::AsNative => {
             let native = &native.ok_or("no native run to compare with")?.stdout;
             same(name, &without_thread_numbers(native), &without_thread_numbers(got))
+        }
+        Text::LikeNative => {
+            let native = &native.ok_or("no native run to compare with")?.stdout;
+            same(name, &without_figures(native), &without_figures(got))
+        }
+        Text::SameLines => {
+            let native = &native.ok_or("no native run to compare with")?.stdout;
+            same(name, &sorted_lines(native), &sorted_lines(got))
         }
         Text::Is(bytes) => same(name, bytes, got),
         Text::Empty => same(name, b"", got),
@@ -132,6 +144,22 @@ fn without_thread_numbers(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
+fn sorted_lines(bytes: &[u8]) -> Vec<u8> {
+    let mut lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    lines.sort_unstable();
+    lines.concat()
+}
+
+/// Every run of blanks as one blank, every word that holds a digit as `#`.
+fn without_figures(bytes: &[u8]) -> Vec<u8> {
+    let line = |line: &[u8]| {
+        let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let plain = |word| if <[u8]>::iter(word).any(u8::is_ascii_digit) { b"#" } else { word };
+        words.map(plain).collect::<Vec<_>>().join(&b' ')
+    };
+    bytes.split(|byte| *byte == b'\n').map(line).collect::<Vec<_>>().join(&b'\n')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +191,23 @@ mod tests {
         assert!(text("stderr", &Text::Has(vec!["a".into(), "c".into()]), b"xbya", None).is_err());
         assert!(text("stderr", &Text::Lacks(vec!["panic".into()]), b"a panic!", None).is_err());
         assert!(text("stderr", &Text::Lacks(vec!["panic".into()]), b"quiet", None).is_ok());
+    }
+
+    #[test]
+    fn figures_may_differ_and_words_may_not() {
+        let linux = native(b"sha256   12.5k in 1.00s\n", 0);
+        assert!(text("stdout", &Text::LikeNative, b"sha256 9k  in 1.1s\n", Some(&linux)).is_ok());
+        assert!(text("stdout", &Text::LikeNative, b"sha256 9k at 1.1s\n", Some(&linux)).is_err());
+        assert!(text("stdout", &Text::LikeNative, b"", Some(&linux)).is_err());
+        assert!(text("stdout", &Text::LikeNative, b"", None).is_err());
+    }
+
+    #[test]
+    fn lines_in_any_order() {
+        let linux = native(b"b\na\n", 0);
+        assert!(text("stdout", &Text::SameLines, b"a\nb\n", Some(&linux)).is_ok());
+        assert!(text("stdout", &Text::SameLines, b"a\nb\nb\n", Some(&linux)).is_err());
+        assert!(text("stdout", &Text::SameLines, b"a\nc\n", Some(&linux)).is_err());
     }
 
     #[test]

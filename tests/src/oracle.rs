@@ -18,17 +18,31 @@ use std::sync::OnceLock;
 pub fn run(lab: &Lab, case: &Program) -> Result<(), String> {
     let program = find(lab, &case.source)?;
     let data = data(lab)?;
-    let args: Vec<String> = case
-        .args
-        .iter()
-        .map(|arg| {
-            arg.replace("{data}", &data.to_string_lossy()).replace("{work}", &lab.work.to_string_lossy())
-        })
-        .collect();
+    let fresh = lab.scratch()?;
+    let fill = |arg: &String| {
+        arg.replace("{data}", &data.to_string_lossy())
+            .replace("{work}", &lab.work.to_string_lossy())
+            .replace("{fresh}", &fresh.path().to_string_lossy())
+            .replace("{stock}", crate::stock::SCRIPTS)
+    };
+    let args: Vec<String> = case.args.iter().map(fill).collect();
     let native = if case.needs_native() { Some(natively(case, &program, &args)?) } else { None };
-    let vm =
-        exec::run(&mut nospin(lab, case, &program, &args, &data), &case.stdin, Streams::Apart, case.limit)?;
+    let mut command = nospin(lab, case, &program, &data);
+    if case.args.iter().any(|arg| arg.contains("{fresh}")) {
+        // The VM finds it as empty as the native run did.
+        clear(fresh.path()).map_err(|error| format!("{}: {error}", fresh.path().display()))?;
+        command.arg("--dir").arg(format!("{0}:{0}", fresh.path().display()));
+    }
+    if !args.is_empty() {
+        command.arg("--").args(&args);
+    }
+    let vm = exec::run(&mut command, &case.stdin, Streams::Apart, case.limit)?;
     judge(case, native.as_ref(), &vm)
+}
+
+fn clear(dir: &Path) -> std::io::Result<()> {
+    fs::remove_dir_all(dir)?;
+    fs::create_dir(dir)
 }
 
 /// Compares; says everything that is known when something is wrong.
@@ -63,8 +77,8 @@ fn natively(case: &Program, program: &Path, args: &[String]) -> Result<Outcome, 
     if outcome.timed_out { Err("the native run does not end".into()) } else { Ok(outcome) }
 }
 
-/// The `nospin run` of a case.
-fn nospin(lab: &Lab, case: &Program, program: &Path, args: &[String], data: &Path) -> Command {
+/// The `nospin run` of a case, without the program's arguments.
+fn nospin(lab: &Lab, case: &Program, program: &Path, data: &Path) -> Command {
     let mut command = Command::new(&lab.nospin);
     command.arg("run").arg(program);
     command.args(["-m", &case.memory.to_string(), "--smp", &case.smp.to_string()]);
@@ -78,11 +92,12 @@ fn nospin(lab: &Lab, case: &Program, program: &Path, args: &[String], data: &Pat
     if case.data {
         command.arg("--dir").arg(format!("{0}:{0}", data.display()));
     }
+    for path in &case.extra {
+        let kind = if path.is_dir() { "--dir" } else { "--file" };
+        command.arg(kind).arg(format!("{0}:{0}", path.display()));
+    }
     for option in &case.append {
         command.arg("--append").arg(option);
-    }
-    if !args.is_empty() {
-        command.arg("--").args(args);
     }
     // Temporary images go where there is room, and the caller's terminal does not matter.
     command.env("TMPDIR", &lab.work).current_dir("/");
@@ -92,6 +107,10 @@ fn nospin(lab: &Lab, case: &Program, program: &Path, args: &[String], data: &Pat
 fn find(lab: &Lab, source: &Source) -> Result<PathBuf, String> {
     match source {
         Source::Ours(name, variant) => compile::program(lab, name, *variant),
+        Source::Stock(path, package) => {
+            crate::stock::installed(path, package)?;
+            Ok(PathBuf::from(path))
+        }
         Source::Host(name) => {
             let path = std::env::var_os("PATH").unwrap_or_default();
             let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());

@@ -1,6 +1,7 @@
 //! Runs cases, several at a time, prints a line for each and counts. No case is tried twice.
 
 use crate::case::{Body, Case};
+use crate::cpython;
 use crate::lab::Lab;
 use crate::oracle;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,6 +53,7 @@ fn one(lab: &Lab, case: &Case) -> Result<(), String> {
     let result = catch_unwind(AssertUnwindSafe(|| match &case.body {
         Body::Program(program) => oracle::run(lab, program),
         Body::Tool(run) => run(lab),
+        Body::Cpython(module) => cpython::run(lab, module),
     }));
     result.unwrap_or_else(|_| Err("the test itself panicked".into()))
 }

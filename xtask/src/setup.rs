@@ -17,6 +17,8 @@ pub enum Purpose {
     Run,
     /// Run all tests.
     Test,
+    /// Run the long suites too.
+    Conformance,
 }
 
 /// One thing that a purpose needs.
@@ -87,6 +89,70 @@ const NEEDS: &[Need] = &[
         fedora: "cpio",
         arch: "cpio",
     },
+    Need {
+        purpose: Purpose::Test,
+        what: "gawk",
+        present: || Path::new("/usr/bin/gawk").is_file(),
+        debian: "gawk",
+        fedora: "gawk",
+        arch: "gawk",
+    },
+    Need {
+        purpose: Purpose::Test,
+        what: "Lua 5.4",
+        present: || Path::new("/usr/bin/lua5.4").is_file(),
+        debian: "lua5.4",
+        fedora: "lua",
+        arch: "lua",
+    },
+    Need {
+        purpose: Purpose::Test,
+        what: "SQLite's shell",
+        present: || Path::new("/usr/bin/sqlite3").is_file(),
+        debian: "sqlite3",
+        fedora: "sqlite",
+        arch: "sqlite",
+    },
+    Need {
+        purpose: Purpose::Test,
+        what: "Perl",
+        present: || Path::new("/usr/bin/perl").is_file(),
+        debian: "perl",
+        fedora: "perl",
+        arch: "perl",
+    },
+    Need {
+        purpose: Purpose::Test,
+        what: "Python 3.11",
+        present: || Path::new("/usr/lib/python3.11/sqlite3/dbapi2.py").is_file(),
+        debian: "python3",
+        fedora: "python3",
+        arch: "python",
+    },
+    Need {
+        purpose: Purpose::Test,
+        what: "openssl",
+        present: || Path::new("/usr/bin/openssl").is_file(),
+        debian: "openssl",
+        fedora: "openssl",
+        arch: "openssl",
+    },
+    Need {
+        purpose: Purpose::Test,
+        what: "find",
+        present: || Path::new("/usr/bin/find").is_file(),
+        debian: "findutils",
+        fedora: "findutils",
+        arch: "findutils",
+    },
+    Need {
+        purpose: Purpose::Conformance,
+        what: "CPython's own tests",
+        present: || Path::new("/usr/lib/python3.11/test/test_os.py").is_file(),
+        debian: "libpython3.11-testsuite",
+        fedora: "python3-test",
+        arch: "python",
+    },
 ];
 
 /// Debian's way to build for bare metal, when the active toolchain cannot.
@@ -112,7 +178,7 @@ pub fn prepare(cx: &Context, purpose: Purpose) -> Result<(), String> {
             ));
         }
     }
-    if purpose == Purpose::Test { components(cx) } else { Ok(()) }
+    if purpose >= Purpose::Test { components(cx) } else { Ok(()) }
 }
 
 /// rustfmt and clippy come with the toolchain, not with the system.
@@ -255,6 +321,9 @@ mod tests {
         assert!(!packages(Purpose::Build).contains(&"qemu-system-x86"));
         assert!(packages(Purpose::Run).contains(&"qemu-system-x86"));
         assert!(packages(Purpose::Test).contains(&"qemu-system-x86"));
+        assert!(packages(Purpose::Test).contains(&"lua5.4"));
+        assert!(!packages(Purpose::Test).contains(&"libpython3.11-testsuite"));
+        assert!(packages(Purpose::Conformance).contains(&"libpython3.11-testsuite"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use nospin_tests::{cases, runner};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: vmtests --nospin PATH --mkimage PATH --work DIR [--matrix quick|full] [--filter S] \
+const USAGE: &str = "usage: vmtests --nospin PATH --mkimage PATH --work DIR [--matrix quick|full|suites] [--filter S] \
                      [--jobs N] [--list]";
 
 fn main() -> ExitCode {
@@ -39,6 +39,7 @@ fn run() -> Result<bool, String> {
     let mut cases = match matrix.as_str() {
         "quick" => cases::quick(),
         "full" => cases::full(),
+        "suites" => cases::suites(),
         other => return Err(format!("unknown matrix: {other}\n{USAGE}")),
     };
     if let Some(filter) = filter {

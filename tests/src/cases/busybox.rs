@@ -61,6 +61,21 @@ const WITH_DATA: &[&[&str]] = &[
     &["tac", "{data}/text"],
     &["gzip", "-c", "{data}/page"],
     &["strings", "{data}/big"],
+    &["nl", "{data}/text"],
+    &["fold", "-w", "11", "{data}/text"],
+    &["sha1sum", "{data}/big"],
+    &["sha512sum", "{data}/page"],
+    &["sha3sum", "{data}/page"],
+    &["sum", "{data}/text"],
+    &["paste", "{data}/text", "{data}/hard-link"],
+    &["uuencode", "{data}/page", "page"],
+    &["bzip2", "-c", "{data}/text"],
+    &["realpath", "{data}/dirlink/up"],
+    &["dd", "if={data}/big", "of={fresh}/part", "bs=512", "skip=7", "count=9"],
+    &["mkdir", "-p", "{fresh}/a/b/c"],
+    &["cp", "-r", "{data}/dir", "{fresh}/copy"],
+    &["touch", "-d", "2020-01-01 00:00:00", "{fresh}/touched"],
+    &["cpio", "-t", "-F", "{data}/text"],
 ];
 
 /// Applets that filter their input.
@@ -74,6 +89,11 @@ const FILTERS: &[(&[&str], &str)] = &[
     (&["sed", "s/o/0/g"], "foo boo\n"),
     (&["md5sum"], "abc"),
     (&["head", "-c", "4"], "123456789"),
+    (&["expand", "-t", "4"], "a\tb\n\tc\n"),
+    (&["unexpand", "-a"], "a       b\n"),
+    (&["dc"], "6 7 * p\n2 32 ^ p\n"),
+    (&["bc"], "scale=20\n355/113\n2^64\n"),
+    (&["tsort"], "a b\nb c\na c\n"),
     (&["xxd"], "hex\u{e9}\n"),
     (&["sh"], "echo from a script\nread line\nthis is the line\necho got $line\nexit 3\n"),
 ];
@@ -94,5 +114,8 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn name(area: &str, args: &[&str]) -> String {
-    format!("{area}/{}", args.join(" ").replace("{data}/", "").replace(": ", ":").replace('\n', " "))
+    format!(
+        "{area}/{}",
+        args.join(" ").replace("{data}/", "").replace("{fresh}/", "").replace(": ", ":").replace('\n', " ")
+    )
 }

@@ -1,4 +1,5 @@
-//! The cases, by area. `quick` is what `cargo xtask test` runs; `full` is the wider matrix of `conformance`.
+//! The cases, by area. `quick` is what `cargo xtask test` runs; `full` is the wider matrix of `conformance`,
+//! `suites` its long suites.
 
 mod busybox;
 mod calls;
@@ -10,10 +11,12 @@ mod options;
 mod rust;
 mod signals;
 mod start;
+mod stock;
 mod tools;
 mod vdso;
 
 use crate::case::{Body, Case, Machine};
+use crate::cpython::MODULES;
 
 /// Every case once.
 #[must_use]
@@ -31,6 +34,7 @@ pub fn quick() -> Vec<Case> {
         tools::cases(),
         vdso::cases(),
         memory::cases(),
+        stock::cases(),
     ]
     .into_iter()
     .flatten()
@@ -64,6 +68,14 @@ pub fn full() -> Vec<Case> {
         }
     }
     cases
+}
+
+/// The long suites of `conformance`: CPython's own tests.
+#[must_use]
+pub fn suites() -> Vec<Case> {
+    let case =
+        |module: &&'static str| Case { name: format!("cpython/{module}"), body: Body::Cpython(module) };
+    MODULES.iter().map(case).collect()
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ impl Plan {
 /// Every test, within 25 minutes on two cores.
 pub fn test(cx: &Context, plan: &Plan) -> ExitCode {
     let mut tally = Tally::default();
-    if let Some(built) = prepared(cx, &mut tally) {
+    if let Some(built) = prepared(cx, Purpose::Test, &mut tally) {
         stage("rules", || rules::check(cx, plan.filter.as_deref(), &mut tally));
         stage("format and lints", || host::lints(cx, &built, plan, &mut tally));
         stage("host tests", || host::tests(cx, &built, plan, &mut tally));
@@ -46,10 +46,12 @@ pub fn test(cx: &Context, plan: &Plan) -> ExitCode {
 /// The in-VM tests over a wide matrix of memory sizes, CPU counts and machines.
 pub fn conformance(cx: &Context, filter: Option<String>) -> ExitCode {
     let mut tally = Tally::default();
-    if let Some(built) = prepared(cx, &mut tally) {
+    if let Some(built) = prepared(cx, Purpose::Conformance, &mut tally) {
         println!(
-            "conformance: the in-VM tests, each on q35 and microvm, with 1 to 8 CPUs and 16 to 4096 MiB"
+            "conformance: CPython's own tests; the in-VM tests, each on q35 and microvm, with 1 to 8 CPUs and 16 to \
+             4096 MiB"
         );
+        stage("CPython's tests", || vm::run(cx, &built, "suites", filter.as_deref(), &mut tally));
         stage("in-VM tests", || vm::run(cx, &built, "full", filter.as_deref(), &mut tally));
     }
     verdict(&tally)
@@ -58,7 +60,7 @@ pub fn conformance(cx: &Context, filter: Option<String>) -> ExitCode {
 /// The in-VM tests again and again until the time is up; at least once.
 pub fn soak(cx: &Context, minutes: u64) -> ExitCode {
     let mut tally = Tally::default();
-    if let Some(built) = prepared(cx, &mut tally) {
+    if let Some(built) = prepared(cx, Purpose::Test, &mut tally) {
         println!("soak: the in-VM tests, again and again for {minutes} minutes");
         let end = Instant::now() + Duration::from_secs(minutes * 60);
         for round in 1.. {
@@ -79,8 +81,8 @@ pub fn rules_only(cx: &Context) -> ExitCode {
 }
 
 /// Set-up and build; each is counted only if it fails, for success shows in what follows.
-fn prepared(cx: &Context, tally: &mut Tally) -> Option<Built> {
-    if let Err(error) = setup::prepare(cx, Purpose::Test) {
+fn prepared(cx: &Context, purpose: Purpose, tally: &mut Tally) -> Option<Built> {
+    if let Err(error) = setup::prepare(cx, purpose) {
         tally.check("set-up", Err(error));
         return None;
     }

@@ -6,7 +6,7 @@ use crate::process;
 use crate::tally::{Tally, number_before};
 use std::process::Command;
 
-/// Runs the in-VM tests of a matrix (`quick` or `full`).
+/// Runs the in-VM tests of a matrix (`quick`, `full` or `suites`).
 pub fn run(cx: &Context, built: &Built, matrix: &str, filter: Option<&str>, tally: &mut Tally) {
     if let Err(error) = try_run(cx, built, matrix, filter, tally) {
         tally.check("in-VM tests", Err(error));

@@ -1,0 +1,13 @@
+PRAGMA journal_mode = wal;
+CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT);
+WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 2000) INSERT INTO t SELECT x, hex(x) FROM n;
+SELECT count(*), sum(length(b)) FROM t;
+PRAGMA wal_checkpoint(truncate);
+UPDATE t SET b = b || 'x' WHERE a % 3 = 0;
+SELECT sum(length(b)) FROM t;
+PRAGMA mmap_size = 1000000;
+SELECT count(*) FROM t WHERE b LIKE '%x';
+PRAGMA journal_mode = delete;
+PRAGMA integrity_check;
+DROP TABLE t;
+VACUUM;
