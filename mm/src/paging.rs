@@ -35,12 +35,17 @@ bitflags! {
 }
 
 impl PageFlags {
-    /// The same page under another protection. `WRITE` is withheld from frames that must be copied first.
+    /// The same page under another protection. `WRITE` is withheld from frames that must be copied first; what may
+    /// only be stored to stays readable then, because "no access" would make each load fault for ever.
     #[must_use]
     pub fn with_prot(self, prot: Prot) -> Self {
         let software = self & (Self::COW | Self::FOREIGN);
         let access = Self::from(prot);
-        software | if software.is_empty() { access } else { access - Self::WRITE }
+        if software.is_empty() {
+            return access;
+        }
+        let readable = if prot.contains(Prot::WRITE) { Self::READ } else { Self::empty() };
+        software | readable | (access - Self::WRITE)
     }
 }
 

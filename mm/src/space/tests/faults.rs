@@ -53,6 +53,22 @@ fn rights_are_those_of_the_area() {
 }
 
 #[test]
+fn what_may_only_be_stored_to_is_readable_whatever_its_frame() {
+    let (frames, mut space) = setup();
+    let store: Arc<dyn BackingStore> = FakeStore::direct("/file", &pattern(4096), frames);
+    map_anon(&mut space, 0, 1, Prot::WRITE);
+    map_file(&mut space, 1, 4096, Prot::WRITE, &store);
+    map_file(&mut space, 2, 4096, Prot::READ, &store);
+    space.fault(at(2), Access::Read).unwrap();
+    space.protect(at(2), 4096, Prot::WRITE).unwrap();
+    for page in 0..3 {
+        space.fault(at(page), Access::Read).unwrap();
+        let access = PageFlags::READ | PageFlags::WRITE | PageFlags::EXEC;
+        assert!(flags(&space, page).unwrap().intersects(access), "page {page} would fault for ever");
+    }
+}
+
+#[test]
 fn mprotect_reaches_pages_that_are_present() {
     let (_, mut space) = setup();
     map_anon(&mut space, 0, 3, RW);
