@@ -5,8 +5,8 @@ use nospin_tests::{cases, runner};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: vmtests --nospin PATH --mkimage PATH --work DIR [--matrix quick|full|suites] [--filter S] \
-                     [--jobs N] [--list]";
+const USAGE: &str = "usage: vmtests --nospin PATH --mkimage PATH --work DIR [--matrix quick|full|suites|soak] \
+                     [--round N] [--filter S] [--jobs N] [--list]";
 
 fn main() -> ExitCode {
     match run() {
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
 fn run() -> Result<bool, String> {
     let (mut nospin, mut mkimage, mut work) = (None, None, None);
     let (mut matrix, mut filter, mut jobs, mut list) = ("quick".to_string(), None, 2, false);
+    let mut round = 0;
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} needs a value\n{USAGE}"));
@@ -32,6 +33,7 @@ fn run() -> Result<bool, String> {
             "--matrix" => matrix = value()?,
             "--filter" => filter = Some(value()?),
             "--jobs" => jobs = value()?.parse().map_err(|_| format!("not a number of jobs\n{USAGE}"))?,
+            "--round" => round = value()?.parse().map_err(|_| format!("not a number of a round\n{USAGE}"))?,
             "--list" => list = true,
             _ => return Err(format!("unknown option: {word}\n{USAGE}")),
         }
@@ -40,6 +42,7 @@ fn run() -> Result<bool, String> {
         "quick" => cases::quick(),
         "full" => cases::full(),
         "suites" => cases::suites(),
+        "soak" => cases::soak(round),
         other => return Err(format!("unknown matrix: {other}\n{USAGE}")),
     };
     if let Some(filter) = filter {

@@ -1,10 +1,13 @@
 //! The cases, by area. `quick` is what `cargo xtask test` runs; `full` is the wider matrix of `conformance`,
 //! `suites` its long suites.
+//! The cases, by area. `quick` is what `cargo xtask test` runs; `full` is the wider matrix of `conformance`, `soak` what
+//! a round of the command of that name runs.
 
 mod busybox;
 mod calls;
 mod console;
 mod ends;
+mod hostile;
 mod machines;
 mod memory;
 mod options;
@@ -35,6 +38,7 @@ pub fn quick() -> Vec<Case> {
         vdso::cases(),
         memory::cases(),
         stock::cases(),
+        hostile::cases(),
     ]
     .into_iter()
     .flatten()
@@ -56,6 +60,7 @@ const MATRIX: &[(Machine, u32, u32)] = &[
 #[must_use]
 pub fn full() -> Vec<Case> {
     let mut cases = quick();
+    cases.extend(hostile::full());
     for case in quick() {
         let Body::Program(program) = &case.body else { continue };
         // A case that chooses its own machine is about that machine.
@@ -76,6 +81,12 @@ pub fn suites() -> Vec<Case> {
     let case =
         |module: &&'static str| Case { name: format!("cpython/{module}"), body: Body::Cpython(module) };
     MODULES.iter().map(case).collect()
+/// Every case once, and random ones that differ from round to round.
+#[must_use]
+pub fn soak(round: u64) -> Vec<Case> {
+    let mut cases = quick();
+    cases.extend(hostile::soak(round));
+    cases
 }
 
 #[cfg(test)]
@@ -87,7 +98,8 @@ mod tests {
 
     #[test]
     fn names_are_distinct() {
-        let cases = full();
+        let mut cases = full();
+        cases.extend(hostile::soak(0));
         let names: HashSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(names.len(), cases.len());
         assert!(names.iter().all(|name| !name.contains(": ")), "': ' ends a name in the report");

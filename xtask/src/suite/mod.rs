@@ -37,7 +37,7 @@ pub fn test(cx: &Context, plan: &Plan) -> ExitCode {
         stage("host tests", || host::tests(cx, &built, plan, &mut tally));
         stage("models", || host::models(cx, plan, &mut tally));
         if plan.vm {
-            stage("in-VM tests", || vm::run(cx, &built, "quick", plan.filter.as_deref(), &mut tally));
+            stage("in-VM tests", || vm::run(cx, &built, &["quick"], plan.filter.as_deref(), &mut tally));
         }
     }
     verdict(&tally)
@@ -51,20 +51,21 @@ pub fn conformance(cx: &Context, filter: Option<String>) -> ExitCode {
             "conformance: CPython's own tests; the in-VM tests, each on q35 and microvm, with 1 to 8 CPUs and 16 to \
              4096 MiB"
         );
-        stage("CPython's tests", || vm::run(cx, &built, "suites", filter.as_deref(), &mut tally));
-        stage("in-VM tests", || vm::run(cx, &built, "full", filter.as_deref(), &mut tally));
+        stage("CPython's tests", || vm::run(cx, &built, &["suites"], filter.as_deref(), &mut tally));
+        stage("in-VM tests", || vm::run(cx, &built, &["full"], filter.as_deref(), &mut tally));
     }
     verdict(&tally)
 }
 
-/// The in-VM tests again and again until the time is up; at least once.
+/// The in-VM tests again and again, with other random calls each time, until the time is up; at least once.
 pub fn soak(cx: &Context, minutes: u64) -> ExitCode {
     let mut tally = Tally::default();
     if let Some(built) = prepared(cx, Purpose::Test, &mut tally) {
         println!("soak: the in-VM tests, again and again for {minutes} minutes");
         let end = Instant::now() + Duration::from_secs(minutes * 60);
-        for round in 1.. {
-            stage(&format!("round {round}"), || vm::run(cx, &built, "quick", None, &mut tally));
+        for round in 1u64.. {
+            let matrix = ["soak", &round.to_string()];
+            stage(&format!("round {round}"), || vm::run(cx, &built, &matrix, None, &mut tally));
             if Instant::now() >= end {
                 break;
             }

@@ -6,8 +6,8 @@ use crate::process;
 use crate::tally::{Tally, number_before};
 use std::process::Command;
 
-/// Runs the in-VM tests of a matrix (`quick`, `full` or `suites`).
-pub fn run(cx: &Context, built: &Built, matrix: &str, filter: Option<&str>, tally: &mut Tally) {
+/// Runs the in-VM tests of a matrix: `quick`, `full`, `suites`, or `soak` and the number of its round.
+pub fn run(cx: &Context, built: &Built, matrix: &[&str], filter: Option<&str>, tally: &mut Tally) {
     if let Err(error) = try_run(cx, built, matrix, filter, tally) {
         tally.check("in-VM tests", Err(error));
     }
@@ -16,7 +16,7 @@ pub fn run(cx: &Context, built: &Built, matrix: &str, filter: Option<&str>, tall
 fn try_run(
     cx: &Context,
     built: &Built,
-    matrix: &str,
+    matrix: &[&str],
     filter: Option<&str>,
     tally: &mut Tally,
 ) -> Result<(), String> {
@@ -24,7 +24,10 @@ fn try_run(
     let mut command = Command::new(cx.target.join("debug/vmtests"));
     cx.clean(&mut command);
     command.arg("--nospin").arg(&built.nospin).arg("--mkimage").arg(&built.mkimage);
-    command.arg("--work").arg(cx.work_dir("vmtests")?).args(["--matrix", matrix]);
+    command.arg("--work").arg(cx.work_dir("vmtests")?);
+    for (option, value) in ["--matrix", "--round"].iter().zip(matrix) {
+        command.args([option, value]);
+    }
     if let Some(filter) = filter {
         command.args(["--filter", filter]);
     }
