@@ -1,0 +1,105 @@
+// Small operations in loops, for calls.py, which counts their instructions in nospin and in a Linux guest.
+//
+// For each operation and each of two counts: prints a line, waits for a line, does the operation that often, prints a
+// line, waits. The host reads the counter at each wait; what printing and waiting cost is the same for both counts.
+// Argument 3 chooses operations by a part of their name. As the first process of a Linux guest it mounts what it needs, and turns the machine off in the end.
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PAGES 1024 // mapped at a time to measure page faults
+
+static int file, zero;
+static char buffer[4096];
+static volatile int handled;
+
+static void null_call(long n) { while (n--) syscall(SYS_getppid); }
+static void read_1(long n) { while (n--) pread(file, buffer, 1, 0); }
+static void write_1(long n) { while (n--) pwrite(file, buffer, 1, 0); }
+static void read_4k(long n) { while (n--) pread(file, buffer, 4096, 0); }
+static void write_4k(long n) { while (n--) pwrite(file, buffer, 4096, 0); }
+static void zero_1(long n) { while (n--) read(zero, buffer, 1); }
+static void zero_4k(long n) { while (n--) read(zero, buffer, 4096); }
+static void into_zero_4k(long n) { while (n--) write(zero, buffer, 4096); }
+
+static void stat_5(long n) {
+    struct stat st;
+    while (n--) stat("/tmp/a/b/c/file", &st);
+}
+
+// With its share of mapping and unmapping, which is a 1024th.
+static void page_fault(long n) {
+    while (n > 0) {
+        char *p = mmap(0, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        madvise(p, PAGES * 4096, MADV_NOHUGEPAGE);
+        for (int i = 0; i < PAGES && n > 0; i++, n--)
+            p[i * 4096] = 1;
+        munmap(p, PAGES * 4096);
+    }
+}
+
+static void map_unmap(long n) {
+    while (n--)
+        munmap(mmap(0, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 65536);
+}
+
+static void handler(int signal) { handled = signal; }
+
+// The call that sends it, delivery, and the return from the handler.
+static void signal_return(long n) {
+    pid_t pid = getpid();
+    signal(SIGUSR1, handler);
+    while (n--) syscall(SYS_tgkill, pid, pid, SIGUSR1);
+}
+
+static const struct { const char *name; void (*run)(long); } ops[] = {
+    {"getppid", null_call}, {"read 1 byte, tmpfs", read_1}, {"write 1 byte, tmpfs", write_1},
+    {"read 4 KiB, tmpfs", read_4k}, {"write 4 KiB, tmpfs", write_4k}, {"read 1 byte, /dev/zero", zero_1},
+    {"read 4 KiB, /dev/zero", zero_4k}, {"write 4 KiB, /dev/zero", into_zero_4k}, {"stat, 5 levels", stat_5},
+    {"page fault, anonymous", page_fault}, {"mmap + munmap", map_unmap}, {"signal + return", signal_return},
+};
+
+static void mark(const char *what, const char *name, long n) {
+    printf("@ %s|%s|%ld\n", what, name, n);
+    fflush(stdout);
+    char c;
+    while (read(0, &c, 1) == 1 && c != '\n')
+        ;
+}
+
+int main(int argc, char **argv) {
+    long counts[2] = {argc > 1 ? atol(argv[1]) : 2000, argc > 2 ? atol(argv[2]) : 12000};
+    int first = getpid() == 1;
+    if (first) {
+        mkdir("/dev", 0755), mkdir("/tmp", 0755);
+        mount("dev", "/dev", "devtmpfs", 0, 0);
+        mount("tmp", "/tmp", "tmpfs", 0, 0);
+    }
+    zero = open("/dev/zero", O_RDWR);
+    mkdir("/tmp/a", 0755), mkdir("/tmp/a/b", 0755), mkdir("/tmp/a/b/c", 0755);
+    file = open("/tmp/a/b/c/file", O_RDWR | O_CREAT, 0644);
+    write(file, buffer, sizeof buffer);
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        if (argc > 3 && !strstr(ops[i].name, argv[3]))
+            continue;
+        ops[i].run(100);
+        for (int k = 0; k < 2; k++) {
+            mark("begin", ops[i].name, counts[k]);
+            ops[i].run(counts[k]);
+            mark("end", ops[i].name, counts[k]);
+        }
+    }
+    mark("done", "", 0);
+    if (first)
+        reboot(RB_POWER_OFF);
+    return file < 0 || zero < 0;
+}
