@@ -5,6 +5,7 @@
     .set GS_KSTACK_TOP, 16
     .set CS_KERNEL, 0x08
     .set SS_KERNEL, 0x10
+    .set STRING_MIN, 256          /* bytes from which on string instructions pay off */
     .set FLAGS_USER, 0x240cd5     /* CF PF AF ZF SF DF OF AC ID: what a program may own */
 
     .text
@@ -193,12 +194,24 @@ trap_stubs:
     .endr
     .noaltmacro
 
-/* usercopy(dst, src, len) -> bytes not copied. A fault in the word loop restarts bytewise, so that
- * the count is exact; a fault in the byte loop ends the copy. trap.rs knows the labels. */
+/* usercopy(dst, src, len) -> bytes not copied. A fault in the word loop or in the string instruction of long
+ * copies restarts bytewise, so that the count is exact; a fault in the byte loop ends the copy. usercopy.rs knows
+ * the labels. */
     .balign 64
-    .global usercopy, usercopy_words, usercopy_bytes, usercopy_end, usercopy_out
+    .global usercopy, usercopy_string, usercopy_rest, usercopy_words, usercopy_bytes, usercopy_end, usercopy_out
 usercopy:
+    cmp rdx, STRING_MIN
+    jb 5f
     mov rcx, rdx
+    shr rcx, 3
+usercopy_string:
+    rep movsq
+usercopy_rest:
+    /* RCX words are left, and what is no whole word. */
+    and edx, 7
+    lea rdx, [rdx + rcx * 8]
+    jmp usercopy_bytes
+5:  mov rcx, rdx
     shr rcx, 5
     jz 2f
 usercopy_words:
@@ -241,12 +254,20 @@ usercopy_out:
 
 /* userzero(dst, len) -> bytes not cleared. */
     .balign 64
-    .global userzero, userzero_words, userzero_bytes, userzero_end, userzero_out
+    .global userzero, userzero_string, userzero_rest, userzero_words, userzero_bytes, userzero_end, userzero_out
 userzero:
     xor eax, eax
     mov rcx, rsi
     shr rcx, 3
     jz userzero_bytes
+    cmp rsi, STRING_MIN
+    jb userzero_words
+userzero_string:
+    rep stosq
+userzero_rest:
+    and esi, 7
+    lea rsi, [rsi + rcx * 8]
+    jmp userzero_bytes
 userzero_words:
 1:  mov [rdi], rax
     add rdi, 8

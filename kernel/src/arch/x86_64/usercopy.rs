@@ -6,10 +6,14 @@
 unsafe extern "C" {
     fn usercopy(dst: *mut u8, src: *const u8, len: usize) -> usize;
     fn userzero(dst: *mut u8, len: usize) -> usize;
+    static usercopy_string: u8;
+    static usercopy_rest: u8;
     static usercopy_words: u8;
     static usercopy_bytes: u8;
     static usercopy_end: u8;
     static usercopy_out: u8;
+    static userzero_string: u8;
+    static userzero_rest: u8;
     static userzero_words: u8;
     static userzero_bytes: u8;
     static userzero_end: u8;
@@ -19,29 +23,17 @@ unsafe extern "C" {
 /// Where to continue when the instruction at `rip` faulted on the program's memory, if it may.
 pub fn fixup(rip: u64) -> Option<u64> {
     let at = |symbol: *const u8| symbol.addr() as u64;
-    let loops = [
-        (
-            &raw const usercopy_words,
-            &raw const usercopy_bytes,
-            &raw const usercopy_end,
-            &raw const usercopy_out,
-        ),
-        (
-            &raw const userzero_words,
-            &raw const userzero_bytes,
-            &raw const userzero_end,
-            &raw const userzero_out,
-        ),
+    // Each run of instructions that may fault, and where it continues.
+    let runs = [
+        (&raw const usercopy_string, &raw const usercopy_rest, &raw const usercopy_rest),
+        (&raw const usercopy_words, &raw const usercopy_bytes, &raw const usercopy_bytes),
+        (&raw const usercopy_bytes, &raw const usercopy_end, &raw const usercopy_out),
+        (&raw const userzero_string, &raw const userzero_rest, &raw const userzero_rest),
+        (&raw const userzero_words, &raw const userzero_bytes, &raw const userzero_bytes),
+        (&raw const userzero_bytes, &raw const userzero_end, &raw const userzero_out),
     ];
-    loops.into_iter().find_map(|(words, bytes, end, out)| {
-        if (at(words)..at(bytes)).contains(&rip) {
-            Some(at(bytes))
-        } else if (at(bytes)..at(end)).contains(&rip) {
-            Some(at(out))
-        } else {
-            None
-        }
-    })
+    let run = runs.into_iter().find(|&(first, end, _)| (at(first)..at(end)).contains(&rip));
+    run.map(|(_, _, next)| at(next))
 }
 
 /// Copies `dst.len()` bytes from the program's `addr`; returns how many bytes could not be read.

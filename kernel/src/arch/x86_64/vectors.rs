@@ -6,6 +6,7 @@
 use core::arch::asm;
 
 use abi::sigframe::FXSAVE_SIZE;
+use sync::SetOnce;
 use task::VectorLayout;
 use task::vector::ALIGN;
 
@@ -17,8 +18,16 @@ const OSXSAVE: u32 = 1 << 27;
 const DEFAULT_MXCSR_MASK: u32 = 0xffbf;
 const MXCSR_MASK_OFFSET: usize = 28;
 
-fn has_xsave() -> bool {
-    cpu::cpuid(1).ecx & OSXSAVE != 0
+/// Whether there is XSAVE, and the size of its area. Asked for once: each CPUID leaves the virtual machine.
+fn xsave() -> (bool, u64) {
+    static XSAVE: SetOnce<(bool, u64)> = SetOnce::new();
+    if let Some(&known) = XSAVE.get() {
+        return known;
+    }
+    let found = (cpu::cpuid(1).ecx & OSXSAVE != 0, cpu::vector_state_size());
+    // Set by another thread in between: it found the same.
+    let _ = XSAVE.set(found);
+    found
 }
 
 /// What the processor's state looks like.
@@ -31,24 +40,26 @@ pub fn layout() -> VectorLayout {
     let mask =
         area.0.get(MXCSR_MASK_OFFSET..).and_then(<[u8]>::first_chunk).map_or(0, |b| u32::from_le_bytes(*b));
     VectorLayout {
-        size: cpu::vector_state_size() as usize,
-        features: if has_xsave() { cpu::vector_features() } else { 0 },
+        size: xsave().1 as usize,
+        features: if xsave().0 { cpu::vector_features() } else { 0 },
         mxcsr_mask: if mask != 0 { mask } else { DEFAULT_MXCSR_MASK },
     }
 }
 
-/// Whether `area` is what the instructions need: 64-aligned, and large enough.
-fn check(area: &[u8]) {
-    assert!(area.as_ptr().addr().is_multiple_of(ALIGN) && area.len() as u64 >= cpu::vector_state_size());
+/// Whether to use XSAVE on `area`, which is what the instructions need: 64-aligned, and large enough.
+fn check(area: &[u8]) -> bool {
+    let (has_xsave, size) = xsave();
+    assert!(area.as_ptr().addr().is_multiple_of(ALIGN) && area.len() as u64 >= size);
+    has_xsave
 }
 
 /// Stores the registers.
 pub fn save(area: &mut [u8]) {
-    check(area);
+    let has_xsave = check(area);
     let at = area.as_mut_ptr();
     // SAFETY: the area is aligned and as large as CPUID says that the enabled components need.
     unsafe {
-        if has_xsave() {
+        if has_xsave {
             asm!("xsave64 [{}]", in(reg) at, in("eax") u32::MAX, in("edx") u32::MAX, options(nostack, preserves_flags));
         } else {
             asm!("fxsave64 [{}]", in(reg) at, options(nostack, preserves_flags));
@@ -58,12 +69,12 @@ pub fn save(area: &mut [u8]) {
 
 /// Loads the registers. The caller has checked MXCSR and the header, with which the instructions would fault.
 pub fn load(area: &[u8]) {
-    check(area);
+    let has_xsave = check(area);
     let at = area.as_ptr();
     // SAFETY: the area is aligned and large enough; its header and MXCSR hold nothing that is reserved. The kernel itself uses
     // none of the registers.
     unsafe {
-        if has_xsave() {
+        if has_xsave {
             asm!("xrstor64 [{}]", in(reg) at, in("eax") u32::MAX, in("edx") u32::MAX, options(nostack, preserves_flags));
         } else {
             asm!("fxrstor64 [{}]", in(reg) at, options(nostack, preserves_flags));
