@@ -56,6 +56,7 @@ impl FrameAllocator {
 
     /// A run of more than one chunk.
     fn alloc_chunks(&mut self, count: u32) -> Option<Frame> {
+        self.join_hot();
         let (region, first, end) = self.find_chunks(count)?;
         while self.table.regions().get(region).is_some_and(|r| r.carved < end) {
             let (start, stop) = self.table.regions_mut().get_mut(region)?.carve()?;

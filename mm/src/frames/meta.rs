@@ -11,6 +11,8 @@ pub(super) const TAIL: u8 = 0;
 pub(super) const FREE: u8 = 1;
 /// First frame of an allocated block; `refs` counts its users.
 pub(super) const USED: u8 = 2;
+/// A free frame that is kept apart for the next request of one frame; `next` links it.
+pub(super) const HOT: u8 = 3;
 
 /// Book-keeping for one frame. Plain old data of 16 bytes: any bit pattern is a valid value, so the memory handed to
 /// [`FrameAllocator::add_region`](super::FrameAllocator::add_region) needs no initialisation.
@@ -25,7 +27,7 @@ pub struct FrameMeta {
     pub(super) refs: u32,
     /// log2 of the block's frames, in its first frame.
     pub(super) order: u8,
-    /// `TAIL`, `FREE` or `USED`.
+    /// `TAIL`, `FREE`, `USED` or `HOT`.
     pub(super) state: u8,
     pub(super) spare: u16,
 }

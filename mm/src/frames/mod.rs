@@ -8,6 +8,8 @@
 //!   costs the same whatever its size, and frames that nobody needs are never touched.
 //! - Placement: regions are carved from the lowest address upwards, the smallest sufficient free block is split, its
 //!   lower half is handed out first, and a list is last-in first-out (recently freed frames are likely in cache).
+//! - Up to [`HOT_FRAMES`] single frames that were freed last are kept as they are, and handed out first: joining and splitting
+//!   for each page that comes and goes costs more than all else about it. A request that finds no block joins them.
 //! - Blocks are naturally aligned by physical address and never span two regions.
 //!
 //! Cost: O(orders) list steps per operation, each with a binary search over at most [`MAX_REGIONS`] regions;
@@ -23,7 +25,7 @@ use core::fmt;
 
 use crate::addr::Frame;
 pub use meta::FrameMeta;
-use meta::{Blocks, FREE, NONE, TAIL, USED};
+use meta::{Blocks, FREE, HOT, NONE, TAIL, USED};
 use region::{Region, RegionTable};
 
 /// log2 of the frames in the largest block: 1024 frames, 4 MiB.
@@ -32,6 +34,8 @@ pub const MAX_ORDER: u8 = 10;
 pub const MAX_REGIONS: usize = 64;
 /// Frames carved at once.
 const CHUNK: u32 = 1 << MAX_ORDER;
+/// Free frames that are kept unjoined at most.
+const HOT_FRAMES: u32 = 64;
 /// Frame numbers stay below this (16 TiB less some), so that block arithmetic cannot overflow.
 const FRAME_LIMIT: u64 = (u32::MAX - 2 * CHUNK) as u64;
 
@@ -95,6 +99,10 @@ pub struct FrameAllocator {
     heads: [u32; MAX_ORDER as usize + 1],
     total: u64,
     free: u64,
+    /// First of the single frames that are kept unjoined; they count as free.
+    hot: u32,
+    /// How many they are.
+    hot_len: u32,
 }
 
 impl Default for FrameAllocator {
@@ -107,7 +115,14 @@ impl FrameAllocator {
     /// An allocator without memory.
     #[must_use]
     pub const fn new() -> Self {
-        Self { table: RegionTable::new(), heads: [NONE; MAX_ORDER as usize + 1], total: 0, free: 0 }
+        Self {
+            table: RegionTable::new(),
+            heads: [NONE; MAX_ORDER as usize + 1],
+            total: 0,
+            free: 0,
+            hot: NONE,
+            hot_len: 0,
+        }
     }
 
     /// Adds the frames from `first` on, one for each element of `metas`. The metadata needs no initialisation and is
@@ -132,6 +147,7 @@ impl FrameAllocator {
     /// # Errors
     /// `InUse` if a part may have been handed out: reserve before allocating. `TooManyRegions`.
     pub fn reserve(&mut self, first: Frame, count: u64) -> Result<u64, FrameError> {
+        self.join_hot();
         let end = first.number().saturating_add(count).min(FRAME_LIMIT);
         let start = first.number().min(end);
         let removed = self.table.remove(start as u32, end as u32)?;
@@ -152,11 +168,16 @@ impl FrameAllocator {
         if order > MAX_ORDER {
             return None;
         }
-        let first = loop {
-            match self.take(order) {
-                Some(first) => break first,
-                None => self.carve_next()?,
-            }
+        let hot = if order == 0 { self.take_hot() } else { None };
+        let first = match hot {
+            Some(first) => first,
+            None => loop {
+                match self.take(order) {
+                    Some(first) => break first,
+                    None if self.hot_len > 0 => self.join_hot(),
+                    None => self.carve_next()?,
+                }
+            },
         };
         self.mark_used(first, order);
         self.free -= 1 << order;
@@ -276,9 +297,36 @@ impl FrameAllocator {
         }
     }
 
-    /// Frees a block, joining it with its free buddies.
-    fn release(&mut self, block: u32, block_order: u8) {
-        self.free += 1 << block_order;
+    /// Frees a block: keeps it for the next request, or joins it.
+    fn release(&mut self, block: u32, order: u8) {
+        self.free += 1 << order;
+        if order > 0 || self.hot_len >= HOT_FRAMES {
+            return self.join(block, order);
+        }
+        if let Some(meta) = self.table.meta_mut(block) {
+            *meta = FrameMeta { state: HOT, next: self.hot, ..FrameMeta::INNER };
+            self.hot = block;
+            self.hot_len += 1;
+        }
+    }
+
+    /// Takes the frame that was kept last.
+    fn take_hot(&mut self) -> Option<u32> {
+        let first = self.hot;
+        self.hot = self.table.meta(first)?.next;
+        self.hot_len -= 1;
+        Some(first)
+    }
+
+    /// Joins all frames that were kept.
+    fn join_hot(&mut self) {
+        while let Some(frame) = self.take_hot() {
+            self.join(frame, 0);
+        }
+    }
+
+    /// Puts a block into the free lists, joined with its free buddies.
+    fn join(&mut self, block: u32, block_order: u8) {
         let (mut first, mut order) = (block, block_order);
         let Some((low, high)) =
             self.table.locate(block).and_then(|i| self.table.regions().get(i)).map(|r| (r.first, r.carved))

@@ -38,7 +38,8 @@ fn free_frames(frames: &FrameAllocator) -> u64 {
     frames.stats().free
 }
 
-/// Walks the free lists: every block aligned, marked, back-linked, inside one region; returns the blocks.
+/// Walks the free lists: every block aligned, marked, back-linked, inside one region; returns the blocks, those that are
+/// kept unjoined among them.
 fn check_lists(frames: &FrameAllocator) -> Vec<(u32, u8)> {
     let mut blocks = Vec::new();
     for order in 0..=MAX_ORDER {
@@ -52,6 +53,15 @@ fn check_lists(frames: &FrameAllocator) -> Vec<(u32, u8)> {
             (prev, at) = (at, meta.next);
         }
     }
+    let (mut at, mut kept) = (frames.hot, 0);
+    while at != NONE {
+        let meta = frames.table.meta(at).expect("kept frame outside carved memory");
+        assert_eq!(meta.state, HOT);
+        blocks.push((at, 0));
+        (kept, at) = (kept + 1, meta.next);
+    }
+    assert_eq!(kept, frames.hot_len);
+    assert!(kept <= HOT_FRAMES);
     let uncarved: u64 = frames.table.regions().iter().map(|r| u64::from(r.end() - r.carved)).sum();
     let listed: u64 = blocks.iter().map(|&(_, order)| 1u64 << order).sum();
     assert_eq!(listed + uncarved, free_frames(frames));
@@ -334,6 +344,7 @@ proptest! {
             }
         }
         // Everything joined again: the lists hold exactly the largest blocks that the carved parts can form.
+        frames.join_hot();
         let mut listed = check_lists(&frames);
         listed.sort_unstable();
         let expected: Vec<_> =

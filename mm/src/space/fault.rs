@@ -84,7 +84,7 @@ impl AddressSpace {
     /// [`FaultError`]; nothing has changed then, except that a stack may have grown.
     pub fn fault(&mut self, addr: VirtAddr, access: Access) -> Result<(), FaultError> {
         let page = addr.page();
-        let prot = self.reach(page)?.prot;
+        let prot = self.reach(page)?;
         if !access.allowed(prot) {
             return Err(FaultError::Protection);
         }
@@ -93,20 +93,21 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// The area of a page, after growing a stack down to it if that is what it takes.
-    pub(super) fn reach(&mut self, page: VirtAddr) -> Result<&Vma, FaultError> {
+    /// The protection of a page's area, after growing a stack down to it if that is what it takes.
+    pub(super) fn reach(&mut self, page: VirtAddr) -> Result<Prot, FaultError> {
         if page.0 >= USER_END {
             return Err(FaultError::NotMapped);
         }
         let next = self.vmas.find_or_next(page).ok_or(FaultError::NotMapped)?;
-        if !next.contains(page) {
-            if !next.flags.contains(VmaFlags::GROWSDOWN) {
-                return Err(FaultError::NotMapped);
-            }
-            let (start, end) = (next.start, next.end);
-            self.grow_stack(start, end, page.0)?;
+        if next.contains(page) {
+            return Ok(next.prot);
         }
-        self.vmas.find(page).ok_or(FaultError::NotMapped)
+        if !next.flags.contains(VmaFlags::GROWSDOWN) {
+            return Err(FaultError::NotMapped);
+        }
+        let (start, end) = (next.start, next.end);
+        self.grow_stack(start, end, page.0)?;
+        self.vmas.find(page).map(|vma| vma.prot).ok_or(FaultError::NotMapped)
     }
 
     /// Extends the stack `start..end` down to `page`.
@@ -130,29 +131,52 @@ impl AddressSpace {
 
     /// Gives a page of an area a frame and the area's rights. With `own`, a frame that only this space uses.
     pub(super) fn ensure_page(&mut self, page: VirtAddr, own: bool) -> Result<Frame, FaultError> {
-        let vma = self.vmas.find(page).ok_or(FaultError::NotMapped)?;
-        let prot = vma.prot;
-        let present = self.tables.query(page);
-        if own && present.is_none_or(|(frame, _)| self.frames.zero_frame() == Some(frame)) {
-            let window = large_window(vma, page);
-            if let Some(frame) = window.and_then(|window| self.map_large(window, prot)) {
+        let mut large = own;
+        // Looking an area up is what costs most here: once, and again only after an attempt at a large page.
+        loop {
+            let present = self.tables.query(page);
+            large &= present.is_none_or(|(frame, _)| self.frames.zero_frame() == Some(frame));
+            let vma = self.vmas.find(page).ok_or(FaultError::NotMapped)?;
+            let window = if large { large_window(vma, page) } else { None };
+            let Some(window) = window else {
+                let prot = vma.prot;
+                let Some((old, flags)) = present else {
+                    let (frame, flags) = first_frame(self.frames, vma, page, own)?;
+                    return self.map_first(page, frame, flags);
+                };
+                return self.renew(page, own, prot, old, flags);
+            };
+            let prot = vma.prot;
+            if let Some(frame) = self.map_large(window, prot) {
                 return Frame::new(frame.number() + page.0 % LARGE_SIZE / PAGE_SIZE).ok_or(FaultError::Io);
             }
+            large = false;
         }
-        let vma = self.vmas.find(page).ok_or(FaultError::NotMapped)?;
-        let Some((old, flags)) = present else {
-            let (frame, flags) = first_frame(self.frames, vma, page, own)?;
-            if self.tables.map(page, frame, flags).is_err() {
-                self.give_back(frame, flags);
-                return Err(FaultError::OutOfMemory);
-            }
-            self.resident += 1;
-            self.peak_resident = self.peak_resident.max(self.resident);
-            if flags.contains(PageFlags::FOREIGN) {
-                self.map_around(page);
-            }
-            return Ok(frame);
-        };
+    }
+
+    /// Maps the first frame of a page.
+    fn map_first(&mut self, page: VirtAddr, frame: Frame, flags: PageFlags) -> Result<Frame, FaultError> {
+        if self.tables.map(page, frame, flags).is_err() {
+            self.give_back(frame, flags);
+            return Err(FaultError::OutOfMemory);
+        }
+        self.resident += 1;
+        self.peak_resident = self.peak_resident.max(self.resident);
+        if flags.contains(PageFlags::FOREIGN) {
+            self.map_around(page);
+        }
+        Ok(frame)
+    }
+
+    /// Gives a page that has the frame `old` the rights `prot`, with `own` a copy if others use the frame.
+    fn renew(
+        &mut self,
+        page: VirtAddr,
+        own: bool,
+        prot: Prot,
+        old: Frame,
+        flags: PageFlags,
+    ) -> Result<Frame, FaultError> {
         if !own || !flags.intersects(PageFlags::COW | PageFlags::FOREIGN) {
             let wanted = flags.with_prot(prot);
             if wanted != flags {
