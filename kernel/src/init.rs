@@ -10,7 +10,7 @@ use crate::boot::image::Image;
 use crate::boot::{acpi, options, pvh};
 use crate::drivers::serial;
 use crate::mem::early::EarlyFrames;
-use crate::mem::{frames, stacks};
+use crate::mem::{frames, heap, stacks};
 use crate::{logging, power, program, selftest};
 
 /// The legacy BIOS area and everything below it: start info, firmware tables.
@@ -85,6 +85,8 @@ static BOOTED: SetOnce<Booted> = SetOnce::new();
 extern "C" fn first_thread() -> ! {
     cpu::enable_interrupts();
     if let Some(booted) = BOOTED.get() {
+        // Without it, calls are refused as long as memory is short.
+        let _ = heap::refill();
         selftest::run(&booted.line);
         program::start(&booted.line, booted.archive, booted.archive_at)
     }

@@ -28,6 +28,7 @@ use task::{Entry, ExecRequest, ExitStatus, Platform, Process, StartOptions, Thre
 use crate::arch::trap::{self, Trap};
 use crate::arch::{cpu, syscall_entry, usercopy, vectors};
 use crate::drivers::serial::SerialConsole;
+use crate::mem::heap;
 use crate::platform::MACHINE;
 use crate::{platform, power};
 
@@ -309,6 +310,13 @@ fn context<'a>(running: &'a Running, regs: &'a mut UserRegs) -> Context<'a> {
 /// whether it has to be finished with all of them, by [`system_call_full`].
 pub fn system_call(frame: &mut UserRegs) -> bool {
     let (nr, args) = (frame.orig_rax, frame.syscall_args());
+    if heap::is_low()
+        && !heap::refill()
+        && let Some(error) = syscall::refused_without_memory(nr)
+    {
+        frame.rax = error;
+        return false;
+    }
     match syscall::dispatch(&mut context(running(), frame), nr, args) {
         Outcome::Return(value) => {
             frame.rax = value;

@@ -27,6 +27,54 @@ impl CallError {
     }
 }
 
+/// What a call is answered (in RAX) at once while the kernel has no memory for itself; `None` if it may run, because it
+/// gives memory back, ends the program, returns from a handler, or takes nothing.
+#[must_use]
+pub fn refused_without_memory(nr: u64) -> Option<u64> {
+    use abi::nr::*;
+    let runs = matches!(
+        nr as u32,
+        READ | WRITE
+            | READV
+            | WRITEV
+            | PREAD64
+            | PWRITE64
+            | CLOSE
+            | CLOSE_RANGE
+            | MUNMAP
+            | UNLINK
+            | UNLINKAT
+            | RMDIR
+            | FTRUNCATE
+            | TRUNCATE
+            | EXIT
+            | EXIT_GROUP
+            | RT_SIGRETURN
+            | RT_SIGPROCMASK
+            | RT_SIGACTION
+            | FSTAT
+            | LSEEK
+            | GETPID
+            | GETTID
+            | SYSINFO
+            | CLOCK_GETTIME
+            | CLOCK_NANOSLEEP
+            | NANOSLEEP
+            | FUTEX
+            | SCHED_YIELD
+            | KILL
+            | TGKILL
+            | TKILL
+            | BRK
+            | MUNLOCK
+            | MUNLOCKALL
+            | EPOLL_WAIT
+            | POLL
+            | PPOLL
+    );
+    (!runs).then(|| Errno::ENOMEM.to_rax())
+}
+
 /// The result of a call or of a part of one.
 pub type CallResult<T> = Result<T, CallError>;
 

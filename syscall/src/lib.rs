@@ -32,4 +32,4 @@ mod xattr;
 pub use args::{RawArgs, Syscall};
 pub use context::Context;
 pub use dispatch::{Outcome, deliver_signals, dispatch, dispatch_full};
-pub use errors::{CallError, CallResult};
+pub use errors::{CallError, CallResult, refused_without_memory};

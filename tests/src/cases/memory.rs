@@ -1,6 +1,6 @@
 //! Area: memory. What mappings do beyond the basics, and what holds when there is little of it.
 
-use crate::case::{Case, ours};
+use crate::case::{Case, has, lacks, ours};
 use crate::compile::Variant;
 
 pub fn cases() -> Vec<Case> {
@@ -9,6 +9,14 @@ pub fn cases() -> Vec<Case> {
         cases.push(ours("remap", variant).case(format!("memory/moving, advice, locks/{variant}")));
         cases.push(ours("shared", variant).case(format!("memory/shared, memfd, seals/{variant}")));
     }
+    // Not natively: it would take what the machine has.
+    cases.push(
+        ours("exhaust", Variant::Glibc)
+            .memory(16)
+            .status(0)
+            .stdout(vec![lacks(&[": E", ": 0\n"]), has(&["alive\n"])])
+            .case("memory/what the kernel keeps, to its end"),
+    );
     cases.push(
         ours("limits", Variant::Glibc)
             .reports(&["killed by SIGSEGV", "stack cannot grow further"])
