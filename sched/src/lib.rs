@@ -49,6 +49,7 @@ mod scheduler;
 mod segmented;
 mod share;
 mod slot;
+pub mod timers;
 mod types;
 mod wake;
 mod watch;
