@@ -5,7 +5,7 @@ use kerncore::memmap::MemoryMap;
 use sync::SetOnce;
 
 use crate::arch::paging::OutOfTables;
-use crate::arch::{apic, cpu, ioapic, paging, syscall_entry, tsc};
+use crate::arch::{apic, cpu, ioapic, paging, syscall_entry, timer, tsc};
 use crate::boot::image::Image;
 use crate::boot::{acpi, options, pvh};
 use crate::drivers::serial;
@@ -127,6 +127,6 @@ fn init_devices(platform: &acpi::Platform) -> Result<(), BootError> {
         }
         None => log::warn!("no I/O APIC: no console input"),
     }
-    tsc::start_tick();
+    timer::init();
     Ok(())
 }

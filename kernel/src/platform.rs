@@ -11,7 +11,7 @@ use sync::SetOnce;
 use task::{CpuFeatures, CpuInfo, MemoryUse, Platform, Vdso, VectorLayout};
 
 use crate::arch::usertables::UserTables;
-use crate::arch::{cpu, paging, tsc, usercopy, vdso, vectors};
+use crate::arch::{cpu, paging, timer, tsc, usercopy, vdso, vectors};
 use crate::drivers::rtc;
 use crate::logging;
 use crate::mem::frames::{self, MachineFrames};
@@ -57,8 +57,12 @@ impl Platform for Machine {
         let before = tsc::monotonic_ns();
         let mut halted = false;
         // Ends after the first interrupt: the caller looks again at what it waits for.
-        tsc::sleep_until(deadline.unwrap_or(u64::MAX), || core::mem::replace(&mut halted, true));
+        timer::sleep_until(deadline.unwrap_or(u64::MAX), || core::mem::replace(&mut halted, true));
         IDLE_NS.fetch_add(tsc::monotonic_ns() - before, Ordering::Relaxed);
+    }
+
+    fn set_timer(&self, deadline: Option<u64>) {
+        timer::set_program_deadline(deadline);
     }
 
     fn random(&self, buf: &mut [u8]) {

@@ -25,6 +25,7 @@ use task::procfs::{self, Tasks};
 use task::signal::deliver::Target;
 use task::{Entry, ExecRequest, ExitStatus, Platform, Process, StartOptions, Thread};
 
+use crate::arch::timer::Tick;
 use crate::arch::trap::{self, Trap};
 use crate::arch::{cpu, syscall_entry, usercopy, vectors};
 use crate::drivers::serial::SerialConsole;
@@ -252,19 +253,32 @@ pub fn input_arrived() {
     INPUT_ARRIVED.store(true, Ordering::Relaxed);
 }
 
+/// The timer's interrupt came while the program's code ran, or the kernel's. In the handler: counts and marks.
+pub fn timer_interrupt(tick: Tick, in_program: bool) {
+    let Some(running) = RUNNING.get() else { return };
+    if tick.busy {
+        running.thread.samples.count(in_program);
+    }
+    if tick.due {
+        running.process.timers.mark_due();
+    }
+}
+
 /// Whether an interrupt that returns to the program leaves something to do first. In the interrupt
 /// handler: looks, and does nothing else.
 pub fn needs_attention(frame: &UserRegs) -> bool {
-    INPUT_ARRIVED.load(Ordering::Relaxed) || byte_before(frame.rip) == Some(HLT)
+    let due = RUNNING.get().is_some_and(|running| running.process.timers.due() != 0);
+    due || INPUT_ARRIVED.load(Ordering::Relaxed) || byte_before(frame.rip) == Some(HLT)
 }
 
 /// What [`needs_attention`] asked for, on the thread's kernel stack.
 pub fn attend(frame: &mut UserRegs) {
     let running = running();
-    if INPUT_ARRIVED.swap(false, Ordering::Relaxed)
-        && running.console.take_in()
-        && let Some(status) = syscall::deliver_signals(&mut context(running, frame))
-    {
+    let mut signals = running.process.timers.due() != 0;
+    if INPUT_ARRIVED.swap(false, Ordering::Relaxed) {
+        signals |= running.console.take_in();
+    }
+    if signals && let Some(status) = syscall::deliver_signals(&mut context(running, frame)) {
         end(status)
     }
     if byte_before(frame.rip) == Some(HLT) && was_halted(frame) {

@@ -74,6 +74,16 @@ impl<T> TimerQueue<T> {
         self.slots.get(first as usize).map(|slot| slot.deadline)
     }
 
+    /// Makes room for `total` timers, so that inserting that many does not fail.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    pub fn reserve(&mut self, total: usize) -> Result<(), OutOfMemory> {
+        let slots = self.slots.try_reserve(total.saturating_sub(self.slots.len()));
+        let heap = self.heap.try_reserve(total.saturating_sub(self.heap.len()));
+        slots.and(heap).map_err(|_| OutOfMemory)
+    }
+
     /// Adds a timer.
     ///
     /// # Errors

@@ -129,7 +129,9 @@ impl<'a> Context<'a> {
             if self.interrupted() {
                 return Err(Errno::EINTR.into());
             }
-            self.platform.wait(deadline.into_iter().chain(ready_at()).min());
+            let timer = self.process.next_timer(self.platform);
+            self.platform.wait(deadline.into_iter().chain(ready_at()).chain(timer).min());
+            self.process.expire_timers(self.platform);
         }
     }
 

@@ -36,7 +36,7 @@ pub fn dispatch(ctx: &mut Context<'_>, nr: u64, args: [u64; 6]) -> Outcome {
     }
     let args = RawArgs(args);
     match execute(ctx, nr, &args) {
-        Ok(value) if ctx.interrupted() || Errno::restart_code(value).is_some() => {
+        Ok(value) if ctx.process.needs_attention(ctx.thread) || Errno::restart_code(value).is_some() => {
             ctx.thread.keep_result(value);
             Outcome::AllRegisters
         }

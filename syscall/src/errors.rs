@@ -5,9 +5,11 @@ use fs::FsError;
 use mm::space::{FaultError, MmError};
 use mm::store::PunchError;
 use mm::user::{CStrError, Fault, IoVecError};
+use sched::timers::OutOfMemory;
 use task::credentials::NotPermitted;
 use task::limits::LimitError;
 use task::signal::pending::QueueFull;
+use task::timers::posix::TimerError;
 use task::{AltStackError, ExitStatus, FdError};
 
 /// Why a call does not return a value.
@@ -176,6 +178,12 @@ errors! {
         AltStackError::InUse => EPERM,
         AltStackError::Flags => EINVAL,
         AltStackError::Small => ENOMEM;
+    TimerError:
+        TimerError::Unknown => EINVAL,
+        TimerError::TooMany => EAGAIN,
+        TimerError::NoMemory => ENOMEM;
+    OutOfMemory:
+        _ => ENOMEM;
     LimitError:
         LimitError::Invalid => EINVAL,
         LimitError::Permission => EPERM;

@@ -41,6 +41,14 @@ macro_rules! rows {
 
 rows! {
     access::Access,
+    alarm::Alarm,
+    getitimer::GetITimer,
+    setitimer::SetITimer,
+    timer_create::TimerCreate,
+    timer_delete::TimerDelete,
+    timer_getoverrun::TimerGetOverrun,
+    timer_gettime::TimerGetTime,
+    timer_settime::TimerSetTime,
     arch_prctl::ArchPrctl,
     brk::Brk,
     chdir::ChDir,

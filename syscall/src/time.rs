@@ -4,6 +4,7 @@ use crate::{CallResult, Context};
 use abi::structs::Timespec;
 use abi::{Errno, general as raw};
 use task::credentials::CAP_SYS_TIME;
+use task::timers::Base;
 
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
@@ -20,16 +21,32 @@ pub fn now(ctx: &Context<'_>, clock: i32) -> CallResult<u64> {
             | raw::CLOCK_MONOTONIC_COARSE
             | raw::CLOCK_BOOTTIME,
         ) => Ok(ctx.platform.monotonic_ns()),
-        Ok(raw::CLOCK_PROCESS_CPUTIME_ID | raw::CLOCK_THREAD_CPUTIME_ID) => Ok(processor_time(ctx)),
-        _ => Err(Errno::EINVAL.into()),
+        _ => match cpu_clock(ctx, clock)? {
+            Base::User => Ok(ctx.process.cpu_times(ctx.platform).user),
+            _ => Ok(ctx.process.run_time(ctx.platform)),
+        },
     }
 }
 
-/// The processor time of the process: what has passed since its start and was not idle.
-pub fn processor_time(ctx: &Context<'_>) -> u64 {
-    let elapsed = ctx.platform.monotonic_ns().saturating_sub(ctx.process.start_ns);
-    let idle = ctx.platform.idle_ns().saturating_sub(ctx.process.start_idle_ns);
-    elapsed.saturating_sub(idle)
+/// The base of a clock of processor time: those with a name, and those that have a process or thread number in
+/// themselves (clock_getcpuclockid(3)), of which there are the caller's.
+pub fn cpu_clock(ctx: &Context<'_>, clock: i32) -> Result<Base, Errno> {
+    const USER: i32 = 1;
+    const NO_CPU_CLOCK: i32 = 3;
+    match u32::try_from(clock) {
+        Ok(raw::CLOCK_PROCESS_CPUTIME_ID | raw::CLOCK_THREAD_CPUTIME_ID) => return Ok(Base::Cpu),
+        Ok(_) => return Err(Errno::EINVAL),
+        Err(_) => {}
+    }
+    let number = (!(clock >> 3)).unsigned_abs();
+    if number != 0 && number != ctx.process.pid {
+        return Err(Errno::EINVAL);
+    }
+    match clock & 3 {
+        NO_CPU_CLOCK => Err(Errno::EINVAL),
+        USER => Ok(Base::User),
+        _ => Ok(Base::Cpu),
+    }
 }
 
 /// Sets the wall clock. The machine's start cannot be moved to before 1970: EINVAL.
@@ -43,6 +60,7 @@ pub fn set_wall_clock(ctx: &Context<'_>, now: u64) -> Result<(), Errno> {
         return Err(Errno::EINVAL);
     }
     ctx.platform.set_realtime_ns(now);
+    ctx.process.set_timer(ctx.platform);
     Ok(())
 }
 

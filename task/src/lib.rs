@@ -9,6 +9,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod attributes;
+pub mod cputime;
 pub mod credentials;
 pub mod exec;
 pub mod fault;
@@ -24,9 +25,11 @@ mod status;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod thread;
+pub mod timers;
 pub mod vector;
 
 pub use attributes::Attributes;
+pub use cputime::CpuTimes;
 pub use credentials::Credentials;
 pub use exec::{Entry, ExecError, ExecRequest, StartOptions, start};
 pub use fd_table::{Fd, FdError, FdTable};
@@ -35,4 +38,5 @@ pub use process::{FIRST_PID, NAME_LEN, Process};
 pub use signal::Signals;
 pub use status::ExitStatus;
 pub use thread::{AltStackError, RestartBlock, Thread};
+pub use timers::Timers;
 pub use vector::VectorLayout;

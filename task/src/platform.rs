@@ -86,6 +86,11 @@ pub trait Platform: Send + Sync {
     /// look again at what they wait for.
     fn wait(&self, deadline: Option<u64>);
 
+    /// Asks for an interrupt of the running program at `deadline` (monotonic), which marks its timers as due
+    /// ([`Timers::mark_due`](crate::Timers::mark_due)); `None` for no more. One deadline is kept; it may be forgotten once the
+    /// interrupt came.
+    fn set_timer(&self, deadline: Option<u64>);
+
     /// Fills `buf` with unpredictable bytes.
     fn random(&self, buf: &mut [u8]);
 

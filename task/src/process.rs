@@ -7,10 +7,11 @@
 //! Invariants: no lock is held while program memory is accessed, except those that the page-fault path never takes (files'
 //! positions, the console); the locks here are taken one at a time.
 
+use crate::cputime::LastTimes;
 use crate::exec::ProgramImage;
 use crate::limits::Limits;
 use crate::signal::pending::{Pending, QueueFull};
-use crate::{Attributes, Credentials, FdTable, Signals, Thread};
+use crate::{Attributes, Credentials, FdTable, Signals, Thread, Timers};
 use abi::structs::SigInfo;
 use abi::{Signal, general as raw};
 use alloc::{sync::Arc, vec::Vec};
@@ -40,6 +41,8 @@ pub struct Process {
     pub vfs: Arc<Vfs>,
     /// Signal dispositions and pending signals.
     pub signals: Signals,
+    /// Interval timers and POSIX timers.
+    pub timers: Timers,
     /// File creation mask (umask(2)).
     pub umask: AtomicU32,
     /// How much rather than others it would be killed for lack of memory (proc(5), oom_score_adj).
@@ -48,6 +51,7 @@ pub struct Process {
     pub start_ns: u64,
     /// Platform idle time at its start, nanoseconds.
     pub start_idle_ns: u64,
+    pub(crate) last_times: LastTimes,
     strace: AtomicBool,
     main: Arc<Thread>,
     name: Mutex<[u8; NAME_LEN + 1]>,
@@ -82,12 +86,14 @@ impl Process {
             ppid: 1,
             vfs: parts.vfs,
             signals: Signals::new(),
+            timers: Timers::new(),
             umask: AtomicU32::new(0o022),
             oom_score_adj: AtomicI32::new(0),
             // The first process starts with the machine. Asking the clock here would make every boot
             // wait until its frequency has been measured, also for programs that never want to know.
             start_ns: 0,
             start_idle_ns: 0,
+            last_times: LastTimes::default(),
             strace: AtomicBool::new(parts.strace),
             main: Arc::new(Thread::new(FIRST_PID)),
             name: Mutex::new(name),
@@ -131,6 +137,22 @@ impl Process {
         }
         let limit = self.limits().soft(raw::RLIMIT_SIGPENDING);
         queue.add(signal, info, limit)
+    }
+
+    /// Sends the signal of a timer, to the first thread or to the process; returns whether it was not ignored.
+    pub(crate) fn send_expiry(&self, signal: Signal, info: SigInfo, to_thread: bool) -> bool {
+        if self.signals.is_ignored(signal) && !self.main.mask().contains(signal) {
+            return false;
+        }
+        let queue = if to_thread { self.main.pending() } else { self.signals.queue() };
+        queue.add_expiry(signal, info);
+        true
+    }
+
+    /// Whether the way back to the program has something to do: deliver a signal, or look at timers.
+    #[inline]
+    pub fn needs_attention(&self, thread: &Thread) -> bool {
+        (thread.waiting_signals(self) | self.timers.due()) != 0
     }
 
     /// Whether every system call is shown.

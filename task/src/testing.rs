@@ -35,6 +35,8 @@ pub struct FakeMachine {
     pub clock: AtomicU64,
     /// The wall clock less the monotonic clock.
     pub wall_offset: AtomicU64,
+    /// When it would interrupt the program; `u64::MAX` for never.
+    pub timer: AtomicU64,
     /// The program's FS base.
     pub fs_base: AtomicU64,
     /// The program's vector registers.
@@ -50,6 +52,7 @@ impl FakeMachine {
             frames: FakeFrames::leak(FRAMES),
             clock: AtomicU64::new(1_000_000_000),
             wall_offset: AtomicU64::new(1_700_000_000_000_000_000),
+            timer: AtomicU64::new(u64::MAX),
             fs_base: AtomicU64::new(0),
             vectors: Mutex::new([0; VECTOR_SIZE]),
             messages: Mutex::new(Vec::new()),
@@ -60,6 +63,14 @@ impl FakeMachine {
     /// Takes the messages printed so far.
     pub fn take_messages(&self) -> Vec<String> {
         core::mem::take(&mut *self.messages.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Lets the program run for a time, with the interrupt that it has asked for.
+    pub fn run_for(&self, ns: u64) {
+        let now = self.clock.fetch_add(ns, Ordering::Relaxed) + ns;
+        if now >= self.timer.load(Ordering::Relaxed) {
+            self.process().timers.mark_due();
+        }
     }
 
     fn process(&self) -> &Process {
@@ -91,6 +102,10 @@ impl Platform for FakeMachine {
     fn wait(&self, deadline: Option<u64>) {
         let now = self.clock.load(Ordering::Relaxed);
         self.clock.store(deadline.unwrap_or(now).max(now + 1000), Ordering::Relaxed);
+    }
+
+    fn set_timer(&self, deadline: Option<u64>) {
+        self.timer.store(deadline.unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     fn random(&self, buf: &mut [u8]) {

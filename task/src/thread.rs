@@ -4,6 +4,7 @@
 //! accessed.
 
 use crate::Process;
+use crate::cputime::Samples;
 use crate::fault::TrapInfo;
 use crate::signal::frame;
 use crate::signal::pending::Pending;
@@ -32,6 +33,15 @@ pub enum RestartBlock {
         /// When it ends, if it does.
         deadline: Option<u64>,
     },
+    /// futex(2), a wait with a time.
+    Futex {
+        /// The word.
+        word: u64,
+        /// What it must be.
+        value: u32,
+        /// When the wait ends.
+        deadline: u64,
+    },
 }
 
 /// Why an alternate stack is refused (sigaltstack(2)).
@@ -49,8 +59,11 @@ pub enum AltStackError {
 pub struct Thread {
     /// Its number; that of the first thread is the process's.
     pub tid: u32,
-    mask: AtomicU64,
+    /// The complement of the mask, as every return from a call looks at it.
+    unblocked: AtomicU64,
     pending: Pending,
+    /// Where timer interrupts found it.
+    pub samples: Samples,
     /// The alternate signal stack (sigaltstack(2)).
     pub alt_stack: Mutex<StackT>,
     /// Where 0 is stored and a futex is woken when the thread ends (set_tid_address(2)).
@@ -71,8 +84,9 @@ impl Thread {
         let disabled = StackT { flags: raw::SS_DISABLE as i32, ..StackT::default() };
         Thread {
             tid,
-            mask: AtomicU64::new(0),
+            unblocked: AtomicU64::new(u64::MAX),
             pending: Pending::default(),
+            samples: Samples::default(),
             alt_stack: Mutex::new(disabled),
             clear_child_tid: AtomicU64::new(0),
             robust_list: Mutex::new((0, 0)),
@@ -87,12 +101,12 @@ impl Thread {
     /// The blocked signals.
     #[inline]
     pub fn mask(&self) -> SigSet {
-        SigSet(self.mask.load(Ordering::Relaxed))
+        SigSet(!self.unblocked.load(Ordering::Relaxed))
     }
 
     /// Changes the blocked signals; SIGKILL and SIGSTOP stay unblocked.
     pub fn set_mask(&self, mask: SigSet) {
-        self.mask.store(mask.0 & !SigSet::UNBLOCKABLE.0, Ordering::Relaxed);
+        self.unblocked.store(!mask.0 | SigSet::UNBLOCKABLE.0, Ordering::Relaxed);
     }
 
     /// The signals that wait for this thread alone.
@@ -103,7 +117,13 @@ impl Thread {
     /// Whether a signal waits that is not blocked.
     #[inline]
     pub fn is_interrupted(&self, process: &Process) -> bool {
-        (self.pending.set().0 | process.signals.pending().0) & !self.mask().0 != 0
+        self.waiting_signals(process) != 0
+    }
+
+    /// The waiting signals that are not blocked, a bit for each.
+    #[inline]
+    pub(crate) fn waiting_signals(&self, process: &Process) -> u64 {
+        (self.pending.set().0 | process.signals.pending().0) & self.unblocked.load(Ordering::Relaxed)
     }
 
     /// Goes back to `mask` once the signals that ended a call have been delivered (ppoll(2), sigsuspend(2)).

@@ -4,7 +4,7 @@ use crate::prelude::*;
 use crate::{CallError, time};
 use abi::structs::Timespec;
 use abi::{Signal, general as raw};
-use task::ExitStatus;
+use task::{ExitStatus, RestartBlock};
 
 /// `futex(address, operation, value, timeout or value 2, address 2, value 3)`.
 ///
@@ -92,6 +92,13 @@ impl Futex {
         }
     }
 
+    /// Goes on with a wait that a signal without a handler ended.
+    pub fn wait_again(ctx: &Context<'_>, word: u64, value: u32, deadline: u64) -> CallResult<u64> {
+        let timeout = UserPtr::new(0);
+        let wait = Futex { word: UserPtr::new(word), operation: raw::FUTEX_WAIT, value, timeout, mask: 0 };
+        wait.wait(ctx, Some(deadline))
+    }
+
     fn wait(&self, ctx: &Context<'_>, deadline: Option<u64>) -> CallResult<u64> {
         if self.word.read(ctx.memory())? != self.value {
             return Err(Errno::EAGAIN.into());
@@ -103,8 +110,14 @@ impl Futex {
             ));
             return Err(CallError::Exit(ExitStatus::Signal(Signal::SIGKILL)));
         }
-        // With a time Linux keeps the deadline for the next try; here the next try waits for the full time again.
-        ctx.sleep(deadline, || Ok(None::<()>)).map_err(|error| error.if_interrupted(Errno::ERESTARTSYS))?;
+        ctx.sleep(deadline, || Ok(None::<()>)).map_err(|error| match deadline {
+            Some(deadline) => {
+                let (word, value) = (self.word.addr(), self.value);
+                ctx.thread.restart_with(RestartBlock::Futex { word, value, deadline });
+                error.if_interrupted(Errno::ERESTART_RESTARTBLOCK)
+            }
+            None => error.if_interrupted(Errno::ERESTARTSYS),
+        })?;
         Err(Errno::ETIMEDOUT.into())
     }
 }

@@ -27,11 +27,12 @@ impl Syscall for GetRUsage {
         let mut usage = [0; 18];
         match self.who {
             SELF | THREAD => {
-                // All of it counts as the program's: a call is a function call, and nobody looks at the clock there.
-                let used = time::processor_time(ctx);
+                let used = ctx.process.cpu_times(ctx.platform);
                 let resident = ctx.process.space().resident_pages() * (PAGE_SIZE / 1024);
-                let [seconds, micros, ..] = &mut usage;
-                (*seconds, *micros) = ((used / time::SECOND) as i64, (used % time::SECOND / 1000) as i64);
+                let [seconds, micros, system_seconds, system_micros, ..] = &mut usage;
+                let split = |ns: u64| ((ns / time::SECOND) as i64, (ns % time::SECOND / 1000) as i64);
+                (*seconds, *micros) = split(used.user);
+                (*system_seconds, *system_micros) = split(used.system);
                 if let Some(slot) = usage.get_mut(MAX_RSS) {
                     *slot = resident as i64;
                 }

@@ -60,6 +60,9 @@ impl Syscall for PrLimit64 {
             let for_memory = limits.for_memory(ctx.platform.memory().total);
             drop(limits);
             ctx.process.space().set_limits(for_memory);
+            if self.resource == abi::general::RLIMIT_CPU {
+                ctx.process.set_cpu_limit(ctx.platform, new.rlim_cur)?;
+            }
         }
         if let Some(old) = self.old.non_null() {
             old.write(ctx.memory(), &before)?;

@@ -1,5 +1,6 @@
 //! restart_syscall(2): goes on with a wait that a signal without a handler interrupted. The kernel makes the program call it.
 
+use super::futex::Futex;
 use super::{nanosleep, poll};
 use crate::prelude::*;
 use task::RestartBlock;
@@ -22,6 +23,9 @@ impl Syscall for RestartSyscall {
             }
             Some(RestartBlock::Poll { fds, count, deadline }) => {
                 poll::poll_again(ctx, UserPtr::new(fds), count, deadline)
+            }
+            Some(RestartBlock::Futex { word, value, deadline }) => {
+                Futex::wait_again(ctx, word, value, deadline)
             }
             None => Err(Errno::EINTR.into()),
         }

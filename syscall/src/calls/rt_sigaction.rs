@@ -33,6 +33,7 @@ impl Syscall for RtSigAction {
             ctx.process.signals.set_action(self.signal, new);
             if ctx.process.signals.is_ignored(self.signal) {
                 ctx.thread.pending().discard(SigSet(1 << self.signal.index()));
+                ctx.process.timer_signals_discarded(ctx.platform, self.signal);
             }
         }
         if let Some(old) = self.old.non_null() {

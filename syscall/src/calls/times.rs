@@ -20,8 +20,9 @@ impl Syscall for Times {
         const NS_PER_TICK: u64 = time::SECOND / 100;
         if let Some(out) = self.out.non_null() {
             // User, system, and the same of children, of which there are none.
-            let used = time::processor_time(ctx) / NS_PER_TICK;
-            out.write(ctx.memory(), &[used as i64, 0, 0, 0])?;
+            let used = ctx.process.cpu_times(ctx.platform);
+            let ticks = [used.user / NS_PER_TICK, used.system / NS_PER_TICK];
+            out.write(ctx.memory(), &[ticks[0] as i64, ticks[1] as i64, 0, 0])?;
         }
         Ok(ctx.platform.monotonic_ns() / NS_PER_TICK)
     }

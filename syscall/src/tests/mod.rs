@@ -11,6 +11,7 @@ mod signals;
 mod strace;
 mod table;
 mod time;
+mod timers;
 mod waiting;
 mod writing;
 

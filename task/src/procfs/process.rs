@@ -253,12 +253,6 @@ fn oom_score(tasks: &Tasks, process: &Process, out: &mut Vec<u8>) {
     put!(out, "{}\n", (1000 + score + adjust).max(0) * 2 / 3);
 }
 
-/// CPU time of a process, nanoseconds.
-fn cpu_time(tasks: &Tasks, process: &Process) -> u64 {
-    let elapsed = tasks.platform.monotonic_ns().saturating_sub(process.start_ns);
-    elapsed.saturating_sub(tasks.platform.idle_ns().saturating_sub(process.start_idle_ns))
-}
-
 /// `/proc/PID/stat`.
 fn stat(tasks: &Tasks, key: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
     let (process, thread) = (tasks.process(key.task)?, tasks.thread(key.task)?);
@@ -276,7 +270,8 @@ fn stat(tasks: &Tasks, key: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
     put!(out, ") R {ppid} {pid} {pid} 0 -1 4194304 0 0 0 0");
     // User, system, children; priority, niceness, threads, no interval timer, start.
     let start = process.start_ns / NS_PER_TICK;
-    put!(out, " {} 0 0 0 20 0 1 0 {start}", cpu_time(tasks, &process) / NS_PER_TICK);
+    let used = process.cpu_times(tasks.platform);
+    put!(out, " {} {} 0 0 20 0 1 0 {start}", used.user / NS_PER_TICK, used.system / NS_PER_TICK);
     put!(out, " {} {} {limit}", sizes.total.saturating_mul(PAGE_SIZE), sizes.resident);
     put!(out, " {} {} {} 0 0", sizes.code.0, sizes.code.1, image.stack_start);
     let low = u64::from(u32::MAX >> 1);

@@ -46,18 +46,19 @@ fn uptime(tasks: &Tasks, _: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
     Ok(())
 }
 
-/// The times of the CPUs. What one program does is all user time; the time of system calls is not kept apart.
+/// The times of the CPUs. What is not idle is the program's.
 fn stat(tasks: &Tasks, _: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
     let now = tasks.platform.monotonic_ns();
     let idle = tasks.platform.idle_ns().min(now);
     let cpus = u64::from(tasks.platform.cpu_count());
-    let user = (now - idle) / NS_PER_TICK;
+    let used = tasks.current()?.cpu_times(tasks.platform);
+    let (user, system) = (used.user / NS_PER_TICK, used.system / NS_PER_TICK);
     let idle = idle / NS_PER_TICK;
-    put!(out, "cpu  {user} 0 0 {idle} 0 0 0 0 0 0\n");
+    put!(out, "cpu  {user} 0 {system} {idle} 0 0 0 0 0 0\n");
     for cpu in 0..cpus {
         // The program runs on the first.
-        let (user, idle) = if cpu == 0 { (user, idle) } else { (0, user + idle) };
-        put!(out, "cpu{cpu} {user} 0 0 {idle} 0 0 0 0 0 0\n");
+        let (user, system, idle) = if cpu == 0 { (user, system, idle) } else { (0, 0, user + system + idle) };
+        put!(out, "cpu{cpu} {user} 0 {system} {idle} 0 0 0 0 0 0\n");
     }
     let boot = tasks.platform.realtime_ns().saturating_sub(now) / SECOND;
     put!(out, "intr 0\nctxt 0\nbtime {boot}\nprocesses 2\nprocs_running 1\nprocs_blocked 0\n");

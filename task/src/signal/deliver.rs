@@ -27,7 +27,21 @@ const SYSCALL_LEN: u64 = 2;
 impl Target<'_> {
     /// Takes the next signal that `blocked` does not have, those for the thread before those for the process.
     pub fn dequeue(&self, blocked: SigSet) -> Option<(Signal, SigInfo)> {
-        self.thread.pending().take(blocked).or_else(|| self.process.signals.queue().take(blocked))
+        loop {
+            let own = self.thread.pending().take(blocked);
+            let (signal, mut info) = own.or_else(|| self.process.signals.queue().take(blocked))?;
+            if self.process.signal_taken(self.platform, signal, &mut info) {
+                return Some((signal, info));
+            }
+        }
+    }
+
+    /// The next signal to be delivered, of timers that have just expired too.
+    fn next_signal(&self) -> Option<(Signal, SigInfo)> {
+        if self.process.timers.due() != 0 {
+            self.process.expire_timers(self.platform);
+        }
+        self.dequeue(self.thread.mask())
     }
 
     /// Delivers what is pending; `Some` if it ends the process. After a system call, `regs.rax` has its result and
@@ -35,7 +49,7 @@ impl Target<'_> {
     pub fn deliver_pending(&self, regs: &mut UserRegs, from_call: bool) -> Option<ExitStatus> {
         let from_call = from_call && regs.orig_rax != frame::NO_CALL;
         let mut restart = if from_call { Errno::restart_code(regs.rax) } else { None };
-        while let Some((signal, info)) = self.dequeue(self.thread.mask()) {
+        while let Some((signal, info)) = self.next_signal() {
             let action = self.process.signals.action(signal);
             match delivery(&action, signal) {
                 Delivery::Ignore => {}

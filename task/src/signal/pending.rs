@@ -2,7 +2,7 @@
 //!
 //! Used by [`Process`](crate::Process), [`Thread`](crate::Thread), delivery and sigtimedwait(2). Invariant: a signal is in the
 //! set if and only if it waits; an entry of the queue belongs to a signal of the set; a standard signal (below 32) has at most
-//! one entry, real-time signals have as many as were sent, oldest first.
+//! one entry beside those of timers, real-time signals have as many as were sent, oldest first.
 
 use abi::structs::SigInfo;
 use abi::{SigSet, Signal};
@@ -54,6 +54,16 @@ impl Pending {
         }
         self.set.fetch_or(bit, Ordering::Release);
         Ok(())
+    }
+
+    /// Adds the signal of a POSIX timer. Each timer has one entry at most, so there are no more than timers, which are limited.
+    pub fn add_expiry(&self, signal: Signal, info: SigInfo) {
+        let mut queue = self.queue.lock();
+        // Without memory the signal arrives without what is known about it.
+        if queue.try_reserve(1).is_ok() {
+            queue.push_back(info);
+        }
+        self.set.fetch_or(1 << signal.index(), Ordering::Release);
     }
 
     /// Takes a signal that `blocked` does not have: those of faults first, then the lowest number, and of one number the oldest.

@@ -7,6 +7,8 @@ pub fn cases() -> Vec<Case> {
     let mut cases = vec![
         c("signals").case("signals/handlers"),
         ours("signals", Variant::MuslPie).case("signals/handlers/musl-pie"),
+        c("timers").case("signals/timers"),
+        c("timers").args(&["limit"]).reports(&["SIGKILL"]).case("signals/limit on processor time"),
     ];
     for (end, signal) in [
         ("abort", "SIGABRT"),

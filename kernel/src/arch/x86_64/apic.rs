@@ -31,6 +31,8 @@ const REG_TIMER_DIVIDE: u32 = 0x3e0;
 
 const LVT_MASKED: u32 = 1 << 16;
 const LVT_PERIODIC: u32 = 1 << 17;
+const LVT_TSC_DEADLINE: u32 = 1 << 18;
+const MSR_TSC_DEADLINE: u32 = 0x6e0;
 const APIC_ENABLE: u64 = 1 << 11;
 const X2APIC_ENABLE: u64 = 1 << 10;
 const DIVIDE_BY_1: u32 = 0xb;
@@ -107,6 +109,15 @@ pub fn start_timer(count: u32, periodic: bool) {
     write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
     write(REG_LVT_TIMER, u32::from(TIMER_VECTOR) | if periodic { LVT_PERIODIC } else { 0 });
     write(REG_TIMER_INITIAL, count);
+}
+
+/// Starts the timer: an interrupt when the TSC reaches `tsc` (CPUID leaf 1, ECX bit 24).
+pub fn start_deadline(tsc: u64) {
+    write(REG_LVT_TIMER, u32::from(TIMER_VECTOR) | LVT_TSC_DEADLINE);
+    // The write of the mode, which may go to memory, must be seen before that of the deadline (SDM 3A, 12.5.4.1).
+    core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
+    // SAFETY: the caller knows that the processor has the register; 0 would disarm the timer.
+    unsafe { wrmsr(MSR_TSC_DEADLINE, tsc.max(1)) };
 }
 
 /// Lets the timer count down from its maximum without an interrupt, to measure its frequency.

@@ -16,6 +16,7 @@ pub mod percpu;
 pub mod pio;
 pub mod symbols;
 pub mod syscall_entry;
+pub mod timer;
 pub mod trap;
 pub mod tsc;
 pub mod usercopy;

@@ -11,7 +11,7 @@ use mm::space::Access;
 use super::gdt::{KERNEL_CS, KERNEL_SS};
 use super::layout::UPPER_HALF;
 use super::percpu::{self, PerCpu};
-use super::{apic, cpu, usercopy};
+use super::{apic, cpu, timer, usercopy};
 use crate::{panic, program};
 
 /// Set in the high half of `orig_rax` by [`trap_move`]: the program had moved GS.
@@ -214,7 +214,12 @@ extern "C" fn trap_interrupt(frame: &mut UserRegs) -> *mut UserRegs {
     if from_device {
         apic::handle(trap.vector);
     }
-    if origin(frame, cpu) == Origin::Program && (!from_device || program::needs_attention(frame)) {
+    let origin = origin(frame, cpu);
+    if trap.vector == apic::TIMER_VECTOR {
+        let in_program = origin == Origin::Program;
+        program::timer_interrupt(timer::interrupt(in_program), in_program);
+    }
+    if origin == Origin::Program && (!from_device || program::needs_attention(frame)) {
         let (_, end) = cpu.kernel_stack();
         return copy_frame(frame, end - 8 - size_of::<UserRegs>() as u64);
     }

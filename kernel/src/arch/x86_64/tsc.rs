@@ -1,4 +1,4 @@
-//! The monotonic clock and sleeping: the time-stamp counter, and the local timer to wake up.
+//! The monotonic clock: the time-stamp counter.
 //!
 //! The TSC's frequency comes from CPUID where a hypervisor or the CPU states it. Otherwise it is
 //! measured against the ACPI timer or the PIT, and not before somebody asks for the time: a program
@@ -7,7 +7,7 @@
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use super::pio::{inb, inl, outb};
-use super::{apic, cpu, vdso};
+use super::{cpu, vdso};
 
 const PM_TIMER_HZ: u64 = 3_579_545;
 const PIT_HZ: u64 = 1_193_182;
@@ -24,8 +24,6 @@ static PM_PORT: AtomicU16 = AtomicU16::new(0);
 static TSC_KHZ: AtomicU64 = AtomicU64::new(0);
 /// Nanoseconds per tick of the TSC, times 2^32; 0 = not known yet.
 static TSC_MULT: AtomicU64 = AtomicU64::new(0);
-/// Frequency of the local timer; 0 = not known yet.
-static TIMER_KHZ: AtomicU64 = AtomicU64::new(0);
 
 /// Remembers the start of time. `pm_timer` is the port of the ACPI timer, if the machine has one.
 pub fn init(pm_timer: Option<u16>) {
@@ -51,7 +49,7 @@ fn stated_khz() -> Option<u64> {
 }
 
 /// Runs `before`, then watches a reference clock for [`MEASURE_US`] at least; returns how long, in nanoseconds.
-fn measured_interval(mut before: impl FnMut()) -> u64 {
+pub(super) fn measured_interval(mut before: impl FnMut()) -> u64 {
     let port = PM_PORT.load(Ordering::Relaxed);
     if port != 0 {
         let start = inl(port);
@@ -129,37 +127,8 @@ pub fn monotonic_ns() -> u64 {
     ((u128::from(ticks) * u128::from(mult)) >> 32) as u64
 }
 
-fn timer_khz() -> u64 {
-    if TIMER_KHZ.load(Ordering::Relaxed) == 0 {
-        apic::start_timer_silently();
-        let start = apic::timer_count();
-        let from = monotonic_ns();
-        let ns = measured_interval(|| ()).max(monotonic_ns() - from).max(1);
-        let ticks = u64::from(start.wrapping_sub(apic::timer_count()));
-        TIMER_KHZ.store((ticks * 1_000_000 / ns).max(1), Ordering::Relaxed);
-    }
-    TIMER_KHZ.load(Ordering::Relaxed)
-}
-
-/// Bounds the time for which a halted program can stay unnoticed: an interrupt a few times a second.
-pub fn start_tick() {
-    // The frequency does not matter here: 1 GHz under QEMU and KVM, 25 MHz and more elsewhere.
-    apic::start_timer(100_000_000, true);
-}
-
-/// Halts until `deadline_ns` on the monotonic clock, or until `wake` says so after an interrupt.
-pub fn sleep_until(deadline_ns: u64, mut wake: impl FnMut() -> bool) {
-    let khz = timer_khz();
-    cpu::without_interrupts(|| {
-        loop {
-            let left = deadline_ns.saturating_sub(monotonic_ns());
-            if left == 0 || wake() {
-                break;
-            }
-            let count = (u128::from(left) * u128::from(khz) / 1_000_000).clamp(1, u128::from(u32::MAX));
-            apic::start_timer(count as u32, false);
-            cpu::wait_for_interrupt();
-        }
-        start_tick();
-    });
+/// The count of the TSC at a monotonic time.
+pub fn ticks_at(ns: u64) -> u64 {
+    let ticks = (u128::from(ns) << 32) / u128::from(tsc_mult().max(1));
+    BOOT_TSC.load(Ordering::Relaxed).saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX))
 }
