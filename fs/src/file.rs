@@ -215,6 +215,11 @@ pub trait File: Send + Sync {
         None
     }
 
+    /// The file itself, for a kind that is made above this crate and is changed by calls of its own.
+    fn as_any(&self) -> Option<&dyn core::any::Any> {
+        None
+    }
+
     /// The capacity of a pipe, bytes, after changing it to at least `new`.
     fn pipe_size(&self, _new: Option<usize>) -> Result<usize, FsError> {
         Err(FsError::BadMode)

@@ -44,6 +44,8 @@ rows! {
     alarm::Alarm,
     getitimer::GetITimer,
     setitimer::SetITimer,
+    signalfd4::SignalFd4,
+    signalfd::SignalFd,
     timer_create::TimerCreate,
     timer_delete::TimerDelete,
     timer_getoverrun::TimerGetOverrun,

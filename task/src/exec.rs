@@ -175,7 +175,7 @@ pub fn start(
     let Loaded { space, image, entry } = load(platform, &vfs, vfs.root(), &limits, request)?;
     platform.activate(space.root());
     let parts = Parts { vfs, space, image, limits, strace: options.strace };
-    let process = Arc::new(Process::new(parts));
+    let process = Arc::new_cyclic(|me| Process::new(me.clone(), parts));
     open_standard_files(&process, fs::console::standard_files(console));
     console.set_foreground(process.pid, Some(process.clone()));
     let thread = process.main_thread().clone();

@@ -21,6 +21,7 @@ mod process;
 pub mod procfs;
 pub mod report;
 pub mod signal;
+pub mod signalfd;
 mod status;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

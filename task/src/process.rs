@@ -14,7 +14,8 @@ use crate::signal::pending::{Pending, QueueFull};
 use crate::{Attributes, Credentials, FdTable, Signals, Thread, Timers};
 use abi::structs::SigInfo;
 use abi::{Signal, general as raw};
-use alloc::{sync::Arc, vec::Vec};
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use fs::console::SignalTarget;
 use fs::{NodeRef, OpenFile, Pinned, Vfs};
@@ -51,6 +52,7 @@ pub struct Process {
     pub start_ns: u64,
     /// Platform idle time at its start, nanoseconds.
     pub start_idle_ns: u64,
+    me: Weak<Process>,
     pub(crate) last_times: LastTimes,
     strace: AtomicBool,
     main: Arc<Thread>,
@@ -78,7 +80,7 @@ pub(crate) struct Parts {
 }
 
 impl Process {
-    pub(crate) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(me: Weak<Process>, parts: Parts) -> Self {
         let name = name_of(&parts.image.path);
         let cwd = parts.vfs.root().clone();
         Process {
@@ -93,6 +95,7 @@ impl Process {
             // wait until its frequency has been measured, also for programs that never want to know.
             start_ns: 0,
             start_idle_ns: 0,
+            me,
             last_times: LastTimes::default(),
             strace: AtomicBool::new(parts.strace),
             main: Arc::new(Thread::new(FIRST_PID)),
@@ -107,6 +110,11 @@ impl Process {
             named_calls: [const { AtomicU64::new(0) }; 8],
             named_beyond: Mutex::new(Vec::new()),
         }
+    }
+
+    /// A reference that does not keep it, for what belongs to it.
+    pub fn weak(&self) -> Weak<Process> {
+        self.me.clone()
     }
 
     /// The first thread.

@@ -103,7 +103,7 @@ impl Futex {
         if self.word.read(ctx.memory())? != self.value {
             return Err(Errno::EAGAIN.into());
         }
-        if deadline.is_none() && !ctx.interrupted() {
+        if deadline.is_none() && !ctx.interrupted() && ctx.process.next_timer(ctx.platform).is_none() {
             ctx.platform.message(format_args!(
                 "the program waits for ever for the futex at {:#x}: it has no other thread that could wake it",
                 self.word.addr()

@@ -181,6 +181,8 @@ pub mod settimeofday;
 pub mod setuid;
 pub mod setxattr;
 pub mod sigaltstack;
+pub mod signalfd;
+pub mod signalfd4;
 pub mod stat;
 pub mod statfs;
 pub mod statx;

@@ -26,6 +26,8 @@ const SYNCHRONOUS: u64 = 1 << (Signal::SIGSEGV.raw() - 1)
 #[derive(Default)]
 pub struct Pending {
     set: AtomicU64,
+    /// How many have been sent.
+    sent: AtomicU64,
     queue: Mutex<VecDeque<SigInfo>>,
 }
 
@@ -34,6 +36,11 @@ impl Pending {
     #[inline]
     pub fn set(&self) -> SigSet {
         SigSet(self.set.load(Ordering::Relaxed))
+    }
+
+    /// Counts the signals that have been sent, for those who watch for more.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Adds `signal`; `limit` is the most entries that the queue may have.
@@ -52,6 +59,7 @@ impl Pending {
         } else if realtime && info.code != 0 && info.code != abi::general::SI_KERNEL as i32 {
             return Err(QueueFull);
         }
+        self.sent.fetch_add(1, Ordering::Relaxed);
         self.set.fetch_or(bit, Ordering::Release);
         Ok(())
     }
@@ -63,6 +71,7 @@ impl Pending {
         if queue.try_reserve(1).is_ok() {
             queue.push_back(info);
         }
+        self.sent.fetch_add(1, Ordering::Relaxed);
         self.set.fetch_or(1 << signal.index(), Ordering::Release);
     }
 

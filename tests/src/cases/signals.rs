@@ -8,6 +8,8 @@ pub fn cases() -> Vec<Case> {
         c("signals").case("signals/handlers"),
         ours("signals", Variant::MuslPie).case("signals/handlers/musl-pie"),
         c("timers").case("signals/timers"),
+        c("restart").case("signals/calls that start again"),
+        c("signalfd").case("signals/as a file"),
         c("timers").args(&["limit"]).reports(&["SIGKILL"]).case("signals/limit on processor time"),
     ];
     for (end, signal) in [
