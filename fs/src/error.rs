@@ -55,6 +55,8 @@ pub enum FsError {
     Io,
     /// The directory has entries.
     NotEmpty,
+    /// The clock of a timer has been set (ECANCELED).
+    Cancelled,
     /// The two names lie in different file systems.
     CrossDevice,
     /// Not allowed for anybody.
@@ -95,6 +97,7 @@ impl fmt::Display for FsError {
             FsError::NoMemory => "out of memory",
             FsError::Io => "damaged data",
             FsError::NotEmpty => "directory not empty",
+            FsError::Cancelled => "the clock was set",
             FsError::CrossDevice => "in different file systems",
             FsError::NotPermitted => "operation not permitted",
             FsError::TooManyLinks => "too many links",

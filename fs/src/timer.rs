@@ -11,6 +11,8 @@ pub struct Clock {
     pub monotonic: Box<dyn Fn() -> u64 + Send + Sync>,
     /// The time of the timer's own clock.
     pub own: Box<dyn Fn() -> u64 + Send + Sync>,
+    /// How often the own clock has been set.
+    pub times_set: Box<dyn Fn() -> u64 + Send + Sync>,
     /// The number of the own clock.
     pub id: i32,
 }
@@ -26,8 +28,9 @@ pub struct Setting {
 
 /// A file that can be set as a timer.
 pub trait Timer {
-    /// Sets the timer, with the first expiration from now or at a time of its clock; the old setting comes back.
-    fn set(&self, new: Setting, absolute: bool) -> Setting;
+    /// Sets the timer, with the first expiration from now or at a time of its clock; the old setting comes back. With
+    /// `cancel`, reading fails with [`FsError::Cancelled`] once after the clock has been set.
+    fn set(&self, new: Setting, absolute: bool, cancel: bool) -> Setting;
 
     /// What is left until the next expiration.
     fn get(&self) -> Setting;
@@ -42,6 +45,8 @@ struct State {
     expired: u64,
     /// All expirations and settings so far.
     events: u64,
+    /// How often the clock had been set when that was last told; `None` if nobody wants to know.
+    times_set: Option<u64>,
 }
 
 impl State {
@@ -83,6 +88,11 @@ impl TimerFd {
         TimerFd { clock, state: Mutex::new(State::default()) }
     }
 
+    /// Whether the clock has been set, which ends the timer.
+    fn is_cancelled(&self, state: &State) -> bool {
+        state.times_set.is_some_and(|known| known != (self.clock.times_set)())
+    }
+
     fn look<T>(&self, look: impl FnOnce(&mut State, u64) -> T) -> T {
         let now = (self.clock.own)();
         let mut state = self.state.lock();
@@ -92,13 +102,14 @@ impl TimerFd {
 }
 
 impl Timer for TimerFd {
-    fn set(&self, new: Setting, absolute: bool) -> Setting {
+    fn set(&self, new: Setting, absolute: bool, cancel: bool) -> Setting {
         self.look(|state, now| {
             let old = state.setting(now);
             let at = if absolute { new.value } else { now.saturating_add(new.value) };
             state.next = (new.value > 0).then_some(at);
             state.interval = new.interval;
             state.expired = 0;
+            state.times_set = cancel.then(|| (self.clock.times_set)());
             state.events = state.events.wrapping_add(1);
             old
         })
@@ -118,7 +129,14 @@ impl File for TimerFd {
         if dst.remaining() < size_of::<u64>() {
             return Err(FsError::Invalid);
         }
-        let expired = self.look(|state, _| core::mem::take(&mut state.expired));
+        let expired = self.look(|state, _| {
+            let expired = core::mem::take(&mut state.expired);
+            if self.is_cancelled(state) {
+                state.times_set = Some((self.clock.times_set)());
+                return Err(FsError::Cancelled);
+            }
+            Ok(expired)
+        })?;
         if expired == 0 {
             return Err(FsError::WouldBlock);
         }
@@ -136,7 +154,7 @@ impl File for TimerFd {
     }
 
     fn readiness(&self) -> PollEvents {
-        let ready = self.look(|state, _| state.expired > 0);
+        let ready = self.look(|state, _| state.expired > 0 || self.is_cancelled(state));
         if ready { PollEvents::IN | PollEvents::RDNORM } else { PollEvents::empty() }
     }
 
@@ -184,14 +202,15 @@ mod tests {
             let now = now.clone();
             Box::new(move || now.load(Ordering::Relaxed) + offset)
         };
-        let timer = TimerFd::new(Clock { monotonic: look(0), own: look(500), id: 0 });
+        let timer =
+            TimerFd::new(Clock { monotonic: look(0), own: look(500), times_set: Box::new(|| 0), id: 0 });
         let read = || {
             let mut buf = [0; 8];
             timer.read(Offset(0), &mut SliceSink::new(&mut buf), OpenFlags::empty())?;
             Ok(u64::from_le_bytes(buf))
         };
         assert_eq!((read(), timer.ready_at()), (Err(FsError::WouldBlock), None));
-        assert_eq!(timer.set(Setting { value: 100, interval: 30 }, false), Setting::default());
+        assert_eq!(timer.set(Setting { value: 100, interval: 30 }, false, false), Setting::default());
         assert_eq!((timer.get(), timer.ready_at()), (Setting { value: 100, interval: 30 }, Some(1100)));
         now.store(1099, Ordering::Relaxed);
         assert!(timer.readiness().is_empty());
@@ -200,7 +219,28 @@ mod tests {
         assert_eq!((read(), read()), (Ok(3), Err(FsError::WouldBlock)));
         assert_eq!(timer.get(), Setting { value: 25, interval: 30 });
         // At a time that has passed, once.
-        timer.set(Setting { value: 1, interval: 0 }, true);
+        timer.set(Setting { value: 1, interval: 0 }, true, false);
         assert_eq!((read(), read(), timer.get()), (Ok(1), Err(FsError::WouldBlock), Setting::default()));
+    }
+
+    #[test]
+    fn is_cancelled_when_the_clock_is_set() {
+        let sets = Arc::new(AtomicU64::new(3));
+        let times_set = {
+            let sets = sets.clone();
+            Box::new(move || sets.load(Ordering::Relaxed))
+        };
+        let timer = TimerFd::new(Clock { monotonic: Box::new(|| 0), own: Box::new(|| 0), times_set, id: 0 });
+        let read = || timer.read(Offset(0), &mut SliceSink::new(&mut [0; 8]), OpenFlags::empty());
+        let later = Setting { value: 100, interval: 0 };
+        timer.set(later, true, false);
+        sets.store(4, Ordering::Relaxed);
+        assert_eq!(read(), Err(FsError::WouldBlock), "it did not want to know");
+        timer.set(later, true, true);
+        assert!(timer.readiness().is_empty());
+        sets.store(5, Ordering::Relaxed);
+        assert!(timer.readiness().contains(PollEvents::IN));
+        assert_eq!((read(), read()), (Err(FsError::Cancelled), Err(FsError::WouldBlock)));
+        assert_eq!(timer.get(), later);
     }
 }

@@ -26,6 +26,8 @@ static FRAMES: MachineFrames = MachineFrames;
 /// The wall clock less the monotonic clock; `UNKNOWN` until somebody asks.
 static WALL_OFFSET_NS: AtomicU64 = AtomicU64::new(UNKNOWN);
 const UNKNOWN: u64 = u64::MAX;
+/// How often a program has set the wall clock.
+static WALL_SETS: AtomicU64 = AtomicU64::new(0);
 static IDLE_NS: AtomicU64 = AtomicU64::new(0);
 
 impl Platform for Machine {
@@ -42,7 +44,12 @@ impl Platform for Machine {
     fn set_realtime_ns(&self, now: u64) {
         let offset = now.saturating_sub(tsc::monotonic_ns());
         WALL_OFFSET_NS.store(offset, Ordering::Relaxed);
+        WALL_SETS.fetch_add(1, Ordering::Relaxed);
         vdso::publish_wall(offset);
+    }
+
+    fn times_realtime_set(&self) -> u64 {
+        WALL_SETS.load(Ordering::Relaxed)
     }
 
     fn clock_resolution_ns(&self) -> u64 {

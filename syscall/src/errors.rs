@@ -139,6 +139,7 @@ errors! {
         FsError::NoMemory => ENOMEM,
         FsError::Io => EIO,
         FsError::NotEmpty => ENOTEMPTY,
+        FsError::Cancelled => ECANCELED,
         FsError::CrossDevice => EXDEV,
         FsError::TooManyLinks => EMLINK;
     MmError:

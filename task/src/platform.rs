@@ -76,6 +76,9 @@ pub trait Platform: Send + Sync {
     /// Sets the time since 1970. `now` is not before the machine's start, so not less than the monotonic time.
     fn set_realtime_ns(&self, now: u64);
 
+    /// How often the time since 1970 has been set.
+    fn times_realtime_set(&self) -> u64;
+
     /// How fine the clocks are.
     fn clock_resolution_ns(&self) -> u64;
 

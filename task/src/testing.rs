@@ -35,6 +35,8 @@ pub struct FakeMachine {
     pub clock: AtomicU64,
     /// The wall clock less the monotonic clock.
     pub wall_offset: AtomicU64,
+    /// How often the wall clock has been set.
+    pub wall_sets: AtomicU64,
     /// When it would interrupt the program; `u64::MAX` for never.
     pub timer: AtomicU64,
     /// The program's FS base.
@@ -52,6 +54,7 @@ impl FakeMachine {
             frames: FakeFrames::leak(FRAMES),
             clock: AtomicU64::new(1_000_000_000),
             wall_offset: AtomicU64::new(1_700_000_000_000_000_000),
+            wall_sets: AtomicU64::new(0),
             timer: AtomicU64::new(u64::MAX),
             fs_base: AtomicU64::new(0),
             vectors: Mutex::new([0; VECTOR_SIZE]),
@@ -88,7 +91,12 @@ impl Platform for FakeMachine {
     }
 
     fn set_realtime_ns(&self, now: u64) {
+        self.wall_sets.fetch_add(1, Ordering::Relaxed);
         self.wall_offset.store(now.saturating_sub(self.monotonic_ns()), Ordering::Relaxed);
+    }
+
+    fn times_realtime_set(&self) -> u64 {
+        self.wall_sets.load(Ordering::Relaxed)
     }
 
     fn clock_resolution_ns(&self) -> u64 {

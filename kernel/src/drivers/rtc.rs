@@ -41,3 +41,11 @@ pub fn unix_seconds() -> Option<u64> {
     }
     None
 }
+
+/// Waits until the clock's next second begins; false if it has none within two seconds or so: there is no clock.
+pub fn wait_for_second() -> bool {
+    const READS: u32 = 4_000_000;
+    let now = register(0);
+    // An absent clock reads as all ones.
+    now != 0xff && (0..READS).any(|_| register(0) != now)
+}

@@ -40,6 +40,7 @@ impl Syscall for TimerFdCreate {
             } else {
                 Box::new(|| platform.monotonic_ns())
             },
+            times_set: if realtime { Box::new(|| platform.times_realtime_set()) } else { Box::new(|| 0) },
             id: self.clock,
         };
         let status = OpenFlags::from_bits_retain(self.flags & raw::TFD_NONBLOCK) | OpenFlags::RDWR;

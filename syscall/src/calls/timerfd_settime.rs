@@ -39,14 +39,16 @@ impl Syscall for TimerFdSetTime {
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let [interval, value] = self.new.read(ctx.memory())?;
-        // Nobody sets the clock in a way that would cancel a timer.
         if self.flags & !(raw::TFD_TIMER_ABSTIME | raw::TFD_TIMER_CANCEL_ON_SET) != 0 {
             return Err(Errno::EINVAL.into());
         }
         let new = Setting { value: nanoseconds(&value)?, interval: nanoseconds(&interval)? };
         let file = ctx.file(self.fd)?;
         let timer = file.file().as_timer().ok_or(Errno::EINVAL)?;
-        let old = timer.set(new, self.flags & raw::TFD_TIMER_ABSTIME != 0);
+        let absolute = self.flags & raw::TFD_TIMER_ABSTIME != 0;
+        // It has a meaning for times of a clock only.
+        let cancel = absolute && self.flags & raw::TFD_TIMER_CANCEL_ON_SET != 0;
+        let old = timer.set(new, absolute, cancel);
         if let Some(ptr) = self.old.non_null() {
             ptr.write(ctx.memory(), &itimerspec(old))?;
         }

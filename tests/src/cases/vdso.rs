@@ -27,6 +27,10 @@ settimeofday: 0
 after: 1, time 1
 monotonic goes on: 1
 before the machine's start: EINVAL
+not yet: EAGAIN
+cancelled: 1
+told once: EAGAIN
+expired: 8
 ";
 
 fn boot(lab: &Lab, variant: Variant, options: &[&str], word: &str) -> Result<Outcome, String> {

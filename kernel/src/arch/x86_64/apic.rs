@@ -75,7 +75,7 @@ fn write(register: u32, value: u32) {
 /// Turns this CPU's APIC on. `map` maps the register page, given its physical address.
 pub fn init(map: impl FnOnce(u64) -> Result<*mut u8, OutOfTables>) -> Result<(), OutOfTables> {
     let base = rdmsr(MSR_APIC_BASE);
-    if cpu::cpuid(1).ecx & (1 << 21) != 0 {
+    if cpu::features().0 & (1 << 21) != 0 {
         // SAFETY: CPUID lists x2APIC; going from disabled or xAPIC to x2APIC with both bits is defined.
         unsafe { wrmsr(MSR_APIC_BASE, base | APIC_ENABLE | X2APIC_ENABLE) };
         REGISTERS.store(X2APIC, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 
 use abi::regs::UserRegs;
+use sync::SetOnce;
 use x86_64::instructions::interrupts;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr4, Cr4Flags, Efer, EferFlags};
 use x86_64::registers::model_specific::Msr;
@@ -40,6 +41,18 @@ pub fn cpuid_count(leaf: u32, sub: u32) -> CpuidResult {
     __cpuid_count(leaf, sub)
 }
 
+/// ECX and EDX of leaf 1, what the processor can do; read once, as each CPUID leaves the virtual machine.
+pub fn features() -> (u32, u32) {
+    static FEATURES: SetOnce<(u32, u32)> = SetOnce::new();
+    if let Some(&known) = FEATURES.get() {
+        return known;
+    }
+    let leaf = cpuid(1);
+    // Set by another CPU in between: all have the same.
+    let _ = FEATURES.set((leaf.ecx, leaf.edx));
+    (leaf.ecx, leaf.edx)
+}
+
 /// Whether the processor has 1 GiB pages.
 pub fn has_giant_pages() -> bool {
     cpuid(0x8000_0001).edx & (1 << 26) != 0
@@ -47,7 +60,7 @@ pub fn has_giant_pages() -> bool {
 
 /// AT_HWCAP: EDX of CPUID leaf 1, as Linux hands it to programs.
 pub fn hwcap() -> u64 {
-    u64::from(cpuid(1).edx)
+    u64::from(features().1)
 }
 
 /// Sets the control registers of this CPU as the kernel wants them.
@@ -55,7 +68,7 @@ pub fn hwcap() -> u64 {
 /// FSGSBASE stays off so that the program cannot move GS with an instruction, which is also why
 /// AT_HWCAP2 does not offer it. AMX is left out of XCR0.
 pub fn init() {
-    let leaf1 = cpuid(1);
+    let (leaf1, _) = features();
     // SAFETY: the flags enable features that CPUID lists or that every 64-bit CPU has; paging and
     // write protection are on since boot and stay on.
     unsafe {
@@ -66,10 +79,10 @@ pub fn init() {
         });
         Cr4::update(|f| {
             f.insert(Cr4Flags::OSFXSR | Cr4Flags::OSXMMEXCPT_ENABLE | Cr4Flags::PAGE_GLOBAL);
-            f.set(Cr4Flags::OSXSAVE, leaf1.ecx & (1 << 26) != 0);
+            f.set(Cr4Flags::OSXSAVE, leaf1 & (1 << 26) != 0);
             f.remove(Cr4Flags::FSGSBASE);
         });
-        if leaf1.ecx & (1 << 26) != 0 {
+        if leaf1 & (1 << 26) != 0 {
             XCr0::write(program_vector_state());
         }
         // The state that a Linux program starts with (System V ABI AMD64, table 3.6).
@@ -164,7 +177,7 @@ pub fn triple_fault() -> ! {
 /// 64 random bits of the processor (RDSEED, else RDRAND), if it has either and it answers.
 pub fn hardware_random() -> Option<u64> {
     let seed = cpuid_count(7, 0).ebx & (1 << 18) != 0;
-    let rand = cpuid(1).ecx & (1 << 30) != 0;
+    let rand = features().0 & (1 << 30) != 0;
     let mut value: u64;
     let mut ok: u8;
     // The architecture allows a few failures in a row; ten tries are Intel's recommendation.

@@ -8,11 +8,14 @@ use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use super::pio::{inb, inl, outb};
 use super::{cpu, vdso};
+use crate::drivers::rtc;
 
 const PM_TIMER_HZ: u64 = 3_579_545;
 const PIT_HZ: u64 = 1_193_182;
 /// How long a measurement takes at least.
 const MEASURE_US: u64 = 2_000;
+/// A read of a port takes half a microsecond at least; as many take much longer than a measurement.
+const MAX_READS: u32 = 1_000_000;
 /// The 24-bit ACPI timer wraps after 4.7 s; a TSC faster than 0.5 GHz has counted this far by 2 s.
 const MAX_TICKS_FROM_BOOT: u64 = 1_000_000_000;
 
@@ -48,32 +51,38 @@ fn stated_khz() -> Option<u64> {
     Some(u64::from(leaf.ecx) * u64::from(leaf.ebx) / u64::from(leaf.eax) / 1000)
 }
 
-/// Runs `before`, then watches a reference clock for [`MEASURE_US`] at least; returns how long, in nanoseconds.
-pub(super) fn measured_interval(mut before: impl FnMut()) -> u64 {
+/// Runs `before`, then watches a reference clock for [`MEASURE_US`] at least; returns how long, in nanoseconds. `None` if the
+/// machine has neither of the two that can be watched.
+pub(super) fn measured_interval(mut before: impl FnMut()) -> Option<u64> {
     let port = PM_PORT.load(Ordering::Relaxed);
     if port != 0 {
         let start = inl(port);
         before();
-        loop {
+        // A port at which nothing counts reads the same for ever.
+        for _ in 0..MAX_READS {
             let ticks = u64::from(inl(port).wrapping_sub(start) & 0x00ff_ffff);
             if ticks >= PM_TIMER_HZ * MEASURE_US / 1_000_000 {
-                return ticks * 1_000_000_000 / PM_TIMER_HZ;
+                return Some(ticks * 1_000_000_000 / PM_TIMER_HZ);
             }
         }
     }
-    // PIT channel 2, mode 0: its output rises when the count has run out. The gate is in port 0x61.
+    pit_interval(before)
+}
+
+/// [`measured_interval`] by PIT channel 2 in mode 0: its output rises when the count has run out. The gate is in port 0x61.
+fn pit_interval(mut before: impl FnMut()) -> Option<u64> {
+    const OUTPUT: u8 = 0x20;
     let count = PIT_HZ * MEASURE_US / 1_000_000;
     outb(0x61, inb(0x61) & !2 | 1);
     outb(0x43, 0xb0);
     outb(0x42, count as u8);
     outb(0x42, (count >> 8) as u8);
     before();
-    // An absent PIT reads as 0xff: its output seems to be up at once, and the interval is nonsense.
-    let mut reads = 0u32;
-    while inb(0x61) & 0x20 == 0 && reads < 10_000_000 {
-        reads += 1;
+    // Setting the mode lowers the output. Where there is no PIT the port reads as all ones, or never changes.
+    if inb(0x61) & OUTPUT != 0 {
+        return None;
     }
-    MEASURE_US * 1000
+    (0..MAX_READS).any(|_| inb(0x61) & OUTPUT != 0).then_some(MEASURE_US * 1000)
 }
 
 fn measure() {
@@ -89,7 +98,16 @@ fn measure() {
         }
     }
     let mut start = 0;
-    let ns = measured_interval(|| start = cpu::rdtsc());
+    let ns = measured_interval(|| start = cpu::rdtsc()).or_else(|| {
+        // The real-time clock is coarse, so it takes a second.
+        rtc::wait_for_second().then(|| start = cpu::rdtsc())?;
+        rtc::wait_for_second().then_some(1_000_000_000)
+    });
+    let Some(ns) = ns else {
+        log::warn!("nothing says how fast this machine's clock runs: it is taken to run at 1 GHz");
+        TSC_KHZ.store(1_000_000, Ordering::Relaxed);
+        return;
+    };
     let khz = (cpu::rdtsc() - start).saturating_mul(1_000_000) / ns.max(1);
     log::debug!("TSC measured: {khz} kHz");
     TSC_KHZ.store(khz.max(1), Ordering::Relaxed);

@@ -24,7 +24,7 @@ fn xsave() -> (bool, u64) {
     if let Some(&known) = XSAVE.get() {
         return known;
     }
-    let found = (cpu::cpuid(1).ecx & OSXSAVE != 0, cpu::vector_state_size());
+    let found = (cpu::features().0 & OSXSAVE != 0, cpu::vector_state_size());
     // Set by another thread in between: it found the same.
     let _ = XSAVE.set(found);
     found
