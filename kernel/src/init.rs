@@ -9,6 +9,7 @@ use crate::arch::{apic, cpu, ioapic, paging, syscall_entry, timer, tsc};
 use crate::boot::image::Image;
 use crate::boot::{acpi, options, pvh};
 use crate::drivers::serial;
+use crate::drivers::virtio;
 use crate::mem::early::EarlyFrames;
 use crate::mem::{frames, heap, stacks};
 use crate::{logging, power, program, selftest};
@@ -121,12 +122,16 @@ fn init_devices(platform: &acpi::Platform) -> Result<(), BootError> {
     match platform.io_apic {
         Some(at) => {
             ioapic::init(paging::map_device(at, 4096, &mut frames::table_frame)?);
+            if let Some((at, first)) = platform.second_io_apic {
+                ioapic::init_second(paging::map_device(at, 4096, &mut frames::table_frame)?, first);
+            }
             if !serial::enable_input(platform) {
                 log::warn!("the console's interrupt cannot be routed: no input");
             }
         }
         None => log::warn!("no I/O APIC: no console input"),
     }
+    virtio::probe(platform);
     timer::init();
     Ok(())
 }

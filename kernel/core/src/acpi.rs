@@ -201,6 +201,44 @@ pub fn s5_sleep_type(dsdt: &[u8]) -> Option<u8> {
     }
 }
 
+/// A virtio device with registers in memory, as the DSDT describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VirtioMmio {
+    /// Physical address of its registers.
+    pub base: u32,
+    /// Their length, bytes.
+    pub len: u32,
+    /// Its global system interrupt.
+    pub gsi: u32,
+    /// How that signals.
+    pub trigger: Trigger,
+}
+
+/// The virtio devices with registers in memory: those whose `_HID` is `LNRO0005`.
+///
+/// As for [`s5_sleep_type`], the bytes are searched: behind the name, the resources of the device are a memory range of fixed
+/// place (ACPI 6.4, section 6.4.3.4) and one extended interrupt (section 6.4.3.6).
+pub fn virtio_mmio(dsdt: &[u8]) -> impl Iterator<Item = VirtioMmio> + '_ {
+    const NAME: &[u8; 8] = b"LNRO0005";
+    /// A device's description is much shorter.
+    const NEAR: usize = 256;
+    dsdt.windows(NAME.len()).enumerate().filter(|(_, name)| name == NAME).filter_map(move |(at, _)| {
+        let here = dsdt.get(at + NAME.len()..)?;
+        let end = here.windows(NAME.len()).position(|name| name == NAME).unwrap_or(here.len()).min(NEAR);
+        let here = here.get(..end)?;
+        let find = |tag: [u8; 3]| here.windows(3).position(|bytes| bytes == tag);
+        let memory = here.get(find([0x86, 9, 0])?..)?;
+        let interrupt = here.get(find([0x89, 6, 0])?..)?;
+        let flags = u8_at(interrupt, 3)?;
+        Some(VirtioMmio {
+            base: u32_at(memory, 4)?,
+            len: u32_at(memory, 8)?,
+            gsi: u32_at(interrupt, 5)?,
+            trigger: Trigger { level: flags & 2 == 0, active_low: flags & 4 != 0 },
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -343,5 +381,32 @@ mod tests {
             let _ = parse_fadt(&bytes);
             let _ = s5_sleep_type(&bytes);
         }
+    }
+
+    #[test]
+    fn virtio_devices_in_memory() {
+        let device = |base: u32, gsi: u32, flags: u8| {
+            let mut bytes = b"\x08_HID\x0dLNRO0005\0\x08_CRS\x11\x18\x0a\x15".to_vec();
+            bytes.extend_from_slice(&[0x86, 9, 0, 1]);
+            bytes.extend_from_slice(&base.to_le_bytes());
+            bytes.extend_from_slice(&0x200u32.to_le_bytes());
+            bytes.extend_from_slice(&[0x89, 6, 0, flags, 1]);
+            bytes.extend_from_slice(&gsi.to_le_bytes());
+            bytes
+        };
+        let trigger = |level, active_low| Trigger { level, active_low };
+        let mut dsdt = b"head".to_vec();
+        dsdt.extend(device(0xfeb0_0000, 24, 1));
+        dsdt.extend(device(0xfeb0_0200, 25, 7));
+        let found: Vec<_> = virtio_mmio(&dsdt).collect();
+        let expected = [(0xfeb0_0000, 24, trigger(true, false)), (0xfeb0_0200, 25, trigger(false, true))]
+            .map(|(base, gsi, trigger)| VirtioMmio { base, len: 0x200, gsi, trigger });
+        assert_eq!(found, expected);
+        // One whose description is cut, and one that borrows nothing from the next.
+        dsdt.truncate(dsdt.len() - 2);
+        assert_eq!(virtio_mmio(&dsdt).count(), 1);
+        let mut nameless = b"LNRO0005".to_vec();
+        nameless.extend(device(1, 2, 0));
+        assert_eq!(virtio_mmio(&nameless).count(), 1);
     }
 }

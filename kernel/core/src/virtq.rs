@@ -7,13 +7,15 @@
 //! The device is not trusted: all that the driver relies on (what is free, what is in flight) it keeps for itself; an answer that
 //! makes no sense is [`Broken`], once, and ends the use of the queue.
 //!
-//! Each buffer is one descriptor, because a frame is one contiguous piece of memory; so chains and indirect tables have no use.
+//! A buffer is one descriptor or a chain of a few. Indirect tables are not used: a frame is one contiguous piece of memory, and a table
+//! would only add a read.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
+const DESC_NEXT: u64 = 1;
 const DESC_WRITE: u64 = 2;
 const AVAIL_NO_INTERRUPT: u16 = 1;
 const USED_NO_NOTIFY: u32 = 1;
@@ -70,13 +72,21 @@ impl fmt::Display for Broken {
 
 impl core::error::Error for Broken {}
 
+struct Flight<T> {
+    keep: T,
+    /// Bytes that the device may write.
+    writable: u32,
+}
+
 /// A queue; `T` is what the driver keeps with each buffer, usually the buffer itself.
 pub struct SplitQueue<'a, T> {
     rings: Rings<'a>,
     mask: u16,
     event_index: bool,
-    /// What is in flight, by descriptor, with the length that the device may write.
-    flight: Box<[Option<(T, u32)>]>,
+    /// What is in flight, by first descriptor.
+    flight: Box<[Option<Flight<T>>]>,
+    /// The descriptor behind each in its chain; its own number at the end.
+    next: Box<[u16]>,
     /// Descriptors that are not in flight.
     free: Vec<u16>,
     /// Available index: all added, and all that the device has been shown.
@@ -104,11 +114,15 @@ impl<'a, T> SplitQueue<'a, T> {
         let mut free = Vec::new();
         free.try_reserve_exact(len).ok()?;
         free.extend((0..size).rev());
+        let mut next = Vec::new();
+        next.try_reserve_exact(len).ok()?;
+        next.extend(0..size);
         Some(SplitQueue {
             rings,
             mask: size - 1,
             event_index,
             flight: flight.into_boxed_slice(),
+            next: next.into_boxed_slice(),
             free,
             added: 0,
             published: 0,
@@ -118,37 +132,60 @@ impl<'a, T> SplitQueue<'a, T> {
         })
     }
 
-    /// Buffers that still fit.
+    /// Descriptors that are free.
     pub fn room(&self) -> usize {
         if self.broken { 0 } else { self.free.len() }
     }
 
-    /// Buffers that the device has.
+    /// Descriptors that the device has.
     pub fn in_flight(&self) -> usize {
         self.flight.len() - self.free.len()
     }
 
-    /// Adds a buffer; gives `keep` back if there is no room. The device sees it after [`publish`](Self::publish).
+    /// Adds a buffer in one piece; as [`add_chain`](Self::add_chain).
+    pub fn add(&mut self, buffer: Buffer, keep: T) -> Result<(), T> {
+        self.add_chain(&[buffer], keep)
+    }
+
+    /// Adds a buffer in pieces, those that the device writes last; gives `keep` back if there is no room. The device sees it after
+    /// [`publish`](Self::publish).
     ///
     /// The memory stays the device's until `keep` comes out of [`pop`](Self::pop).
-    pub fn add(&mut self, buffer: Buffer, keep: T) -> Result<(), T> {
-        if self.broken {
+    pub fn add_chain(&mut self, pieces: &[Buffer], keep: T) -> Result<(), T> {
+        if self.broken || pieces.is_empty() || self.free.len() < pieces.len() {
             return Err(keep);
         }
-        let Some(id) = self.free.pop() else { return Err(keep) };
-        let writable = if buffer.device_writes { buffer.len } else { 0 };
-        let (Some(descriptor), Some(slot), Some(entry)) = (
-            self.rings.descriptors.get(usize::from(id)),
-            self.flight.get_mut(usize::from(id)),
+        let (mut writable, mut behind) = (0u32, None);
+        for piece in pieces.iter().rev() {
+            let Some(id) = self.free.pop() else { return Err(keep) };
+            let (Some(descriptor), Some(next)) =
+                (self.rings.descriptors.get(usize::from(id)), self.next.get_mut(usize::from(id)))
+            else {
+                return Err(keep);
+            };
+            let mut flags = 0;
+            if piece.device_writes {
+                flags |= DESC_WRITE;
+                writable = writable.saturating_add(piece.len);
+            }
+            *next = behind.unwrap_or(id);
+            if behind.is_some() {
+                flags |= DESC_NEXT;
+            }
+            descriptor[0].store(piece.addr, Ordering::Relaxed);
+            let link = u64::from(*next) << 48;
+            descriptor[1].store(u64::from(piece.len) | flags << 32 | link, Ordering::Relaxed);
+            behind = Some(id);
+        }
+        let head = behind.unwrap_or(0);
+        let (Some(slot), Some(entry)) = (
+            self.flight.get_mut(usize::from(head)),
             self.rings.available.get(2 + usize::from(self.added & self.mask)),
         ) else {
             return Err(keep);
         };
-        let flags = if buffer.device_writes { DESC_WRITE } else { 0 };
-        descriptor[0].store(buffer.addr, Ordering::Relaxed);
-        descriptor[1].store(u64::from(buffer.len) | flags << 32, Ordering::Relaxed);
-        entry.store(id, Ordering::Relaxed);
-        *slot = Some((keep, writable));
+        entry.store(head, Ordering::Relaxed);
+        *slot = Some(Flight { keep, writable });
         self.added = self.added.wrapping_add(1);
         Ok(())
     }
@@ -200,7 +237,7 @@ impl<'a, T> SplitQueue<'a, T> {
         let at = 1 + 2 * usize::from(self.taken & self.mask);
         let (id, len) = (self.used_word(at), self.used_word(at + 1));
         let slot = usize::try_from(id).ok().and_then(|id| self.flight.get_mut(id));
-        let Some((keep, writable)) = slot.and_then(Option::take) else {
+        let Some(Flight { keep, writable }) = slot.and_then(Option::take) else {
             return Some(Err(self.give_up(Broken::BadId(id))));
         };
         if len > writable && writable > 0 {
@@ -209,8 +246,20 @@ impl<'a, T> SplitQueue<'a, T> {
             return Some(Err(self.give_up(Broken::BadLength(len))));
         }
         self.taken = self.taken.wrapping_add(1);
-        self.free.push(id as u16);
+        self.release(id as u16);
         Some(Ok((keep, len)))
+    }
+
+    /// Makes the chain that begins at `id` free. `free` has room for all there are.
+    fn release(&mut self, mut id: u16) {
+        for _ in 0..self.next.len() {
+            let next = self.next.get(usize::from(id)).copied().unwrap_or(id);
+            self.free.push(id);
+            if next == id {
+                break;
+            }
+            id = next;
+        }
     }
 
     fn give_up(&mut self, why: Broken) -> Broken {

@@ -19,6 +19,8 @@ pub struct Platform {
     pub cpus: u32,
     /// Physical address of the first I/O APIC.
     pub io_apic: Option<u64>,
+    /// Another one, with its first line.
+    pub second_io_apic: Option<(u64, u32)>,
     /// Power management.
     pub fadt: Option<Fadt>,
     overrides: [(u32, Trigger); ISA_IRQS],
@@ -29,6 +31,7 @@ impl Platform {
         Self {
             cpus: 0,
             io_apic: None,
+            second_io_apic: None,
             fadt: None,
             overrides: core::array::from_fn(|irq| (irq as u32, Trigger::default())),
         }
@@ -45,7 +48,7 @@ impl Platform {
             match entry {
                 MadtEntry::Cpu { .. } => self.cpus += 1,
                 MadtEntry::IoApic { address, gsi_base: 0 } => self.io_apic = Some(address),
-                MadtEntry::IoApic { .. } => {}
+                MadtEntry::IoApic { address, gsi_base } => self.second_io_apic = Some((address, gsi_base)),
                 MadtEntry::Override { irq, gsi, trigger } => {
                     if let Some(slot) = self.overrides.get_mut(usize::from(irq)) {
                         *slot = (gsi, trigger);
@@ -79,6 +82,11 @@ pub fn read(rsdp: u64) -> Platform {
     }
     platform.cpus = platform.cpus.max(1);
     platform
+}
+
+/// The virtio devices that the DSDT at `dsdt` describes.
+pub fn virtio_mmio(dsdt: u64) -> impl Iterator<Item = acpi::VirtioMmio> {
+    acpi::virtio_mmio(table(dsdt, b"DSDT").unwrap_or_default())
 }
 
 /// The sleep type for S5 from the DSDT at `dsdt`.

@@ -158,6 +158,35 @@ fn lies_end_the_queue() {
 }
 
 #[test]
+fn chains_take_and_free_all_their_descriptors() {
+    let device = Device::new();
+    let mut queue = SplitQueue::new(device.rings(), false).expect("memory");
+    let pieces = [1u64, 2, 3].map(|addr| Buffer { addr, len: addr as u32, device_writes: addr == 3 });
+    for round in 0..1000u16 {
+        assert_eq!((queue.add_chain(&pieces, 1), queue.add_chain(&pieces, 2)), (Ok(()), Ok(())));
+        assert_eq!((queue.add_chain(&pieces, 3), queue.room()), (Err(3), 2));
+        assert!(queue.publish());
+        let head = device.offered(round * 2).0;
+        let mut at = usize::from(head);
+        for piece in pieces {
+            let [addr, rest] = &device.descriptors[at];
+            let (addr, rest) = (addr.load(Ordering::SeqCst), rest.load(Ordering::SeqCst));
+            assert_eq!(
+                (addr, rest as u32, rest >> 33 & 1 != 0),
+                (piece.addr, piece.len, piece.device_writes)
+            );
+            assert_eq!(rest >> 32 & 1 != 0, piece.addr != 3, "more pieces follow");
+            at = (rest >> 48) as usize;
+        }
+        device.give_back(head.into(), 3, false);
+        device.give_back(device.offered(round * 2 + 1).0.into(), 0, false);
+        assert_eq!((queue.pop(), queue.pop()), (Some(Ok((1, 3))), Some(Ok((2, 0)))));
+        assert_eq!(queue.room(), 8);
+    }
+    assert_eq!(queue.add_chain(&[], 9), Err(9));
+}
+
+#[test]
 fn sizes_must_fit() {
     let device = Device::new();
     let rings = device.rings();

@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use sync::SetOnce;
 
 use super::cpu::{self, MSR_APIC_BASE, rdmsr, wrmsr};
+use super::messages;
 use super::paging::OutOfTables;
 
 /// First vector of the interrupt lines of the I/O APIC: line n arrives at `IRQ_BASE + n`.
@@ -135,7 +136,10 @@ pub fn timer_count() -> u32 {
 /// Whether a device or controller raises `vector` in this machine. Any other was an `int` instruction.
 pub fn is_device_vector(vector: u8) -> bool {
     let legacy = PIC_BASE..PIC_BASE + 16;
-    matches!(vector, TIMER_VECTOR | SPURIOUS_VECTOR) || handler(vector).is_some() || legacy.contains(&vector)
+    matches!(vector, TIMER_VECTOR | SPURIOUS_VECTOR)
+        || handler(vector).is_some()
+        || messages::has(vector)
+        || legacy.contains(&vector)
 }
 
 fn handler(vector: u8) -> Option<&'static Handler> {
@@ -146,6 +150,7 @@ fn handler(vector: u8) -> Option<&'static Handler> {
 pub fn handle(vector: u8) {
     if let Some(handler) = handler(vector) {
         handler();
+    } else if messages::handle(vector) {
     } else if vector != TIMER_VECTOR {
         // Spurious, of this controller or of the masked legacy ones: those want no acknowledgement.
         return;

@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use kerncore::acpi::Trigger;
+use sync::SetOnce;
 
 use super::apic::{self, IRQ_BASE, IRQ_LINES, PIC_BASE};
 use super::pio::outb;
@@ -14,6 +15,8 @@ const LEVEL: u32 = 1 << 15;
 const ACTIVE_LOW: u32 = 1 << 13;
 
 static REGISTERS: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
+/// The second controller of machines that have one, and its first line.
+static SECOND: SetOnce<(AtomicPtr<u8>, u32)> = SetOnce::new();
 
 fn select(base: *mut u8, register: u32) -> *mut u32 {
     // SAFETY: `base` is the mapped register window of an I/O APIC: index at 0, data at 0x10.
@@ -38,8 +41,24 @@ fn write(base: *mut u8, register: u32, value: u32) {
 pub fn init(base: *mut u8) {
     disable_legacy();
     REGISTERS.store(base, Ordering::Relaxed);
-    let lines = (read(base, REG_VERSION) >> 16 & 0xff) + 1;
-    for line in 0..lines {
+    mask_all(base);
+}
+
+/// Takes a second I/O APIC into use, whose first line is `first`. One that comes after it is not used.
+pub fn init_second(base: *mut u8, first: u32) {
+    mask_all(base);
+    if SECOND.set((AtomicPtr::new(base), first)).is_err() {
+        log::warn!("only two I/O APICs are used");
+    }
+}
+
+/// Number of lines of the controller at `base`.
+fn lines(base: *mut u8) -> u32 {
+    (read(base, REG_VERSION) >> 16 & 0xff) + 1
+}
+
+fn mask_all(base: *mut u8) {
+    for line in 0..lines(base) {
         write(base, REG_TABLE + 2 * line, MASKED);
     }
 }
@@ -65,13 +84,23 @@ fn disable_legacy() {
 
 /// Routes global system interrupt `line` to this CPU; returns false if there is no such line.
 pub fn enable(line: u8, trigger: Trigger) -> bool {
-    let base = REGISTERS.load(Ordering::Relaxed);
-    if base.is_null() || line >= IRQ_LINES {
+    line < IRQ_LINES && route(line.into(), trigger, IRQ_BASE + line)
+}
+
+/// Routes global system interrupt `line` to `vector` of this CPU; returns false if there is no such line.
+pub fn route(line: u32, trigger: Trigger, vector: u8) -> bool {
+    let first = REGISTERS.load(Ordering::Relaxed);
+    let second = SECOND.get().filter(|(_, first_line)| line >= *first_line);
+    let (base, line) = match second {
+        Some((base, first_line)) => (base.load(Ordering::Relaxed), line - first_line),
+        None => (first, line),
+    };
+    if base.is_null() || line >= lines(base) {
         return false;
     }
-    let register = REG_TABLE + 2 * u32::from(line);
+    let register = REG_TABLE + 2 * line;
     let mode = if trigger.level { LEVEL } else { 0 } | if trigger.active_low { ACTIVE_LOW } else { 0 };
     write(base, register + 1, apic::id() << 24);
-    write(base, register, u32::from(IRQ_BASE + line) | mode);
+    write(base, register, u32::from(vector) | mode);
     true
 }

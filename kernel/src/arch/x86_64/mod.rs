@@ -11,6 +11,7 @@ pub mod gdt;
 pub mod idt;
 pub mod ioapic;
 pub mod layout;
+pub mod messages;
 pub mod paging;
 pub mod percpu;
 pub mod pio;

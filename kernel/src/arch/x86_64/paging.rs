@@ -42,6 +42,12 @@ pub fn phys_to_virt(pa: u64) -> *mut u8 {
     core::ptr::with_exposed_provenance_mut((DIRECT_MAP + pa) as usize)
 }
 
+/// The physical address of something in the direct map, where the heap is too.
+pub fn virt_to_phys(at: *const u8) -> u64 {
+    debug_assert!(at.addr() as u64 >= DIRECT_MAP);
+    (at.addr() as u64).wrapping_sub(DIRECT_MAP)
+}
+
 /// Reads entry `index` of the table at physical address `table`.
 pub fn read_entry(table: u64, index: usize) -> u64 {
     // SAFETY: `table` is a page table that the kernel allocated, seen through the direct map, and
