@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use mm::addr::PhysAddr;
 use mm::paging::{FrameSource, PageTables};
-use mm::user::{RawUserMemory, UserMemory};
+use mm::user::{Paging, RawUserMemory, UserMemory};
 use sync::SetOnce;
 use task::{CpuFeatures, CpuInfo, MemoryUse, Platform, Vdso, VectorLayout};
 
@@ -171,6 +171,14 @@ impl RawUserMemory for Machine {
 
     fn raw_zero(&self, addr: u64, len: usize) -> usize {
         len - usercopy::zero(addr, len)
+    }
+
+    fn raw_load(&self, addr: u64, paging: Paging) -> Option<u32> {
+        usercopy::load(addr, paging)
+    }
+
+    fn raw_compare_exchange(&self, addr: u64, old: u32, new: u32, paging: Paging) -> Option<u32> {
+        usercopy::compare_exchange(addr, old, new, paging)
     }
 }
 

@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod exec;
 pub mod fault;
 mod fd_table;
+pub mod futex;
 pub mod hlt;
 pub mod limits;
 mod platform;

@@ -14,7 +14,7 @@ use fs::testing::{FakeLine, Member, tree};
 use mm::addr::{PhysAddr, VirtAddr};
 use mm::fake::{FakeFrames, FakeStore, FakeTables};
 use mm::paging::{FrameSource, PageTables};
-use mm::user::{RawUserMemory, UserMemory};
+use mm::user::{Paging, RawUserMemory, UserMemory};
 use std::boxed::Box;
 use std::string::{String, ToString};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -219,6 +219,14 @@ impl RawUserMemory for FakeMachine {
 
     fn raw_zero(&self, addr: u64, len: usize) -> usize {
         self.raw_write(addr, &std::vec![0; len])
+    }
+
+    fn raw_load(&self, addr: u64, paging: Paging) -> Option<u32> {
+        mm::fake::load_word(&mut self.process().space(), addr, paging)
+    }
+
+    fn raw_compare_exchange(&self, addr: u64, old: u32, new: u32, paging: Paging) -> Option<u32> {
+        mm::fake::exchange_word(&mut self.process().space(), addr, old, new, paging)
     }
 }
 

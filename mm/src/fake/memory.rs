@@ -8,7 +8,7 @@ use std::vec::Vec;
 
 use crate::addr::{PAGE_SIZE, VirtAddr, page_floor};
 use crate::space::AddressSpace;
-use crate::user::RawUserMemory;
+use crate::user::{Paging, RawUserMemory};
 
 const SIZE: usize = PAGE_SIZE as usize;
 
@@ -129,6 +129,23 @@ impl RawUserMemory for FakeUserMemory {
     fn raw_zero(&self, addr: u64, len: usize) -> usize {
         self.walk_write(addr, len, false, |_, piece| piece.fill(0))
     }
+
+    fn raw_load(&self, addr: u64, _: Paging) -> Option<u32> {
+        let mut word = [0; 4];
+        (self.raw_read(addr, &mut word) == 4).then(|| u32::from_ne_bytes(word))
+    }
+
+    fn raw_compare_exchange(&self, addr: u64, old: u32, new: u32, _: Paging) -> Option<u32> {
+        let mut was = 0;
+        let done = self.walk_write(addr, 4, false, |_, piece| {
+            let word: &mut [u8; 4] = piece.try_into().expect("an aligned word lies in one page");
+            was = u32::from_ne_bytes(*word);
+            if was == old {
+                *word = new.to_ne_bytes();
+            }
+        });
+        (done == 4).then_some(was)
+    }
 }
 
 /// Program memory through an [`AddressSpace`]: page faults, protections and backing stores as in the kernel.
@@ -165,4 +182,34 @@ impl RawUserMemory for SpaceMemory {
     fn raw_zero(&self, addr: u64, len: usize) -> usize {
         self.raw_write(addr, &vec![0; len])
     }
+
+    fn raw_load(&self, addr: u64, paging: Paging) -> Option<u32> {
+        load_word(&mut self.space(), addr, paging)
+    }
+
+    fn raw_compare_exchange(&self, addr: u64, old: u32, new: u32, paging: Paging) -> Option<u32> {
+        exchange_word(&mut self.space(), addr, old, new, paging)
+    }
+}
+
+/// [`RawUserMemory::raw_load`] on an address space.
+pub fn load_word(space: &mut AddressSpace, addr: u64, paging: Paging) -> Option<u32> {
+    if paging == Paging::Forbidden && !present(space, addr) {
+        return None;
+    }
+    let mut word = [0; 4];
+    space.read(VirtAddr(addr), &mut word).ok().map(|()| u32::from_ne_bytes(word))
+}
+
+/// [`RawUserMemory::raw_compare_exchange`] on an address space.
+pub fn exchange_word(space: &mut AddressSpace, addr: u64, old: u32, new: u32, paging: Paging) -> Option<u32> {
+    let was = load_word(space, addr, paging)?;
+    let store = if was == old { new } else { was };
+    space.write(VirtAddr(addr), &store.to_ne_bytes()).ok().map(|()| was)
+}
+
+/// Whether the page of `addr` is there.
+fn present(space: &AddressSpace, addr: u64) -> bool {
+    let mut pages = [0];
+    space.residency(VirtAddr(page_floor(addr)), &mut pages).is_ok() && pages[0] & 1 != 0
 }

@@ -9,6 +9,6 @@ mod store;
 mod tables;
 
 pub use frames::FakeFrames;
-pub use memory::{FakeUserMemory, SpaceMemory};
+pub use memory::{FakeUserMemory, SpaceMemory, exchange_word, load_word};
 pub use store::FakeStore;
 pub use tables::FakeTables;

@@ -85,6 +85,20 @@ pub trait RawUserMemory {
     fn raw_write(&self, addr: u64, src: &[u8]) -> usize;
     /// Stores zeros.
     fn raw_zero(&self, addr: u64, len: usize) -> usize;
+    /// Loads an aligned word at once; `None` if that faults.
+    fn raw_load(&self, addr: u64, paging: Paging) -> Option<u32>;
+    /// Stores `new` into an aligned word if it is `old`, atomically, and gives what it was; `None` if that faults. Needs a
+    /// writable page in any case.
+    fn raw_compare_exchange(&self, addr: u64, old: u32, new: u32, paging: Paging) -> Option<u32>;
+}
+
+/// Whether an access may wait for a page to be brought in, which takes the lock of the address space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Paging {
+    /// It may.
+    Allowed,
+    /// It may not: locks are held. A page that is not there counts as a fault.
+    Forbidden,
 }
 
 /// Checked access to program memory.
@@ -106,6 +120,18 @@ pub trait UserMemory {
     /// # Errors
     /// As [`read`](Self::read).
     fn zero(&self, addr: u64, len: usize) -> Result<(), Fault>;
+
+    /// Loads an aligned word at once (no tearing).
+    ///
+    /// # Errors
+    /// As [`read`](Self::read). With [`Paging::Forbidden`] also when the page is only not there yet.
+    fn load(&self, addr: u64, paging: Paging) -> Result<u32, Fault>;
+
+    /// Stores `new` into an aligned word if it is `old`, atomically with everybody, and gives what it was.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); also if the page cannot be written, whatever the word is.
+    fn compare_exchange(&self, addr: u64, old: u32, new: u32, paging: Paging) -> Result<u32, Fault>;
 
     /// Reads a NUL-terminated string of at most `max` bytes, the NUL included, into `out`, which is emptied first
     /// and gets the bytes before the NUL. A string may end right before an unmapped page.
@@ -142,6 +168,11 @@ pub trait UserMemory {
 
 const _: () = assert!(PAGE_SIZE.is_multiple_of(128));
 
+/// An unaligned word counts as a bad address: it could lie in two pages.
+fn check_word(addr: u64) -> Result<(), Fault> {
+    if addr.is_multiple_of(4) { check_range(addr, 4) } else { Err(Fault { addr, done: 0 }) }
+}
+
 fn transfer(addr: u64, len: usize, raw: impl FnOnce() -> usize) -> Result<(), Fault> {
     if len == 0 {
         return Ok(());
@@ -162,5 +193,15 @@ impl<M: RawUserMemory + ?Sized> UserMemory for M {
 
     fn zero(&self, addr: u64, len: usize) -> Result<(), Fault> {
         transfer(addr, len, || self.raw_zero(addr, len))
+    }
+
+    fn load(&self, addr: u64, paging: Paging) -> Result<u32, Fault> {
+        check_word(addr)?;
+        self.raw_load(addr, paging).ok_or(Fault { addr, done: 0 })
+    }
+
+    fn compare_exchange(&self, addr: u64, old: u32, new: u32, paging: Paging) -> Result<u32, Fault> {
+        check_word(addr)?;
+        self.raw_compare_exchange(addr, old, new, paging).ok_or(Fault { addr, done: 0 })
     }
 }

@@ -31,6 +31,12 @@ fn ranges_outside_the_program_are_refused_before_any_copy() {
         fn raw_zero(&self, addr: u64, _: usize) -> usize {
             panic!("raw access to {addr:#x}")
         }
+        fn raw_load(&self, addr: u64, _: Paging) -> Option<u32> {
+            panic!("raw access to {addr:#x}")
+        }
+        fn raw_compare_exchange(&self, addr: u64, _: u32, _: u32, _: Paging) -> Option<u32> {
+            panic!("raw access to {addr:#x}")
+        }
     }
     let memory: &dyn UserMemory = &Untouchable;
     for (addr, first_bad) in [
@@ -45,6 +51,8 @@ fn ranges_outside_the_program_are_refused_before_any_copy() {
         assert_eq!(memory.write(addr, &[0; 8]), fault);
         assert_eq!(memory.zero(addr, 8), fault);
         assert_eq!(memory.zero(addr, usize::MAX), fault);
+        assert!(memory.load(addr, Paging::Allowed).is_err());
+        assert!(memory.compare_exchange(addr, 0, 1, Paging::Forbidden).is_err());
         // No bytes touch nothing.
         assert_eq!(
             (memory.read(addr, &mut []), memory.write(addr, &[]), memory.zero(addr, 0)),
@@ -172,4 +180,15 @@ proptest! {
         prop_assert_eq!(&back[..done], &bytes[..done]);
         prop_assert!(back[done..].iter().all(|&b| b == 0));
     }
+}
+
+#[test]
+fn words_are_exchanged_whole() {
+    let memory = memory();
+    let was = |old, new| memory.compare_exchange(BASE + 8, old, new, Paging::Allowed);
+    assert_eq!((was(0, 7), was(0, 9), memory.load(BASE + 8, Paging::Forbidden)), (Ok(0), Ok(7), Ok(7)));
+    assert_eq!(memory.load(BASE + 2, Paging::Allowed), Err(Fault { addr: BASE + 2, done: 0 }), "not aligned");
+    memory.protect(BASE, 1);
+    assert!(was(1, 2).is_err(), "a read-only page, though nothing would be stored");
+    assert_eq!(memory.load(BASE + 8, Paging::Allowed), Ok(7));
 }

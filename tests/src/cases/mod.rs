@@ -81,6 +81,8 @@ pub fn suites() -> Vec<Case> {
     let case =
         |module: &&'static str| Case { name: format!("cpython/{module}"), body: Body::Cpython(module) };
     MODULES.iter().map(case).collect()
+}
+
 /// Every case once, and random ones that differ from round to round.
 #[must_use]
 pub fn soak(round: u64) -> Vec<Case> {

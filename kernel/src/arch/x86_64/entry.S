@@ -285,3 +285,36 @@ userzero_end:
 userzero_out:
     mov rax, rsi
     ret
+
+/* Words of the program, for futexes: load(addr) and compare_exchange(addr, old, new) return the word in eax and 0 in edx, or
+ * 1 in edx after a fault. In the paging forms a fault first goes to the address space; in the others never, because the
+ * caller holds locks. usercopy.rs knows the labels. */
+    .balign 16
+    .global userword_paging, userword_nopaging, userword_end, userword_fault
+    .global userword_load_paging, userword_load, userword_exchange_paging, userword_exchange
+userword_paging:
+userword_load_paging:
+    mov eax, [rdi]
+    xor edx, edx
+    ret
+userword_exchange_paging:
+    mov eax, esi
+    mov ecx, edx
+    lock cmpxchg [rdi], ecx
+    mov edx, 0
+    ret
+userword_nopaging:
+userword_load:
+    mov eax, [rdi]
+    xor edx, edx
+    ret
+userword_exchange:
+    mov eax, esi
+    mov ecx, edx
+    lock cmpxchg [rdi], ecx
+    mov edx, 0
+    ret
+userword_end:
+userword_fault:
+    mov edx, 1
+    ret

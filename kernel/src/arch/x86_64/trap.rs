@@ -176,7 +176,7 @@ extern "C" fn trap_handle(frame: &mut UserRegs) {
     }
     if origin == Origin::Program {
         program::trap(frame, &trap);
-    } else if program::page_fault(trap.address, trap.access()).is_err()
+    } else if (!usercopy::may_page(frame.rip) || program::page_fault(trap.address, trap.access()).is_err())
         && let Some(rip) = fixup
     {
         frame.rip = rip;
