@@ -71,7 +71,17 @@ pub fn models(cx: &Context, plan: &Plan, tally: &mut Tally) {
         return;
     }
     let mut command = cx.cargo();
-    command.args(["test", "-p", "nospin-sync", "-p", "nospin-sched", "--release", "--lib", "--tests", "--no-fail-fast"]);
+    command.args([
+        "test",
+        "-p",
+        "nospin-sync",
+        "-p",
+        "nospin-sched",
+        "--release",
+        "--lib",
+        "--tests",
+        "--no-fail-fast",
+    ]);
     // Another configuration of every crate: a target directory of its own keeps the others valid. The models need
     // an optimised build, but not a small one.
     command.env("CARGO_TARGET_DIR", cx.target.join("loom"));
