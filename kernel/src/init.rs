@@ -2,17 +2,15 @@
 
 use image_format::cmdline::CommandLine;
 use kerncore::memmap::MemoryMap;
-use sync::SetOnce;
 
 use crate::arch::paging::OutOfTables;
-use crate::arch::{apic, cpu, ioapic, paging, syscall_entry, timer, tsc};
+use crate::arch::{ap, apic, boot, ioapic, paging, percpu, tsc, vectors};
 use crate::boot::image::Image;
 use crate::boot::{acpi, options, pvh};
-use crate::drivers::serial;
-use crate::drivers::virtio;
+use crate::drivers::{serial, virtio};
 use crate::mem::early::EarlyFrames;
 use crate::mem::{frames, heap, stacks};
-use crate::{logging, power, program, selftest};
+use crate::{logging, power, program, selftest, threads};
 
 /// The legacy BIOS area and everything below it: start info, firmware tables.
 const LOW_MEMORY: u64 = 0x10_0000;
@@ -21,7 +19,7 @@ const LOW_MEMORY: u64 = 0x10_0000;
 pub fn kernel_main(start_info: u64) -> ! {
     serial::init();
     logging::init();
-    match boot(start_info) {
+    match boot_machine(start_info) {
         Ok(never) => match never {},
         Err(message) => {
             log::error!("{message}");
@@ -53,7 +51,7 @@ impl From<OutOfTables> for BootError {
     }
 }
 
-fn boot(start_info: u64) -> Result<core::convert::Infallible, BootError> {
+fn boot_machine(start_info: u64) -> Result<core::convert::Infallible, BootError> {
     let info = pvh::read(start_info).map_err(BootError::StartInfo)?;
     let map = info.memory_map();
     let image = Image::find(&map).map_err(BootError::Image)?;
@@ -63,14 +61,21 @@ fn boot(start_info: u64) -> Result<core::convert::Infallible, BootError> {
     let line = options::command_line(image.command_line(&map), &info.command_line());
     options::apply(&line);
     let platform = acpi::read(info.rsdp);
-    log::info!("{} MiB of memory, {} CPUs found, 1 used", map.total() >> 20, platform.cpus);
+    log::info!("{} MiB of memory, {} CPUs found", map.total() >> 20, platform.cpus.len().max(1));
     init_devices(&platform)?;
+    if !threads::init(platform.cpus.len().max(1)) {
+        return Err(BootError::Text("not enough memory for the scheduler"));
+    }
+    threads::make_idle(percpu::current(), boot::early_stack());
+    ap::start(&platform.cpus, &map);
 
-    stacks::init_thread()?;
     let (archive, archive_at) = image.root(&map);
-    // Set once: there is one boot.
-    let _ = BOOTED.set(Booted { line, archive, archive_at });
-    syscall_entry::run_on_thread_stack(first_thread)
+    let booted = Booted { line, archive, archive_at };
+    if threads::spawn(move || first_thread(&booted)).is_err() {
+        return Err(BootError::Text("not enough memory for the first thread"));
+    }
+    // What booted has nothing to do any more, and waits for work.
+    threads::run_idle()
 }
 
 /// What the first thread needs from the boot sequence.
@@ -80,18 +85,12 @@ struct Booted {
     archive_at: u64,
 }
 
-static BOOTED: SetOnce<Booted> = SetOnce::new();
-
 /// The first thread: becomes the program.
-extern "C" fn first_thread() -> ! {
-    cpu::enable_interrupts();
-    if let Some(booted) = BOOTED.get() {
-        // Without it, calls are refused as long as memory is short.
-        let _ = heap::refill();
-        selftest::run(&booted.line);
-        program::start(&booted.line, booted.archive, booted.archive_at)
-    }
-    power::fail()
+fn first_thread(booted: &Booted) {
+    // Without it, calls are refused as long as memory is short.
+    let _ = heap::refill();
+    selftest::run(&booted.line);
+    program::start(&booted.line, booted.archive, booted.archive_at)
 }
 
 /// Builds the kernel's page tables and hands the free memory to the frame allocator.
@@ -117,6 +116,7 @@ fn init_devices(platform: &acpi::Platform) -> Result<(), BootError> {
     if let Some(fadt) = platform.fadt {
         power::init(fadt);
     }
+    vectors::init();
     tsc::init(platform.fadt.map(|fadt| fadt.pm_timer).filter(|&port| port != 0));
     apic::init(|at| paging::map_device(at, 4096, &mut frames::table_frame))?;
     match platform.io_apic {
@@ -132,6 +132,5 @@ fn init_devices(platform: &acpi::Platform) -> Result<(), BootError> {
         None => log::warn!("no I/O APIC: no console input"),
     }
     virtio::probe(platform);
-    timer::init();
     Ok(())
 }

@@ -17,4 +17,6 @@ mod panic;
 mod platform;
 mod power;
 mod program;
+mod program_timer;
 mod selftest;
+mod threads;

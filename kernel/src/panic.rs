@@ -12,7 +12,7 @@ use image_format::header::BuildId;
 
 use crate::arch::layout::UPPER_HALF;
 use crate::arch::trap::Trap;
-use crate::arch::{cpu, symbols};
+use crate::arch::{cpu, ipi, percpu, symbols};
 use crate::logging::{self, line};
 use crate::mem::stacks;
 use crate::power;
@@ -20,12 +20,22 @@ use crate::power;
 /// The longest backtrace.
 const MAX_FRAMES: usize = 48;
 
-/// How many reports have begun: a failure inside a report must not start another one.
+/// How many reports have begun on the reporting CPU: a failure inside a report must not start another one.
 static REPORTS: AtomicU32 = AtomicU32::new(0);
+/// The CPU that reports, or `NOBODY`.
+static REPORTER: AtomicU32 = AtomicU32::new(NOBODY);
+const NOBODY: u32 = u32::MAX;
 
-/// Counts this report. The first goes on; a later one, caused by it, ends the machine at once.
+/// Counts this report. The first goes on, with the other CPUs stopped; a later one, caused by it, ends the machine at once. A
+/// failure of another CPU in the meantime stops that CPU.
 fn begin() {
     cpu::disable_interrupts();
+    let me = percpu::current().index();
+    match REPORTER.compare_exchange(NOBODY, me, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => ipi::stop_others(),
+        Err(reporter) if reporter != me => ipi::stop(),
+        Err(_) => {}
+    }
     match REPORTS.fetch_add(1, Ordering::Relaxed) {
         0 => {}
         1 => {
@@ -34,6 +44,11 @@ fn begin() {
         }
         _ => power::fail(),
     }
+}
+
+/// Whether the kernel is reporting a failure: then other CPUs are stopped, with whatever locks they held.
+pub fn is_reporting() -> bool {
+    REPORTER.load(Ordering::Acquire) != NOBODY
 }
 
 #[panic_handler]

@@ -11,10 +11,10 @@ use sync::SetOnce;
 use task::{CpuFeatures, CpuInfo, MemoryUse, Platform, Vdso, VectorLayout};
 
 use crate::arch::usertables::UserTables;
-use crate::arch::{cpu, paging, timer, tsc, usercopy, vdso, vectors};
+use crate::arch::{cpu, percpu, tsc, usercopy, vdso, vectors};
 use crate::drivers::rtc;
-use crate::logging;
 use crate::mem::frames::{self, MachineFrames};
+use crate::{logging, program_timer, threads};
 
 /// The machine as `task` and `syscall` see it.
 pub struct Machine;
@@ -28,7 +28,6 @@ static WALL_OFFSET_NS: AtomicU64 = AtomicU64::new(UNKNOWN);
 const UNKNOWN: u64 = u64::MAX;
 /// How often a program has set the wall clock.
 static WALL_SETS: AtomicU64 = AtomicU64::new(0);
-static IDLE_NS: AtomicU64 = AtomicU64::new(0);
 
 impl Platform for Machine {
     fn monotonic_ns(&self) -> u64 {
@@ -57,19 +56,16 @@ impl Platform for Machine {
     }
 
     fn idle_ns(&self) -> u64 {
-        IDLE_NS.load(Ordering::Relaxed)
+        // One thread runs the program: what it did not use was idle, as far as the program can tell.
+        tsc::monotonic_ns().saturating_sub(threads::run_time_ns())
     }
 
     fn wait(&self, deadline: Option<u64>) {
-        let before = tsc::monotonic_ns();
-        let mut halted = false;
-        // Ends after the first interrupt: the caller looks again at what it waits for.
-        timer::sleep_until(deadline.unwrap_or(u64::MAX), || core::mem::replace(&mut halted, true));
-        IDLE_NS.fetch_add(tsc::monotonic_ns() - before, Ordering::Relaxed);
+        threads::park(deadline);
     }
 
     fn set_timer(&self, deadline: Option<u64>) {
-        timer::set_program_deadline(deadline);
+        program_timer::set(deadline);
     }
 
     fn random(&self, buf: &mut [u8]) {
@@ -84,7 +80,9 @@ impl Platform for Machine {
     }
 
     fn set_fs_base(&self, base: u64) {
-        cpu::set_fs_base(base);
+        if let Some(context) = threads::context() {
+            context.set_fs_base(base);
+        }
     }
 
     fn message(&self, line: fmt::Arguments<'_>) {
@@ -105,7 +103,9 @@ impl Platform for Machine {
     }
 
     fn activate(&self, root: PhysAddr) {
-        paging::load_root(root.0);
+        if let Some(context) = threads::context() {
+            context.set_root(root.0);
+        }
     }
 
     fn user_memory(&self) -> &dyn UserMemory {
@@ -113,11 +113,11 @@ impl Platform for Machine {
     }
 
     fn cpu_count(&self) -> u32 {
-        1
+        percpu::all().len() as u32
     }
 
     fn current_cpu(&self) -> u32 {
-        0
+        percpu::current().index()
     }
 
     fn vector_layout(&self) -> VectorLayout {

@@ -18,20 +18,21 @@ use mm::addr::PhysAddr;
 use mm::space::{Access, FaultError};
 use mm::user::UserMemory;
 use sync::SetOnce;
-use syscall::{Context, Outcome};
+use sync::thread::Handle;
+use syscall::{Context as CallContext, Outcome};
 use task::fault::{Cause, Exception, TrapInfo};
 use task::hlt::{self, Site};
 use task::procfs::{self, Tasks};
 use task::signal::deliver::Target;
 use task::{Entry, ExecRequest, ExitStatus, Platform, Process, StartOptions, Thread};
 
-use crate::arch::timer::Tick;
+use crate::arch::switch::Context;
 use crate::arch::trap::{self, Trap};
 use crate::arch::{cpu, syscall_entry, usercopy, vectors};
 use crate::drivers::serial::SerialConsole;
 use crate::mem::heap;
 use crate::platform::MACHINE;
-use crate::{platform, power};
+use crate::{platform, power, threads};
 
 /// Environment of a program whose image and command line set nothing else.
 const DEFAULT_ENV: [(&str, &[u8]); 2] =
@@ -55,6 +56,8 @@ const HLT: u8 = 0xf4;
 struct Running {
     process: Arc<Process>,
     thread: Arc<Thread>,
+    /// The kernel's thread that runs it.
+    kernel_thread: Handle,
     console: Arc<Console>,
 }
 
@@ -90,7 +93,7 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
     match task::start(&MACHINE, vfs, &console, &request, options) {
         Ok((process, thread, entry)) => {
             tasks.enter(&process, &thread);
-            enter(Running { process, thread, console }, entry)
+            enter(Running { process, thread, kernel_thread: sync::thread::current(), console }, entry)
         }
         Err(error) => {
             log::error!("{}: {error}", path.escape_ascii());
@@ -165,6 +168,10 @@ fn environment(line: &CommandLine) -> Vec<Vec<u8>> {
 }
 
 fn enter(running: Running, entry: Entry) -> ! {
+    if !threads::context().is_some_and(Context::init_vectors) {
+        log::error!("not enough memory for the program's registers");
+        power::fail()
+    }
     // Set once: one program is started.
     let _ = RUNNING.set(running);
     syscall_entry::start_program(&UserRegs {
@@ -251,17 +258,31 @@ pub fn page_fault(addr: u64, access: Access) -> Result<(), FaultError> {
 /// Called by the console's interrupt handler.
 pub fn input_arrived() {
     INPUT_ARRIVED.store(true, Ordering::Relaxed);
+    // It may be waiting for input.
+    if let Some(running) = RUNNING.get() {
+        running.kernel_thread.unpark();
+    }
 }
 
-/// The timer's interrupt came while the program's code ran, or the kernel's. In the handler: counts and marks.
-pub fn timer_interrupt(tick: Tick, in_program: bool) {
-    let Some(running) = RUNNING.get() else { return };
-    if tick.busy {
+/// A timer interrupt came while the program's code ran, or the kernel's for it. In the handler: counts.
+pub fn sample(in_program: bool) {
+    if let Some(running) = RUNNING.get() {
         running.thread.samples.count(in_program);
     }
-    if tick.due {
+}
+
+/// One of the program's timers has expired: it looks at them as soon as it can.
+pub fn timer_expired() {
+    if let Some(running) = RUNNING.get() {
         running.process.timers.mark_due();
+        running.kernel_thread.unpark();
+        threads::interrupt(&running.kernel_thread);
     }
+}
+
+/// Whether [`timer_expired`] has not been noticed yet.
+pub fn is_timer_due() -> bool {
+    RUNNING.get().is_some_and(|running| running.process.timers.due() != 0)
 }
 
 /// Whether an interrupt that returns to the program leaves something to do first. In the interrupt
@@ -316,8 +337,8 @@ fn was_halted(frame: &UserRegs) -> bool {
     hlt::was_halted(&Site { rip: frame.rip, rflags: frame.rflags, before, after: &after[..got] })
 }
 
-fn context<'a>(running: &'a Running, regs: &'a mut UserRegs) -> Context<'a> {
-    Context { platform: &MACHINE, process: &running.process, thread: &running.thread, regs }
+fn context<'a>(running: &'a Running, regs: &'a mut UserRegs) -> CallContext<'a> {
+    CallContext { platform: &MACHINE, process: &running.process, thread: &running.thread, regs }
 }
 
 /// The call in `frame`, of whose registers only those that a function may clobber are valid. Returns

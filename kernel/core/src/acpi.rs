@@ -91,7 +91,7 @@ pub struct Trigger {
 /// A structure of the MADT (section 5.2.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MadtEntry {
-    /// A processor that is enabled or can be: its APIC id.
+    /// A processor that is enabled (not one that could be plugged in later): its APIC id.
     Cpu {
         /// Local APIC id.
         apic_id: u32,
@@ -133,17 +133,18 @@ pub fn madt_entries(table: &[u8]) -> impl Iterator<Item = MadtEntry> + '_ {
 }
 
 fn madt_entry(entry: &[u8]) -> Option<MadtEntry> {
-    /// Enabled, or may be enabled later.
-    const USABLE: u32 = 3;
+    const ENABLED: u32 = 1;
     match u8_at(entry, 0)? {
-        0 if u32_at(entry, 4)? & USABLE != 0 => Some(MadtEntry::Cpu { apic_id: u32::from(u8_at(entry, 3)?) }),
+        0 if u32_at(entry, 4)? & ENABLED != 0 => {
+            Some(MadtEntry::Cpu { apic_id: u32::from(u8_at(entry, 3)?) })
+        }
         1 => Some(MadtEntry::IoApic { address: u64::from(u32_at(entry, 4)?), gsi_base: u32_at(entry, 8)? }),
         2 => {
             let flags = u16_at(entry, 8)?;
             let trigger = Trigger { active_low: flags & 3 == 3, level: flags >> 2 & 3 == 3 };
             Some(MadtEntry::Override { irq: u8_at(entry, 3)?, gsi: u32_at(entry, 4)?, trigger })
         }
-        9 if u32_at(entry, 8)? & USABLE != 0 => Some(MadtEntry::Cpu { apic_id: u32_at(entry, 4)? }),
+        9 if u32_at(entry, 8)? & ENABLED != 0 => Some(MadtEntry::Cpu { apic_id: u32_at(entry, 4)? }),
         _ => None,
     }
 }
@@ -316,7 +317,7 @@ mod tests {
         let mut body = vec![0; 8]; // local APIC address, flags
         body.extend_from_slice(&[0, 8, 0, 7, 1, 0, 0, 0]); // enabled CPU 7
         body.extend_from_slice(&[0, 8, 0, 8, 0, 0, 0, 0]); // absent CPU
-        body.extend_from_slice(&[0, 8, 0, 9, 2, 0, 0, 0]); // CPU that can be enabled
+        body.extend_from_slice(&[0, 8, 0, 9, 2, 0, 0, 0]); // CPU that can be enabled later: not used
         body.extend_from_slice(&[4, 6, 0xff, 0, 0, 1]); // NMI: not used
         body.extend_from_slice(&[1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0]);
         body.extend_from_slice(&[2, 10, 0, 4, 4, 0, 0, 0, 0x0f, 0]);
@@ -328,7 +329,6 @@ mod tests {
             entries,
             [
                 MadtEntry::Cpu { apic_id: 7 },
-                MadtEntry::Cpu { apic_id: 9 },
                 MadtEntry::IoApic { address: 0xfec0_0000, gsi_base: 0 },
                 MadtEntry::Override { irq: 4, gsi: 4, trigger },
                 MadtEntry::Cpu { apic_id: 300 },

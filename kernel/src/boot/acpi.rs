@@ -1,5 +1,7 @@
 //! Finds the ACPI tables and keeps what the kernel needs: processors, the I/O APIC, how to power off.
 
+use alloc::vec::Vec;
+
 use kerncore::acpi::{self, Fadt, HEADER_LEN, MadtEntry, Root, Trigger};
 
 use crate::mem::phys;
@@ -13,10 +15,10 @@ const MAX_TABLES: usize = 64;
 const ISA_IRQS: usize = 16;
 
 /// What the tables say.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Platform {
-    /// Processors that can run, the boot processor included.
-    pub cpus: u32,
+    /// APIC ids of the processors that can run, the boot processor included. Empty if no table says.
+    pub cpus: Vec<u32>,
     /// Physical address of the first I/O APIC.
     pub io_apic: Option<u64>,
     /// Another one, with its first line.
@@ -29,7 +31,7 @@ pub struct Platform {
 impl Platform {
     fn new() -> Self {
         Self {
-            cpus: 0,
+            cpus: Vec::new(),
             io_apic: None,
             second_io_apic: None,
             fadt: None,
@@ -46,7 +48,11 @@ impl Platform {
     fn read_madt(&mut self, table: &[u8]) {
         for entry in acpi::madt_entries(table) {
             match entry {
-                MadtEntry::Cpu { .. } => self.cpus += 1,
+                MadtEntry::Cpu { apic_id } => {
+                    if !self.cpus.contains(&apic_id) {
+                        self.cpus.push(apic_id);
+                    }
+                }
                 MadtEntry::IoApic { address, gsi_base: 0 } => self.io_apic = Some(address),
                 MadtEntry::IoApic { address, gsi_base } => self.second_io_apic = Some((address, gsi_base)),
                 MadtEntry::Override { irq, gsi, trigger } => {
@@ -64,7 +70,6 @@ pub fn read(rsdp: u64) -> Platform {
     let mut platform = Platform::new();
     let Some(root) = find_root(rsdp) else {
         log::info!("no ACPI tables");
-        platform.cpus = 1;
         return platform;
     };
     let (address, signature) = match root {
@@ -80,7 +85,6 @@ pub fn read(rsdp: u64) -> Platform {
             }
         }
     }
-    platform.cpus = platform.cpus.max(1);
     platform
 }
 

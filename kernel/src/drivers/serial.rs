@@ -12,7 +12,7 @@ use sync::spsc::Ring;
 use crate::arch::pio::{inb, out_bytes, outb};
 use crate::arch::{apic, cpu, ioapic};
 use crate::boot::acpi::Platform;
-use crate::{logging, program};
+use crate::{logging, program, threads};
 
 const PORT: u16 = 0x3f8;
 const ISA_IRQ: u8 = 4;
@@ -116,12 +116,9 @@ impl ConsoleDevice for SerialConsole {
     }
 
     fn read(&self, buf: &mut [u8], wait: bool) -> usize {
-        if wait {
-            cpu::without_interrupts(|| {
-                while INPUT.is_empty() {
-                    cpu::wait_for_interrupt();
-                }
-            });
+        // Whoever reads is woken by `input_arrived`, whose permit is kept if it comes before the thread sleeps.
+        while wait && INPUT.is_empty() {
+            threads::park(None);
         }
         let count = INPUT.pop_slice(buf);
         if HELD_BACK.load(Ordering::Relaxed) {

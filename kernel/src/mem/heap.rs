@@ -1,13 +1,18 @@
-//! The kernel heap: talc behind the kernel's mutex, fed with blocks of frames as it grows.
+//! The kernel heap: talc behind the kernel's mutex, fed with blocks of frames as it grows; and in front of it, for small blocks,
+//! a cache per CPU that takes no lock.
+//!
+//! Where nothing may sleep, small blocks go to the cache and larger ones to a list that the next thread frees. Interrupt handlers
+//! do not touch the caches, as they may have interrupted who does.
 //!
 //! Much of what a system call allocates is small and cannot be refused in the middle of the call: a node of a map, a
 //! counted object. For that an allocation is kept in reserve. When no other memory is left it is freed, and until
 //! there is another one ([`refill`]) calls that take memory are refused at their beginning. What is large is allocated
 //! fallibly everywhere, and never gets the reserve.
 
-use core::alloc::Layout;
+use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::Ordering::{self, Relaxed};
+use core::sync::atomic::{AtomicPtr, AtomicU32};
 
 use talc::TalcLock;
 use talc::base::Talc;
@@ -15,7 +20,9 @@ use talc::base::binning::Binning;
 use talc::source::Source;
 
 use super::frames;
-use crate::arch::paging::phys_to_virt;
+use crate::arch::paging::{phys_to_virt, virt_to_phys};
+use crate::arch::percpu;
+use crate::threads;
 
 /// Blocks of at least 64 KiB are claimed.
 const MIN_ORDER: u8 = 4;
@@ -65,16 +72,24 @@ fn grow(bytes: usize) -> Option<(u64, u8)> {
         .find_map(|order| frames::alloc_block(order).map(|block| (block, order)))
 }
 
-/// Feeds the heap from the frame allocator.
+/// Feeds the heap from the frame allocator, and gives back blocks that have become empty.
 #[derive(Debug)]
-pub struct FrameBlocks;
+pub struct FrameBlocks {
+    /// An empty block of the usual size, kept because it may be wanted again at once; 0 if there is none.
+    spare: u64,
+}
 
-// SAFETY: `acquire` uses the frame allocator, which does not use the heap, and `talc` itself.
+// SAFETY: both functions use the frame allocator, which does not use the heap, and `acquire` also `talc` itself.
 unsafe impl Source for FrameBlocks {
     fn acquire<B: Binning>(talc: &mut Talc<Self, B>, layout: Layout) -> Result<(), ()> {
         let bytes =
             layout.size().checked_add(layout.align()).and_then(|n| n.checked_add(OVERHEAD)).ok_or(())?;
-        let Some((block, order)) = grow(bytes) else {
+        let spare = core::mem::take(&mut talc.source.spare);
+        let kept = (spare != 0).then_some((spare, MIN_ORDER));
+        if bytes > 4096 << MIN_ORDER && spare != 0 {
+            frames::free_frame(spare);
+        }
+        let Some((block, order)) = kept.filter(|_| bytes <= 4096 << MIN_ORDER).or_else(|| grow(bytes)) else {
             let reserve = if layout.size() <= SMALL {
                 RESERVED.swap(ptr::null_mut(), Ordering::AcqRel)
             } else {
@@ -88,7 +103,207 @@ unsafe impl Source for FrameBlocks {
         // SAFETY: the block is free memory in the direct map, given to the heap for good.
         unsafe { talc.claim(phys_to_virt(block), 4096 << order) }.map(|_| ()).ok_or(())
     }
+
+    const TRACK_HEAP_END: bool = true;
+
+    unsafe fn resize(&mut self, chunk_base: *mut u8, heap_end: *mut u8, is_heap_base: bool) -> *mut u8 {
+        if !is_heap_base {
+            return heap_end;
+        }
+        // The block is as it was claimed: whole frames up to `heap_end`, used from just behind its beginning.
+        let block = virt_to_phys(chunk_base) & !4095;
+        let usual = virt_to_phys(heap_end).wrapping_sub(block) == 4096 << MIN_ORDER;
+        if usual && self.spare == 0 {
+            self.spare = block;
+        } else {
+            frames::free_frame(block);
+        }
+        chunk_base
+    }
+}
+
+/// Blocks of the caches are a power of two from here on, in bytes; a free one holds the pointer to the next.
+const SMALLEST: usize = 32;
+/// The largest blocks that are cached.
+const LARGEST: usize = 512;
+const CLASSES: usize = (LARGEST / SMALLEST).ilog2() as usize + 1;
+/// Alignment of cached blocks.
+const ALIGN: usize = 16;
+/// How many blocks of a class a CPU keeps, unless it cannot give them back at the moment.
+const KEPT: u32 = 32;
+
+/// The free small blocks of one CPU. Used by threads of that CPU with preemption off, never by interrupt handlers.
+pub struct Cache {
+    first: [AtomicPtr<Free>; CLASSES],
+    count: [AtomicU32; CLASSES],
+}
+
+/// What a free block holds.
+struct Free {
+    next: *mut Free,
+}
+
+impl Cache {
+    /// Without blocks.
+    pub const fn new() -> Self {
+        Self {
+            first: [const { AtomicPtr::new(ptr::null_mut()) }; CLASSES],
+            count: [const { AtomicU32::new(0) }; CLASSES],
+        }
+    }
+
+    fn take(&self, class: usize) -> Option<NonNull<Free>> {
+        let (first, count) = (self.first.get(class)?, self.count.get(class)?);
+        let block = NonNull::new(first.load(Relaxed))?;
+        // SAFETY: blocks in the list are free and hold the pointer to the next.
+        first.store(unsafe { (*block.as_ptr()).next }, Relaxed);
+        count.store(count.load(Relaxed).wrapping_sub(1), Relaxed);
+        Some(block)
+    }
+
+    /// Keeps a free block; `false` if there are enough and `must` does not hold.
+    fn keep(&self, class: usize, block: *mut u8, must: bool) -> bool {
+        let (Some(first), Some(count)) = (self.first.get(class), self.count.get(class)) else { return false };
+        let kept = count.load(Relaxed);
+        if kept >= KEPT && !must {
+            return false;
+        }
+        let block = block.cast::<Free>();
+        // SAFETY: the block is free, aligned to 16 and at least 32 bytes long.
+        unsafe { block.write(Free { next: first.load(Relaxed) }) };
+        first.store(block, Relaxed);
+        count.store(kept.wrapping_add(1), Relaxed);
+        true
+    }
+}
+
+/// The class of a small block.
+fn class_of(layout: &Layout) -> Option<usize> {
+    if layout.size() > LARGEST || layout.align() > ALIGN || layout.size() == 0 {
+        return None;
+    }
+    Some((layout.size().next_power_of_two().max(SMALLEST) / SMALLEST).ilog2() as usize)
+}
+
+/// The blocks of a class, as talc knows them.
+fn class_layout(class: usize) -> Layout {
+    // SAFETY: a power of two of at most 512 bytes, aligned to 16.
+    unsafe { Layout::from_size_align_unchecked(SMALLEST << class, ALIGN) }
+}
+
+/// What is to be freed by the next thread that allocates: given up where the lock cannot be waited for.
+static DEFERRED: AtomicPtr<Deferred> = AtomicPtr::new(ptr::null_mut());
+
+/// What such a block holds; a block that is not cached is larger than this, or aligned to more.
+struct Deferred {
+    next: *mut Deferred,
+    layout: Layout,
+}
+
+fn defer(block: *mut u8, layout: Layout) {
+    let block = block.cast::<Deferred>();
+    if layout.size() < size_of::<Deferred>() || !block.is_aligned() {
+        // Too small to say what it is: a few bytes with a large alignment, which the kernel does not have. They are lost.
+        return;
+    }
+    let mut next = DEFERRED.load(Relaxed);
+    loop {
+        // SAFETY: the block is free, and large and aligned enough as checked above.
+        unsafe { block.write(Deferred { next, layout }) };
+        match DEFERRED.compare_exchange_weak(next, block, Ordering::Release, Relaxed) {
+            Ok(_) => return,
+            Err(now) => next = now,
+        }
+    }
+}
+
+/// The kernel's heap: caches of small blocks per CPU in front of talc.
+struct Heap {
+    talc: TalcLock<sync::RawMutex, FrameBlocks>,
+}
+
+impl Heap {
+    /// Frees what was deferred. In a thread that may sleep.
+    fn free_deferred(&self) {
+        let mut next = DEFERRED.swap(ptr::null_mut(), Ordering::Acquire);
+        while !next.is_null() {
+            // SAFETY: the list is this thread's since the exchange; each block says what it is.
+            unsafe {
+                let Deferred { next: behind, layout } = next.read();
+                self.talc.dealloc(next.cast(), layout);
+                next = behind;
+            }
+        }
+    }
+
+    unsafe fn free_large(&self, block: *mut u8, layout: Layout) {
+        if threads::cannot_sleep() {
+            return defer(block, layout);
+        }
+        // SAFETY: promised by the caller.
+        unsafe { self.talc.dealloc(block, layout) }
+    }
+}
+
+// SAFETY: blocks come from talc with the layout of their class or their own, and go back there with the same one; a cached block
+// is in one list only, and lists belong to a CPU, with preemption off.
+unsafe impl GlobalAlloc for Heap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let Some(class) = class_of(&layout) else {
+            if !DEFERRED.load(Relaxed).is_null() && !threads::cannot_sleep() {
+                self.free_deferred();
+            }
+            // SAFETY: as the caller promised.
+            return unsafe { self.talc.alloc(layout) };
+        };
+        percpu::preempt_disable();
+        let cpu = percpu::current();
+        let block = if cpu.in_interrupt.load(Relaxed) { None } else { cpu.heap.take(class) };
+        threads::preempt_enable();
+        match block {
+            Some(block) => block.as_ptr().cast(),
+            // SAFETY: the size is not 0.
+            None => unsafe { self.talc.alloc(class_layout(class)) },
+        }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        let Some(class) = class_of(&layout) else {
+            // SAFETY: as the caller promised; it was allocated with this layout.
+            return unsafe { self.free_large(block, layout) };
+        };
+        let must = threads::cannot_sleep();
+        percpu::preempt_disable();
+        let cpu = percpu::current();
+        let kept = !cpu.in_interrupt.load(Relaxed) && cpu.heap.keep(class, block, must);
+        threads::preempt_enable();
+        if !kept {
+            // SAFETY: it was allocated with the layout of its class, or is from a cache.
+            unsafe { self.free_large(block, class_layout(class)) }
+        }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let Ok(wanted) = Layout::from_size_align(size, layout.align()) else { return ptr::null_mut() };
+        match (class_of(&layout), class_of(&wanted)) {
+            (Some(have), Some(want)) if have == want => return block,
+            // SAFETY: neither is a cached block; as the caller promised.
+            (None, None) if !threads::cannot_sleep() => {
+                return unsafe { self.talc.realloc(block, layout, size) };
+            }
+            _ => {}
+        }
+        // SAFETY: the new block has room for what is copied, and the old one is given up afterwards.
+        unsafe {
+            let new = self.alloc(wanted);
+            if !new.is_null() {
+                ptr::copy_nonoverlapping(block, new, layout.size().min(size));
+                self.dealloc(block, layout);
+            }
+            new
+        }
+    }
 }
 
 #[global_allocator]
-static HEAP: TalcLock<sync::RawMutex, FrameBlocks> = TalcLock::new(FrameBlocks);
+static HEAP: Heap = Heap { talc: TalcLock::new(FrameBlocks { spare: 0 }) };

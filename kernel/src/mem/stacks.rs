@@ -1,8 +1,9 @@
-//! Kernel stacks with guard pages: thread stacks, trap stacks. Mapped for good; the list of them tells
-//! a backtrace how far it may walk.
+//! Kernel stacks with guard pages: of threads and of CPUs. Mapped for good.
+//!
+//! A thread has three: the one its kernel code runs on, and one each for interrupts and exceptions to arrive on (IST 1 and 2).
+//! A CPU has three more, for NMI, double fault and machine check.
 
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
+use crate::arch::layout::{VMAP, VMAP_END};
 use crate::arch::paging::{self, OutOfTables};
 use crate::arch::{gdt, percpu, symbols};
 
@@ -10,44 +11,65 @@ use super::frames;
 
 /// Pages of a thread's kernel stack: 32 KiB.
 pub const THREAD_STACK_PAGES: u64 = 8;
-/// Pages of a trap stack: 16 KiB, enough for a panic report.
-const TRAP_STACK_PAGES: u64 = 4;
-/// Stacks that a backtrace knows; more are possible, but not walked.
-const KNOWN: usize = 16;
+/// Pages of a trap stack: 8 KiB, enough for a panic report.
+const TRAP_STACK_PAGES: u64 = 2;
 
-static STACKS: [(AtomicU64, AtomicU64); KNOWN] = [const { (AtomicU64::new(0), AtomicU64::new(0)) }; KNOWN];
-static COUNT: AtomicUsize = AtomicUsize::new(0);
+/// The stacks of one thread. Ends are exclusive and page-aligned.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadStack {
+    /// Lowest byte of the kernel stack.
+    pub bottom: u64,
+    /// End of the kernel stack.
+    pub end: u64,
+    /// End of the stack that interrupts arrive on.
+    pub irq_end: u64,
+    /// End of the stack that exceptions arrive on.
+    pub fault_end: u64,
+}
 
 /// Maps a stack of `pages` pages between two unmapped ones. Returns its bottom and its end.
 fn map_stack(pages: u64) -> Result<(u64, u64), OutOfTables> {
     let bottom = paging::map_pages(pages, &mut frames::alloc_frame, &mut frames::table_frame)?;
-    let end = bottom + pages * 4096;
-    if let Some((low, high)) = STACKS.get(COUNT.fetch_add(1, Ordering::Relaxed)) {
-        low.store(bottom, Ordering::Relaxed);
-        high.store(end, Ordering::Relaxed);
-    }
-    Ok((bottom, end))
+    Ok((bottom, bottom + pages * 4096))
 }
 
-/// The stack that `address` lies in, its end included.
-pub fn containing(address: u64) -> Option<(u64, u64)> {
-    let mapped = STACKS.iter().map(|(low, high)| (low.load(Ordering::Relaxed), high.load(Ordering::Relaxed)));
-    mapped.chain([symbols::boot_stack()]).find(|&(low, high)| low <= address && address <= high)
-}
-
-/// Gives the boot processor its guarded stacks: one for each kind of trap, and the first thread's.
-pub fn init() -> Result<(), OutOfTables> {
-    let indices = [gdt::IST_IRQ, gdt::IST_FAULT, gdt::IST_NMI, gdt::IST_DOUBLE_FAULT, gdt::IST_MACHINE_CHECK];
-    for index in indices {
-        let (_, end) = map_stack(TRAP_STACK_PAGES)?;
-        gdt::set_trap_stack(index, end);
-    }
-    Ok(())
-}
-
-/// Maps the kernel stack of the program's thread and makes it the running thread's.
-pub fn init_thread() -> Result<(), OutOfTables> {
+/// Maps new stacks for a thread.
+pub fn map_thread_stack() -> Result<ThreadStack, OutOfTables> {
     let (bottom, end) = map_stack(THREAD_STACK_PAGES)?;
-    percpu::current().set_kernel_stack(bottom, end);
+    let (_, irq_end) = map_stack(TRAP_STACK_PAGES)?;
+    let (_, fault_end) = map_stack(TRAP_STACK_PAGES)?;
+    Ok(ThreadStack { bottom, end, irq_end, fault_end })
+}
+
+/// Maps a stack for one of the traps that belong to a CPU. Returns its end.
+pub fn map_cpu_stack() -> Result<u64, OutOfTables> {
+    map_stack(TRAP_STACK_PAGES).map(|(_, end)| end)
+}
+
+/// The stack that `address` lies in, its end included. Reads page tables only, so it works in a panic.
+pub fn containing(address: u64) -> Option<(u64, u64)> {
+    let (low, high) = symbols::boot_stack();
+    if (low..=high).contains(&address) {
+        return Some((low, high));
+    }
+    let inside = address.checked_sub(1)?;
+    if !(VMAP..VMAP_END).contains(&inside) {
+        return None;
+    }
+    let page = inside & !4095;
+    let mapped = |page: u64| paging::is_kernel_data(page);
+    if !mapped(page) {
+        return None;
+    }
+    let below = (0..=THREAD_STACK_PAGES).take_while(|n| mapped(page.wrapping_sub(n * 4096))).last()?;
+    let above = (0..=THREAD_STACK_PAGES).take_while(|n| mapped(page + n * 4096)).last()?;
+    Some((page - below * 4096, page + (above + 1) * 4096))
+}
+
+/// Gives the boot processor its guarded stacks for the traps that belong to a CPU.
+pub fn init() -> Result<(), OutOfTables> {
+    for index in [gdt::IST_NMI, gdt::IST_DOUBLE_FAULT, gdt::IST_MACHINE_CHECK] {
+        percpu::boot_cpu().set_trap_stack(index, map_cpu_stack()?);
+    }
     Ok(())
 }

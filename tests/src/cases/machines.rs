@@ -20,6 +20,47 @@ pub fn cases() -> Vec<Case> {
             c("hello").smp(smp).machine(Machine::Microvm).case(format!("machines/microvm, {smp} CPUs")),
         );
     }
+    for (machine, smp) in [(Machine::Q35, 1), (Machine::Q35, 8), (Machine::Microvm, 4), (Machine::Q35, 40)] {
+        let all = format!("{smp} of {smp} CPUs run");
+        cases.push(
+            c("hello")
+                .smp(smp)
+                .machine(machine)
+                .memory(128)
+                .append("test=cpus")
+                .stderr(vec![has(&[&all])])
+                .case(format!("machines/{}, {smp} CPUs come up", machine.name())),
+        );
+    }
+    for smp in [1, 2, 4, 8] {
+        let good = ["ping-pong: good", "sleepers: good", "storm: good", "competition: good"];
+        cases.push(
+            c("hello")
+                .smp(smp)
+                .memory(128)
+                .append("test=threads")
+                .stderr(vec![has(&good)])
+                .case(format!("machines/threads of the kernel, {smp} CPUs")),
+        );
+    }
+    for smp in [1, 2, 4] {
+        cases.push(
+            c("hello")
+                .smp(smp)
+                .memory(128)
+                .append("test=shootdown")
+                .stderr(vec![has(&["shootdown: good"])])
+                .case(format!("machines/replaced pages, {smp} CPUs")),
+        );
+        cases.push(
+            c("hello")
+                .smp(smp)
+                .memory(128)
+                .append("test=pauses:7")
+                .stderr(vec![has(&["pauses with seed 7"])])
+                .case(format!("machines/paused CPUs, {smp} CPUs")),
+        );
+    }
     cases.push(c("start").smp(8).memory(4096).case("machines/8 CPUs, 4096 MiB, much data"));
     cases.push(
         c("status").args(&["return", "201"]).machine(Machine::Microvm).case("machines/microvm, exit status"),

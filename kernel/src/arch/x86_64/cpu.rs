@@ -145,6 +145,18 @@ pub fn without_interrupts<R>(f: impl FnOnce() -> R) -> R {
     interrupts::without_interrupts(f)
 }
 
+/// Runs `f` with interrupts masked. Returns whether they were on before.
+pub fn without_interrupts_was_on(f: impl FnOnce()) -> bool {
+    let on = interrupts_enabled();
+    without_interrupts(f);
+    on
+}
+
+/// Whether interrupts are on.
+pub fn interrupts_enabled() -> bool {
+    interrupts::are_enabled()
+}
+
 /// Masks interrupts.
 pub fn disable_interrupts() {
     interrupts::disable();

@@ -73,15 +73,6 @@ syscall_entry:
     cli
     jmp frame_return
 
-/* thread_main(end, f): runs f, which does not return, on the stack that ends at rdi. The space above is
- * where the frames of traps and system calls from the program are put. */
-    .global thread_main
-thread_main:
-    lea rsp, [rdi - 256]
-    xor ebp, ebp
-    call rsi
-    ud2
-
 /* First entry of a program: rdi = UserRegs on this thread's kernel stack. */
     .global enter_program
 enter_program:

@@ -8,8 +8,6 @@ use core::cell::UnsafeCell;
 
 use x86_64::structures::DescriptorTablePointer;
 
-use super::percpu;
-
 /// Selector of the code segment, in the kernel and in the program alike.
 pub const KERNEL_CS: u16 = 0x08;
 /// Selector of the stack segment.
@@ -39,55 +37,62 @@ struct Tss {
     iomap_base: u16,
 }
 
-struct Tables {
+/// GDT and TSS of one CPU.
+pub struct Tables {
     gdt: UnsafeCell<[u64; 5]>,
     tss: UnsafeCell<Tss>,
 }
 
-// SAFETY: written by the boot processor only: at boot and when it changes its own trap stacks.
+// SAFETY: written only by the CPU that the tables belong to, with interrupts masked, or before that CPU runs.
 unsafe impl Sync for Tables {}
 
-static TABLES: Tables = Tables {
-    gdt: UnsafeCell::new([0, 0x00af_9b00_0000_ffff, 0x00cf_9300_0000_ffff, 0, 0]),
-    tss: UnsafeCell::new(Tss {
-        reserved0: 0,
-        rsp: [0; 3],
-        reserved1: 0,
-        ist: [0; 7],
-        reserved2: 0,
-        reserved3: 0,
-        iomap_base: size_of::<Tss>() as u16,
-    }),
-};
-
-/// Loads the descriptor tables of the boot processor. Trap stacks must be set before the first trap.
-pub fn init() {
-    let base = TABLES.tss.get().addr() as u64;
-    let limit = (size_of::<Tss>() - 1) as u64;
-    let low = limit | (base & 0x00ff_ffff) << 16 | 0x89 << 40 | (base >> 24 & 0xff) << 56;
-    let gdt = TABLES.gdt.get();
-    // SAFETY: the boot processor runs alone and interrupts are masked; the descriptors written are
-    // those of a 64-bit available TSS that lies in static memory, and CS and SS keep their meaning.
-    unsafe {
-        (*gdt)[3] = low;
-        (*gdt)[4] = base >> 32;
-        x86_64::instructions::tables::lgdt(&DescriptorTablePointer {
-            limit: (size_of::<[u64; 5]>() - 1) as u16,
-            base: x86_64::VirtAddr::new(gdt.addr() as u64),
-        });
-        core::arch::asm!("ltr {0:x}", in(reg) TSS_SELECTOR, options(nostack, preserves_flags));
+impl Tables {
+    /// Tables without trap stacks.
+    pub const fn new() -> Self {
+        Self {
+            gdt: UnsafeCell::new([0, 0x00af_9b00_0000_ffff, 0x00cf_9300_0000_ffff, 0, 0]),
+            tss: UnsafeCell::new(Tss {
+                reserved0: 0,
+                rsp: [0; 3],
+                reserved1: 0,
+                ist: [0; 7],
+                reserved2: 0,
+                reserved3: 0,
+                iomap_base: size_of::<Tss>() as u16,
+            }),
+        }
     }
-}
 
-/// Makes the stack that ends at `end` (16-aligned) the one of IST `index` on this CPU.
-pub fn set_trap_stack(index: u8, end: u64) {
-    debug_assert!(end.is_multiple_of(16) && (1..=7).contains(&index));
-    let entry = end - 16;
-    // SAFETY: `end` is the end of a mapped stack of at least a page that nothing else uses; the TSS is
-    // this CPU's own, and the CPU reads the entry only when it delivers a trap.
-    unsafe {
-        core::ptr::with_exposed_provenance_mut::<u64>(entry as usize).write(percpu::current().base());
-        let ist = &raw mut (*TABLES.tss.get()).ist;
-        ist.cast::<u64>().add(usize::from(index) - 1).write_unaligned(entry);
+    /// Loads the tables into the running CPU, whose own they are. Trap stacks must be set before the first trap.
+    pub fn load(&'static self) {
+        let base = self.tss.get().addr() as u64;
+        let limit = (size_of::<Tss>() - 1) as u64;
+        let low = limit | (base & 0x00ff_ffff) << 16 | 0x89 << 40 | (base >> 24 & 0xff) << 56;
+        let gdt = self.gdt.get();
+        // SAFETY: only this CPU uses the tables and interrupts are masked; the descriptors written are those of a 64-bit
+        // available TSS that lives for ever, and CS and SS keep their meaning.
+        unsafe {
+            (*gdt)[3] = low;
+            (*gdt)[4] = base >> 32;
+            x86_64::instructions::tables::lgdt(&DescriptorTablePointer {
+                limit: (size_of::<[u64; 5]>() - 1) as u16,
+                base: x86_64::VirtAddr::new(gdt.addr() as u64),
+            });
+            core::arch::asm!("ltr {0:x}", in(reg) TSS_SELECTOR, options(nostack, preserves_flags));
+        }
+    }
+
+    /// Makes the stack that ends at `end` (16-aligned) the one of IST `index`; `area` goes to its top. For the CPU itself, with
+    /// interrupts masked, or before it runs.
+    pub fn set_trap_stack(&self, index: u8, end: u64, area: u64) {
+        debug_assert!(end.is_multiple_of(16) && (1..=7).contains(&index));
+        let entry = end - 16;
+        // SAFETY: `end` is the end of a mapped stack of at least a page that nothing else uses; the CPU reads the TSS entry
+        // only when it delivers a trap.
+        unsafe {
+            core::ptr::with_exposed_provenance_mut::<u64>(entry as usize).write(area);
+            let ist = &raw mut (*self.tss.get()).ist;
+            ist.cast::<u64>().add(usize::from(index) - 1).write_unaligned(entry);
+        }
     }
 }

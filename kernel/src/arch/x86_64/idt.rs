@@ -32,7 +32,7 @@ fn trap_stack(vector: usize) -> u8 {
     }
 }
 
-/// Fills and loads the table.
+/// Fills the table and loads it into the boot processor.
 pub fn init() {
     let stubs = (&raw const trap_stubs).addr() as u64;
     let table = IDT.0.get();
@@ -46,6 +46,12 @@ pub fn init() {
         // SAFETY: the boot processor runs alone here and the table is not loaded yet.
         unsafe { (*table)[vector] = [low, handler >> 32] };
     }
+    load();
+}
+
+/// Loads the table, which is filled, into the running CPU.
+pub fn load() {
+    let table = IDT.0.get();
     let pointer = DescriptorTablePointer {
         limit: (size_of::<[[u64; 2]; 256]>() - 1) as u16,
         base: x86_64::VirtAddr::new(table.addr() as u64),

@@ -6,8 +6,12 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use sync::{Mutex, MutexGuard};
+
 use super::layout::{DIRECT_MAP, KERNEL_BASE, VMAP, VMAP_END};
+use super::percpu::{self, PerCpu};
 use super::{cpu, symbols};
+use crate::panic;
 
 /// Present.
 pub const PTE_PRESENT: u64 = 1 << 0;
@@ -165,6 +169,16 @@ pub fn load_root(root: u64) {
     unsafe { core::arch::asm!("mov cr3, {}", in(reg) root, options(nostack, preserves_flags)) };
 }
 
+/// Makes `cpu`, the running one, use the page tables at physical address `root`, if it does not already or if what it has of
+/// them may be old. Interrupts are masked.
+pub fn switch_root(cpu: &PerCpu, root: u64, old: bool) {
+    if old || cpu.root.load(Ordering::Relaxed) != root {
+        // Published first: whoever changes the tables afterwards knows that this CPU may have them in its TLB.
+        cpu.root.store(root, Ordering::SeqCst);
+        load_root(root);
+    }
+}
+
 /// Drops the translation of one page from this CPU's TLB.
 pub fn flush_page(va: u64) {
     // SAFETY: invlpg changes no memory.
@@ -182,6 +196,27 @@ fn set_leaf(root: u64, va: u64, value: u64) {
         table = entry & PTE_ADDR;
     }
     write_entry(table, index_at(va, 1), value);
+}
+
+/// Whether the page of `va` (in the VMAP area) is mapped as ordinary memory.
+pub fn is_kernel_data(va: u64) -> bool {
+    let mut table = kernel_root();
+    for level in (1..=4).rev() {
+        let entry = read_entry(table, index_at(va, level));
+        if entry & PTE_PRESENT == 0 || (level == 1 && entry & (PTE_WRITE | PTE_UNCACHED) != PTE_WRITE) {
+            return false;
+        }
+        table = entry & PTE_ADDR;
+    }
+    true
+}
+
+/// Held while the kernel's half gets new mappings.
+static MAPPING: Mutex<()> = Mutex::new(());
+
+/// The lock on the kernel's half. A report of a failure goes without it: everybody else is stopped, perhaps with the lock.
+fn lock_mappings() -> Option<MutexGuard<'static, ()>> {
+    (!panic::is_reporting()).then(|| MAPPING.lock())
 }
 
 static NEXT_VMAP: AtomicU64 = AtomicU64::new(VMAP);
@@ -204,6 +239,7 @@ pub fn map_pages(
     table: &mut dyn FnMut() -> Option<u64>,
 ) -> Result<u64, OutOfTables> {
     let start = reserve(pages)?;
+    let _lock = lock_mappings();
     let mut mapper = Mapper { root: kernel_root(), alloc: table, max_leaf_level: 1 };
     for page in 0..pages {
         let pa = frame().ok_or(OutOfTables)?;
@@ -235,6 +271,7 @@ fn map_window(
     let first = pa & !4095;
     let last = pa.checked_add(len).and_then(|end| end.checked_next_multiple_of(4096)).ok_or(OutOfTables)?;
     let start = reserve((last - first) / 4096)?;
+    let _lock = lock_mappings();
     let mut mapper = Mapper { root: kernel_root(), alloc: table, max_leaf_level: 1 };
     mapper.map(start, first, last - first, flags)?;
     Ok(core::ptr::with_exposed_provenance_mut((start + (pa - first)) as usize))
@@ -261,7 +298,9 @@ fn current_root() -> u64 {
 
 /// Goes back to the kernel's own tables if this CPU uses `root`, which is about to be freed.
 pub fn leave_root(root: u64) {
-    if current_root() == root {
-        load_root(kernel_root());
-    }
+    cpu::without_interrupts(|| {
+        if current_root() == root {
+            switch_root(percpu::current(), kernel_root(), true);
+        }
+    });
 }

@@ -15,7 +15,6 @@ const FLAGS_CLEARED: u64 = 0x0025_7fd5;
 unsafe extern "C" {
     static syscall_entry: u8;
     fn enter_program(frame: *mut UserRegs) -> !;
-    fn thread_main(stack_end: u64, f: extern "C" fn() -> !) -> !;
 }
 
 /// Sets this CPU up for `syscall`.
@@ -35,20 +34,12 @@ pub fn is_entry(rip: u64) -> bool {
     (entry..entry + 32).contains(&rip)
 }
 
-/// Leaves the boot stack: runs `f` on the current thread's kernel stack.
-pub fn run_on_thread_stack(f: extern "C" fn() -> !) -> ! {
-    let (_, end) = super::percpu::current().kernel_stack();
-    // SAFETY: the thread's stack is mapped, nothing runs on it yet, and `f` does not come back.
-    unsafe { thread_main(end, f) }
-}
-
 /// Starts the program with the registers of `regs`. Called on the thread's kernel stack.
 pub fn start_program(regs: &UserRegs) -> ! {
+    super::cpu::disable_interrupts();
     let (_, end) = super::percpu::current().kernel_stack();
     let at = core::ptr::with_exposed_provenance_mut::<UserRegs>((end - 8) as usize).wrapping_sub(1);
-    super::cpu::disable_interrupts();
-    // SAFETY: the frame goes to the end of the thread's kernel stack, which `run_on_thread_stack` left
-    // free; enter_program loads it and never comes back here.
+    // SAFETY: the frame goes to the end of the thread's kernel stack, which new threads leave free; enter_program loads it and never comes back here.
     unsafe {
         at.write(*regs);
         enter_program(at)

@@ -1,125 +1,131 @@
-//! The local timer: wakes sleepers, interrupts the program when one of its timers expires, and bounds a program's `hlt`.
+//! The one-shot timer of each CPU: armed for the scheduler, and otherwise to bound a program's halt.
 //!
-//! Without a deadline it ticks a few times a second and nothing is computed; with one it fires once. Where CPUID offers it
-//! the deadline is a count of the TSC, otherwise one of the timer's own clock, whose frequency is measured when the first
-//! deadline is set. The handler ([`interrupt`]) only decides whether the program's deadline has been reached.
+//! TSC-deadline where the CPU has it, else the APIC's counter. Called with interrupts masked, for the running CPU.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use sched::Arm;
+
+use super::percpu::PerCpu;
 use super::{apic, cpu, tsc};
 
-/// A tick in counts of the timer. Its frequency does not matter: 1 GHz under QEMU and KVM, 25 MHz and more elsewhere.
-const TICK: u32 = 100_000_000;
-/// The longest distance of a deadline in TSC-deadline mode, which knows no ticks: 0.1 s.
-const TICK_NS: u64 = 100_000_000;
-/// How soon the program's deadline is reported again when the kernel was interrupted.
-const REMINDER_NS: u64 = 1_000_000;
-/// How long the timer's frequency is measured.
-const MEASURE_NS: u64 = 1_000_000;
+/// What the timer of one CPU was told.
+pub struct TimerState {
+    /// When the scheduler wants it (ns of the monotonic clock), or [`NEVER`].
+    deadline: AtomicU64,
+    /// It runs to bound a halt.
+    bounding: AtomicBool,
+    /// Count and TSC when it was last started.
+    count: AtomicU32,
+    started: AtomicU64,
+}
+
+/// No deadline.
 const NEVER: u64 = u64::MAX;
+/// How long a program's halt may stay unnoticed, in counts of the APIC timer or of the TSC, whose frequencies do not matter
+/// here: 1 GHz under QEMU and KVM, 25 MHz and more elsewhere.
+const BOUND: u32 = 100_000_000;
 
-/// Frequency of the local timer; 0 = not known yet.
-static TIMER_KHZ: AtomicU64 = AtomicU64::new(0);
-/// When the program is to be interrupted, monotonic nanoseconds.
-static PROGRAM_DEADLINE: AtomicU64 = AtomicU64::new(NEVER);
-/// The CPU is halted because nobody has anything to do.
-static IDLE: AtomicBool = AtomicBool::new(false);
-/// The processor compares deadlines with the TSC itself.
-static TSC_DEADLINE: AtomicBool = AtomicBool::new(false);
-
-/// What a timer interrupt means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tick {
-    /// The program's deadline has been reached.
-    pub due: bool,
-    /// Something was running.
-    pub busy: bool,
-}
-
-/// Starts the tick.
-pub fn init() {
-    const OFFERED: u32 = 1 << 24;
-    TSC_DEADLINE.store(cpu::features().0 & OFFERED != 0, Ordering::Relaxed);
-    apic::start_timer(TICK, true);
-}
-
-fn timer_khz() -> u64 {
-    let known = TIMER_KHZ.load(Ordering::Relaxed);
-    if known != 0 {
-        return known;
+impl TimerState {
+    /// Not armed.
+    pub const fn new() -> Self {
+        Self {
+            deadline: AtomicU64::new(NEVER),
+            bounding: AtomicBool::new(false),
+            count: AtomicU32::new(0),
+            started: AtomicU64::new(0),
+        }
     }
-    apic::start_timer_silently();
-    let start = apic::timer_count();
-    let from = tsc::monotonic_ns();
-    // By the TSC, whose frequency is known: no other clock is needed.
-    while tsc::monotonic_ns() - from < MEASURE_NS {
-        core::hint::black_box(());
-    }
-    let ns = (tsc::monotonic_ns() - from).max(1);
-    let ticks = u64::from(start.wrapping_sub(apic::timer_count()));
-    let khz = (ticks * 1_000_000 / ns).max(1);
-    TIMER_KHZ.store(khz, Ordering::Relaxed);
-    khz
 }
 
-/// Makes the timer fire at `deadline` (monotonic), or at the next tick if that is earlier. Interrupts are masked.
-fn arm(deadline: u64) {
-    let left = deadline.saturating_sub(tsc::monotonic_ns());
-    if TSC_DEADLINE.load(Ordering::Relaxed) {
-        let at = tsc::monotonic_ns().saturating_add(left.min(TICK_NS));
-        apic::start_deadline(tsc::ticks_at(at));
+/// Does what the scheduler says. `idle`: this CPU runs nothing, so there is no halt to bound.
+pub fn apply(cpu: &PerCpu, arm: Arm, idle: bool) {
+    let timer = &cpu.timer;
+    match arm {
+        Arm::Keep => {}
+        Arm::At(at) => {
+            timer.deadline.store(at, Ordering::Relaxed);
+            start_until(timer, at);
+            return;
+        }
+        Arm::Off if timer.deadline.swap(NEVER, Ordering::Relaxed) != NEVER => {
+            timer.bounding.store(false, Ordering::Relaxed);
+            if idle {
+                stop();
+            }
+        }
+        Arm::Off => {}
+    }
+    let armed = timer.deadline.load(Ordering::Relaxed) != NEVER || timer.bounding.load(Ordering::Relaxed);
+    if !idle && !armed {
+        bound(timer);
+    }
+}
+
+/// The timer's interrupt.
+pub fn fired(cpu: &PerCpu, idle: bool) {
+    let timer = &cpu.timer;
+    timer.bounding.store(false, Ordering::Relaxed);
+    let deadline = timer.deadline.load(Ordering::Relaxed);
+    if deadline == NEVER {
+        if !idle {
+            bound(timer);
+        }
+    } else if tsc::known_ns() < deadline {
+        // The counter ends before a far deadline does.
+        start_until(timer, deadline);
+    } else {
+        timer.deadline.store(NEVER, Ordering::Relaxed);
+        cpu.tick_wanted.store(true, Ordering::Relaxed);
+    }
+}
+
+fn start_until(timer: &TimerState, at: u64) {
+    timer.bounding.store(false, Ordering::Relaxed);
+    if apic::has_tsc_deadline() {
+        apic::set_tsc_deadline(tsc::at_ns(at));
         return;
     }
-    let count = u128::from(left) * u128::from(timer_khz()) / 1_000_000;
-    apic::start_timer(count.clamp(1, u128::from(TICK)) as u32, false);
+    let left = at.saturating_sub(tsc::known_ns());
+    let count = (u128::from(left) * u128::from(tsc::timer_khz()) / 1_000_000).clamp(1, u128::from(u32::MAX));
+    start(timer, count as u32);
 }
 
-/// What the timer does while a program runs.
-fn arm_for_program() {
-    match PROGRAM_DEADLINE.load(Ordering::Relaxed) {
-        NEVER => apic::start_timer(TICK, true),
-        deadline => arm(deadline),
+fn bound(timer: &TimerState) {
+    timer.bounding.store(true, Ordering::Relaxed);
+    if apic::has_tsc_deadline() {
+        apic::set_tsc_deadline(cpu::rdtsc() + u64::from(BOUND));
+    } else {
+        start(timer, BOUND);
     }
 }
 
-/// Asks for an interrupt of the program at `deadline` (monotonic); `None` for no more.
-pub fn set_program_deadline(deadline: Option<u64>) {
-    let deadline = deadline.unwrap_or(NEVER);
-    cpu::without_interrupts(|| {
-        // The usual case of a program without timers touches no register.
-        if PROGRAM_DEADLINE.swap(deadline, Ordering::Relaxed) != deadline {
-            arm_for_program();
-        }
-    });
+fn start(timer: &TimerState, count: u32) {
+    timer.count.store(count, Ordering::Relaxed);
+    timer.started.store(cpu::rdtsc(), Ordering::Relaxed);
+    apic::start_timer(count);
 }
 
-/// The timer's interrupt. In its handler. Code of the kernel may be past its last look at the mark that follows: then the
-/// interrupt comes again soon.
-pub fn interrupt(in_program: bool) -> Tick {
-    let busy = !IDLE.load(Ordering::Relaxed);
-    let deadline = PROGRAM_DEADLINE.load(Ordering::Relaxed);
-    if deadline == NEVER {
-        return Tick { due: false, busy };
+fn stop() {
+    if apic::has_tsc_deadline() {
+        apic::set_tsc_deadline(0);
+    } else {
+        apic::start_timer(0);
     }
-    let now = tsc::monotonic_ns();
-    let due = now >= deadline;
-    if due {
-        let next = if in_program { NEVER } else { now.saturating_add(REMINDER_NS) };
-        PROGRAM_DEADLINE.store(next, Ordering::Relaxed);
-    }
-    arm_for_program();
-    Tick { due, busy }
 }
 
-/// Halts until `deadline` on the monotonic clock, or until `wake` says so after an interrupt.
-pub fn sleep_until(deadline: u64, mut wake: impl FnMut() -> bool) {
-    cpu::without_interrupts(|| {
-        IDLE.store(true, Ordering::Relaxed);
-        while tsc::monotonic_ns() < deadline && !wake() {
-            arm(deadline);
-            cpu::wait_for_interrupt();
-        }
-        IDLE.store(false, Ordering::Relaxed);
-        arm_for_program();
-    });
+/// Counts of the APIC timer and ticks of the TSC that passed together since the timer was started, if it still runs.
+pub fn elapsed(cpu: &PerCpu) -> Option<(u64, u64)> {
+    let left = apic::timer_count();
+    let ticks = cpu::rdtsc().saturating_sub(cpu.timer.started.load(Ordering::Relaxed));
+    let counted = cpu.timer.count.load(Ordering::Relaxed).checked_sub(left)?;
+    (left != 0 && counted != 0).then_some((u64::from(counted), ticks))
+}
+
+/// Starts the timer again after a measurement used it.
+pub fn restart(cpu: &PerCpu) {
+    match cpu.timer.deadline.load(Ordering::Relaxed) {
+        NEVER => bound(&cpu.timer),
+        at => start_until(&cpu.timer, at),
+    }
 }

@@ -5,17 +5,21 @@
 //! the kernel" means that RSP lay in the thread's kernel stack. Interrupt handlers acknowledge, mark
 //! and wake; what needs thread context makes them move to the thread's stack on the way out.
 
+use core::sync::atomic::Ordering;
+
 use abi::regs::UserRegs;
 use mm::space::Access;
 
 use super::gdt::{KERNEL_CS, KERNEL_SS};
 use super::layout::UPPER_HALF;
 use super::percpu::{self, PerCpu};
-use super::{apic, cpu, timer, usercopy};
-use crate::{panic, program};
+use super::{apic, cpu, ipi, usercopy};
+use crate::{panic, program, threads};
 
 /// Set in the high half of `orig_rax` by [`trap_move`]: the program had moved GS.
 const GS_MOVED: u64 = 1 << 63;
+/// Set in the high half of `orig_rax` by [`trap_interrupt`]: another thread is to run.
+const SWITCH: u64 = 1 << 62;
 /// What must stay free on a kernel stack for a frame to be put there.
 const STACK_RESERVE: u64 = 2048;
 const FLAG_IF: u64 = 1 << 9;
@@ -200,7 +204,9 @@ extern "C" fn trap_critical(frame: &mut UserRegs) {
         let overflow = overflowed(frame, &Trap { address, ..trap }, percpu::current());
         panic::kernel_trap(frame, &Trap { address, ..trap }, overflow);
     }
-    log::warn!("non-maskable interrupt at {:#x}", frame.rip);
+    if !ipi::on_nmi() {
+        log::warn!("non-maskable interrupt at {:#x}", frame.rip);
+    }
 }
 
 /// Interrupts, on the interrupt stack, masked throughout. Returns the frame, moved to the thread's
@@ -212,28 +218,50 @@ extern "C" fn trap_interrupt(frame: &mut UserRegs) -> *mut UserRegs {
     let cpu = percpu::current();
     let from_device = apic::is_device_vector(trap.vector);
     if from_device {
+        cpu.in_interrupt.store(true, Ordering::Relaxed);
         apic::handle(trap.vector);
+        cpu.in_interrupt.store(false, Ordering::Relaxed);
     }
+    let (bottom, end) = cpu.kernel_stack();
+    let size = size_of::<UserRegs>() as u64;
     let origin = origin(frame, cpu);
-    if trap.vector == apic::TIMER_VECTOR {
-        let in_program = origin == Origin::Program;
-        program::timer_interrupt(timer::interrupt(in_program), in_program);
+    if trap.vector == apic::TIMER_VECTOR && threads::runs_thread(cpu) {
+        program::sample(origin == Origin::Program);
     }
-    if origin == Origin::Program && (!from_device || program::needs_attention(frame)) {
-        let (_, end) = cpu.kernel_stack();
-        return copy_frame(frame, end - 8 - size_of::<UserRegs>() as u64);
+    let (to, attend) = match origin {
+        Origin::Program => (end - 8 - size, !from_device || program::needs_attention(frame)),
+        // An overflow is found when it comes; here it only puts the switch off.
+        Origin::Kernel if frame.rsp >= bottom + STACK_RESERVE => ((frame.rsp - size) & !15, false),
+        _ => return core::ptr::null_mut(),
+    };
+    let switch = threads::preemptible(cpu) && threads::should_switch(cpu);
+    if !switch && !attend {
+        return core::ptr::null_mut();
     }
-    core::ptr::null_mut()
+    if switch {
+        frame.orig_rax |= SWITCH;
+    }
+    copy_frame(frame, to)
 }
 
-/// The rest of an interrupt that found something to do for the program, on its kernel stack.
+/// The rest of an interrupt that found something to do for the thread, on its kernel stack.
 #[unsafe(no_mangle)]
 extern "C" fn trap_deferred(frame: &mut UserRegs) {
     let trap = Trap::of(frame);
-    cpu::enable_interrupts();
+    if frame.orig_rax & SWITCH != 0 {
+        frame.orig_rax &= !SWITCH;
+        threads::preempt();
+    }
+    if origin(frame, percpu::current()) != Origin::Program {
+        return;
+    }
     if apic::is_device_vector(trap.vector) {
-        program::attend(frame);
+        if program::needs_attention(frame) {
+            cpu::enable_interrupts();
+            program::attend(frame);
+        }
     } else {
+        cpu::enable_interrupts();
         // An `int` instruction, which would not be allowed outside of ring 0.
         // There it faults with the vector in the error code, and RIP at its two bytes.
         frame.rip = frame.rip.wrapping_sub(2);

@@ -1,4 +1,4 @@
-//! The monotonic clock: the time-stamp counter.
+//! The monotonic clock: the time-stamp counter; and the frequency of the local timer.
 //!
 //! The TSC's frequency comes from CPUID where a hypervisor or the CPU states it. Otherwise it is
 //! measured against the ACPI timer or the PIT, and not before somebody asks for the time: a program
@@ -7,7 +7,7 @@
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use super::pio::{inb, inl, outb};
-use super::{cpu, vdso};
+use super::{apic, cpu, percpu, timer, vdso};
 use crate::drivers::rtc;
 
 const PM_TIMER_HZ: u64 = 3_579_545;
@@ -27,6 +27,8 @@ static PM_PORT: AtomicU16 = AtomicU16::new(0);
 static TSC_KHZ: AtomicU64 = AtomicU64::new(0);
 /// Nanoseconds per tick of the TSC, times 2^32; 0 = not known yet.
 static TSC_MULT: AtomicU64 = AtomicU64::new(0);
+/// Frequency of the local timer; 0 = not known yet.
+static TIMER_KHZ: AtomicU64 = AtomicU64::new(0);
 
 /// Remembers the start of time. `pm_timer` is the port of the ACPI timer, if the machine has one.
 pub fn init(pm_timer: Option<u16>) {
@@ -53,7 +55,7 @@ fn stated_khz() -> Option<u64> {
 
 /// Runs `before`, then watches a reference clock for [`MEASURE_US`] at least; returns how long, in nanoseconds. `None` if the
 /// machine has neither of the two that can be watched.
-pub(super) fn measured_interval(mut before: impl FnMut()) -> Option<u64> {
+fn measured_interval(mut before: impl FnMut()) -> Option<u64> {
     let port = PM_PORT.load(Ordering::Relaxed);
     if port != 0 {
         let start = inl(port);
@@ -132,9 +134,14 @@ fn tsc_mult() -> u64 {
         return known;
     }
     let mult = (1_000_000 << 32) / tsc_khz();
-    TSC_MULT.store(mult, Ordering::Relaxed);
-    vdso::publish_monotonic(BOOT_TSC.load(Ordering::Relaxed), mult);
-    mult
+    match TSC_MULT.compare_exchange(0, mult, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => {
+            vdso::publish_monotonic(BOOT_TSC.load(Ordering::Relaxed), mult);
+            mult
+        }
+        // Another thread measured at the same time.
+        Err(first) => first,
+    }
 }
 
 /// Nanoseconds since boot.
@@ -145,8 +152,47 @@ pub fn monotonic_ns() -> u64 {
     ((u128::from(ticks) * u128::from(mult)) >> 32) as u64
 }
 
-/// The count of the TSC at a monotonic time.
-pub fn ticks_at(ns: u64) -> u64 {
-    let ticks = (u128::from(ns) << 32) / u128::from(tsc_mult().max(1));
-    BOOT_TSC.load(Ordering::Relaxed).saturating_add(u64::try_from(ticks).unwrap_or(u64::MAX))
+/// Nanoseconds since boot; 0 while nobody has asked for the time. For interrupt handlers and the scheduler.
+pub fn known_ns() -> u64 {
+    if TSC_MULT.load(Ordering::Relaxed) == 0 { 0 } else { monotonic_ns() }
+}
+
+/// The TSC when the monotonic clock shows `ns`.
+pub fn at_ns(ns: u64) -> u64 {
+    let ticks = (u128::from(ns) << 32).div_ceil(u128::from(tsc_mult()));
+    u64::try_from(ticks).unwrap_or(u64::MAX).saturating_add(BOOT_TSC.load(Ordering::Relaxed))
+}
+
+/// The frequency of the local timer, kHz, once [`calibrate`] was called.
+pub fn timer_khz() -> u64 {
+    TIMER_KHZ.load(Ordering::Relaxed).max(1)
+}
+
+/// Finds the frequencies of the TSC and of the local timer, so that deadlines can be kept. In a thread.
+pub fn calibrate() {
+    let mult = tsc_mult();
+    if apic::has_tsc_deadline() || TIMER_KHZ.load(Ordering::Relaxed) != 0 {
+        return;
+    }
+    cpu::without_interrupts(|| {
+        let cpu = percpu::current();
+        // The timer has been running beside the TSC since it was started: no need to wait for a measurement.
+        let counted = timer::elapsed(cpu).filter(|&(_, ticks)| ticks >= tsc_khz() * MEASURE_US / 1000);
+        let (counts, ns) = match counted {
+            Some((counts, ticks)) => (counts, ((u128::from(ticks) * u128::from(mult)) >> 32) as u64),
+            None => {
+                apic::start_timer(u32::MAX);
+                let from = monotonic_ns();
+                let before = apic::timer_count();
+                // By the TSC, whose frequency is known: no other clock is needed.
+                let ns = core::iter::from_fn(|| Some(monotonic_ns() - from))
+                    .find(|&ns| ns >= MEASURE_US * 1000)
+                    .unwrap_or(1);
+                let counts = u64::from(before.wrapping_sub(apic::timer_count()));
+                timer::restart(cpu);
+                (counts, ns)
+            }
+        };
+        TIMER_KHZ.store((counts.saturating_mul(1_000_000) / ns.max(1)).max(1), Ordering::Relaxed);
+    });
 }

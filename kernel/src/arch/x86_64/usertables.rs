@@ -13,6 +13,7 @@ use super::paging::{
     PTE_ADDR, PTE_LARGE, PTE_NX, PTE_PRESENT, PTE_WRITE, flush_page, index_at, kernel_root, read_entry,
     write_entry,
 };
+use super::shootdown::{self, Stale};
 use crate::mem::frames;
 
 /// The entry maps a page, present or not.
@@ -71,6 +72,8 @@ pub struct UserTables {
     root: u64,
     /// One last-level table for each large page, linked by their first entries: splitting needs no memory. 0 is none.
     spare: u64,
+    /// What other CPUs may still have in their TLBs. Empty between calls.
+    stale: Stale,
 }
 
 impl UserTables {
@@ -83,7 +86,7 @@ impl UserTables {
                 write_entry(root, slot, entry);
             }
         }
-        Ok(Self { root, spare: 0 })
+        Ok(Self { root, spare: 0, stale: Stale::NONE })
     }
 
     /// The level-2 table for `va`, if there is one.
@@ -146,7 +149,7 @@ impl UserTables {
             frames::split_large(frame);
         }
         write_entry(table, index_at(va, 2), leaf | PTE_PRESENT | PTE_WRITE);
-        flush_page(va);
+        self.flush_large(va);
         leaf
     }
 
@@ -174,15 +177,41 @@ impl UserTables {
         is_large(entry).then_some((table, entry))
     }
 
-    /// Replaces the entry of `va` and forgets the old translation if the CPU may hold it.
-    fn replace(table: u64, va: u64, entry: u64) -> u64 {
+    /// Forgets the translation of the large page that `va` is in, or of the small pages that were there.
+    fn flush_large(&mut self, va: u64) {
+        flush_page(va);
+        self.stale.add(va & !(LARGE_SIZE - 1), LARGE_SIZE);
+    }
+
+    /// Waits until no other CPU has an old translation.
+    fn settle(&mut self) {
+        shootdown::settle(self.root, &mut self.stale);
+    }
+
+    /// Replaces the entry of `va` and forgets the old translation if a CPU may hold it.
+    fn replace(&mut self, table: u64, va: u64, entry: u64) -> u64 {
         let index = index_at(va, 1);
         let old = read_entry(table, index);
         write_entry(table, index, entry);
         if old & PTE_PRESENT != 0 {
             flush_page(va);
+            self.stale.add(va, PAGE_SIZE);
         }
         old
+    }
+
+    /// Takes the small page at `va` out; other CPUs are not told yet.
+    fn take(&mut self, va: VirtAddr) -> Option<(Frame, PageFlags)> {
+        let table = self.leaf_table(va.0)?;
+        decode(self.replace(table, va.0, 0))
+    }
+
+    /// Changes the flags of the small page at `va`; other CPUs are not told yet.
+    fn change(&mut self, va: VirtAddr, flags: PageFlags) -> bool {
+        let Some(table) = self.leaf_table(va.0) else { return false };
+        let Some((frame, _)) = decode(read_entry(table, index_at(va.0, 1))) else { return false };
+        self.replace(table, va.0, encode(frame, flags));
+        true
     }
 
     /// Frees the tables below `table` (of `level`), entries `0..limit`.
@@ -209,20 +238,21 @@ impl PageTables for UserTables {
 
     fn map(&mut self, va: VirtAddr, frame: Frame, flags: PageFlags) -> Result<(), OutOfFrames> {
         let table = self.make_leaf_table(va.0)?;
-        Self::replace(table, va.0, encode(frame, flags));
+        self.replace(table, va.0, encode(frame, flags));
+        self.settle();
         Ok(())
     }
 
     fn unmap(&mut self, va: VirtAddr) -> Option<(Frame, PageFlags)> {
-        let table = self.leaf_table(va.0)?;
-        decode(Self::replace(table, va.0, 0))
+        let old = self.take(va);
+        self.settle();
+        old
     }
 
     fn protect(&mut self, va: VirtAddr, flags: PageFlags) -> bool {
-        let Some(table) = self.leaf_table(va.0) else { return false };
-        let Some((frame, _)) = decode(read_entry(table, index_at(va.0, 1))) else { return false };
-        Self::replace(table, va.0, encode(frame, flags));
-        true
+        let done = self.change(va, flags);
+        self.settle();
+        done
     }
 
     fn query(&self, va: VirtAddr) -> Option<(Frame, PageFlags)> {
@@ -244,7 +274,8 @@ impl PageTables for UserTables {
         let spare = Self::next_or_new(table, index)?;
         self.add_spare(spare);
         write_entry(table, index, encode(frame, flags) | PTE_LARGE);
-        flush_page(va.0);
+        self.flush_large(va.0);
+        self.settle();
         Ok(())
     }
 
@@ -252,22 +283,24 @@ impl PageTables for UserTables {
         let mut at = from;
         while let Some(va) = self.next_mapped(at, end) {
             if batch.is_full() {
+                self.settle();
                 return va;
             }
             let mut size = PAGE_SIZE;
             if let Some((table, entry)) = self.whole_large(va.0, end.0) {
                 write_entry(table, index_at(va.0, 2), 0);
-                flush_page(va.0);
+                self.flush_large(va.0);
                 frames::free_frame(self.take_spare());
                 if let Some((frame, flags)) = decode(entry) {
                     batch.push_large(frame, flags);
                 }
                 size = LARGE_SIZE;
-            } else if let Some((frame, flags)) = self.unmap(va) {
+            } else if let Some((frame, flags)) = self.take(va) {
                 batch.push(frame, flags);
             }
             at = VirtAddr(va.0.saturating_add(size));
         }
+        self.settle();
         end
     }
 
@@ -279,14 +312,15 @@ impl PageTables for UserTables {
                 if let Some((frame, flags)) = decode(entry) {
                     let entry = encode(frame, flags.with_prot(prot)) | PTE_LARGE;
                     write_entry(table, index_at(va.0, 2), entry);
-                    flush_page(va.0);
+                    self.flush_large(va.0);
                 }
                 size = LARGE_SIZE;
             } else if let Some((_, flags)) = self.query(va) {
-                self.protect(va, flags.with_prot(prot));
+                self.change(va, flags.with_prot(prot));
             }
             at = VirtAddr(va.0.saturating_add(size));
         }
+        self.settle();
     }
 
     fn next_mapped(&self, from: VirtAddr, end: VirtAddr) -> Option<VirtAddr> {

@@ -275,11 +275,12 @@ vdso_start:
 .Lclock_getres_end:
 
     .balign 16
-/* int getcpu(unsigned *cpu, unsigned *node, void *unused): one CPU runs programs. */
+/* int getcpu(unsigned *cpu, unsigned *node, void *unused): GS is the CPU's area in the program too; see percpu.rs. */
 .Lgetcpu:
     test rdi, rdi
     jz 1f
-    mov dword ptr [rdi], 0
+    mov eax, gs:[32]
+    mov [rdi], eax
 1:  test rsi, rsi
     jz 2f
     mov dword ptr [rsi], 0

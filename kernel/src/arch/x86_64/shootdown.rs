@@ -1,0 +1,168 @@
+//! Making other CPUs forget translations of a program's memory.
+//!
+//! Whoever takes away or narrows a mapping calls [`settle`] before the frames behind it are used for something else. The
+//! request lies with the caller, who sleeps until every CPU that has the page tables loaded has acknowledged; a CPU that loads
+//! them later finds them changed. A CPU that the hypervisor has paused holds up the caller, and nobody who does not need what
+//! the caller holds. Interrupt handlers only flush and acknowledge.
+
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
+
+use sched::ThreadId;
+
+use super::percpu::{self, PerCpu};
+use super::{apic, cpu, paging};
+use crate::threads;
+
+/// Above so many pages everything is forgotten at once.
+const MAX_PAGES: u64 = 32;
+
+/// Which translations are to be forgotten: addresses of pages, the end exclusive.
+#[derive(Clone, Copy, Debug)]
+pub struct Stale {
+    from: u64,
+    end: u64,
+}
+
+impl Stale {
+    /// Nothing.
+    pub const NONE: Stale = Stale { from: u64::MAX, end: 0 };
+
+    /// Adds `len` bytes at `va`.
+    pub fn add(&mut self, va: u64, len: u64) {
+        self.from = self.from.min(va);
+        self.end = self.end.max(va.saturating_add(len));
+    }
+
+    fn is_none(&self) -> bool {
+        self.from >= self.end
+    }
+
+    /// Forgets them on this CPU.
+    fn flush(&self) {
+        if self.end - self.from > MAX_PAGES * 4096 {
+            return paging::flush_all();
+        }
+        for va in (self.from..self.end).step_by(4096) {
+            paging::flush_page(va);
+        }
+    }
+}
+
+/// What other CPUs are asked for. Lies with the caller, who stays until `pending` is 0.
+struct Request {
+    root: u64,
+    stale: Stale,
+    /// CPUs that have not acknowledged.
+    pending: AtomicU32,
+    caller: ThreadId,
+}
+
+/// A request in the inbox of one CPU.
+pub struct Message {
+    next: AtomicPtr<Message>,
+    request: *const Request,
+}
+
+/// Makes all CPUs forget `stale` of the page tables at `root`. In a thread; sleeps if other CPUs use them.
+pub fn settle(root: u64, stale: &mut Stale) {
+    let stale = core::mem::replace(stale, Stale::NONE);
+    if stale.is_none() || percpu::all().len() == 1 {
+        // One CPU has forgotten them when it changed the tables.
+        return;
+    }
+    // The tables were written before it is looked who has them loaded; a CPU that loads them says so before.
+    fence(Ordering::SeqCst);
+    let users = || {
+        let me = percpu::current().index();
+        percpu::all().iter().filter(move |cpu| cpu.index() != me && cpu.root.load(Ordering::SeqCst) == root)
+    };
+    let Some(caller) = threads::current_id() else { return };
+    let request = Request { root, stale, pending: AtomicU32::new(0), caller };
+    let mut messages: Vec<Message> = Vec::new();
+    if users().next().is_some() && messages.try_reserve_exact(percpu::all().len()).is_err() {
+        return one_by_one(&request);
+    }
+    cpu::without_interrupts(|| {
+        // The thread may have been moved since it changed the tables: then this CPU has not forgotten anything yet, and the
+        // one before is asked, if it still has the tables.
+        if percpu::current().root.load(Ordering::Relaxed) == root {
+            stale.flush();
+        }
+        // Not counted before all have been asked: the first to acknowledge must not be the last.
+        request.pending.store(1, Ordering::Relaxed);
+        for cpu in users() {
+            if messages.len() < messages.capacity() {
+                messages.push(Message {
+                    next: AtomicPtr::new(core::ptr::null_mut()),
+                    request: &raw const request,
+                });
+                request.pending.fetch_add(1, Ordering::Relaxed);
+                if let Some(message) = messages.last_mut() {
+                    post(cpu, message);
+                }
+            }
+        }
+        request.pending.fetch_sub(1, Ordering::Relaxed);
+    });
+    wait(&request);
+}
+
+/// As the above without memory for more than one message at a time.
+fn one_by_one(request: &Request) {
+    for cpu in percpu::all() {
+        let mut message = Message { next: AtomicPtr::new(core::ptr::null_mut()), request };
+        let here = cpu::without_interrupts(|| {
+            let here = cpu.index() == percpu::current().index();
+            if here {
+                request.stale.flush();
+            } else if cpu.root.load(Ordering::SeqCst) == request.root {
+                request.pending.store(1, Ordering::Relaxed);
+                post(cpu, &mut message);
+            }
+            here
+        });
+        if !here {
+            wait(request);
+        }
+    }
+}
+
+/// Sleeps until everybody has acknowledged.
+fn wait(request: &Request) {
+    while request.pending.load(Ordering::Acquire) != 0 {
+        threads::park(None);
+    }
+}
+
+/// Puts `message` into the inbox of `cpu` and interrupts it. The message stays where it is until it is acknowledged.
+fn post(cpu: &PerCpu, message: &mut Message) {
+    let mut head = cpu.calls.load(Ordering::Relaxed);
+    loop {
+        message.next.store(head, Ordering::Relaxed);
+        match cpu.calls.compare_exchange_weak(head, message, Ordering::SeqCst, Ordering::Relaxed) {
+            Ok(_) => break,
+            Err(now) => head = now,
+        }
+    }
+    apic::send_ipi(cpu.apic_id(), apic::CALL_VECTOR);
+}
+
+/// The interrupt at the CPU that was asked.
+pub fn answer() {
+    let cpu = percpu::current();
+    let mut next = cpu.calls.swap(core::ptr::null_mut(), Ordering::Acquire);
+    while !next.is_null() {
+        // SAFETY: a message and its request stay until the request is acknowledged, which happens below.
+        let (message, request) = unsafe { (&*next, &*(*next).request) };
+        next = message.next.load(Ordering::Relaxed);
+        if cpu.root.load(Ordering::Relaxed) == request.root {
+            request.stale.flush();
+        }
+        let caller = request.caller;
+        // Behind this the request may be gone. The caller's number stays valid, whatever becomes of the thread.
+        if request.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+            threads::unpark(caller);
+        }
+    }
+}
