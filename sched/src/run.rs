@@ -149,12 +149,10 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         }
         slot.payload.put(data);
         match what {
-            pending::PARK => {
-                if slot.word.finish_park() == Parked::Woken {
-                    let key = self.key_of(cpu, c, index, slot);
-                    self.enqueue(cpu, c, index, key, now);
-                    self.make_ready(cpu, slot, now);
-                }
+            pending::PARK if slot.word.finish_park() == Parked::Woken => {
+                let key = self.key_of(cpu, c, index, slot);
+                self.enqueue(cpu, c, index, key, now);
+                self.make_ready(cpu, slot, now);
             }
             pending::REQUEUE => self.make_ready(cpu, slot, now),
             pending::MOVE => {

@@ -109,7 +109,7 @@ pub(crate) fn fair_key(virtual_time: u64) -> u64 {
 /// The key of a real-time thread that is number `arrival` of its priority.
 pub(crate) fn realtime_key(packed: Packed, arrival: u64) -> u64 {
     let urgency = 99 - u64::from((packed.0 >> 8 & 0xff).min(99));
-    urgency * ARRIVALS | arrival & (ARRIVALS - 1)
+    (urgency * ARRIVALS) | (arrival & (ARRIVALS - 1))
 }
 
 /// The virtual time in a key, if it is a fair one.

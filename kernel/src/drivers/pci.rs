@@ -122,7 +122,7 @@ impl Function {
         let table = self.read(at + 4);
         let address = self.bar((table & 7) as u8)?.checked_add(u64::from(table & !7))?;
         Some(Window::map(address, 16 * usize::from(count)).map(|table| {
-            let msix = Msix { function: self, capability: at, table, count };
+            let msix = Msix { function: self, table, count };
             (0..count).for_each(|entry| msix.table.write32(16 * usize::from(entry) + 12, 1));
             let control = self.read(at);
             self.write(at, (control | MSIX_ENABLE) & !MSIX_MASK_ALL);
@@ -135,7 +135,6 @@ impl Function {
 #[derive(Clone, Copy, Debug)]
 pub struct Msix {
     function: Function,
-    capability: u8,
     table: Window,
     count: u16,
 }
@@ -156,17 +155,6 @@ impl Msix {
         self.table.write32(at + 8, data);
         self.table.write32(at + 12, 0);
         true
-    }
-
-    /// Number of interrupts.
-    pub fn count(&self) -> u16 {
-        self.count
-    }
-
-    /// Turns all of them off.
-    pub fn disable(&self) {
-        let control = self.function.read(self.capability);
-        self.function.write(self.capability, control & !MSIX_ENABLE);
     }
 }
 
