@@ -1,6 +1,6 @@
 //! [`OpenFile`]: an open file description, which dup'ed descriptors share: position, status flags, access mode.
 
-use crate::locks::{FileLocks, Key, Owner};
+use crate::locks::{FileLocks, Holder, Key, Owner, Range as LockRange, RecordLock};
 use crate::{Allocate, DirEntry, File, FsError, Offset, Place, SeekFrom, Sink, Source};
 use abi::OpenFlags;
 use alloc::sync::Arc;
@@ -29,7 +29,7 @@ pub struct OpenFile {
     place: Option<Place>,
     /// Held during a read or write that uses it, so that two of them never get the same bytes.
     position: Mutex<u64>,
-    /// The flock(2) lock, if there is one.
+    /// Where it may hold a flock(2) lock or record locks of its own.
     lock: Mutex<Option<(Arc<FileLocks>, Key)>>,
 }
 
@@ -174,19 +174,48 @@ impl OpenFile {
 
     /// flock(2): [`FsError::WouldBlock`] while another description's lock is in the way.
     pub fn lock(&self, locks: &Arc<FileLocks>, exclusive: bool) -> Result<(), FsError> {
-        let metadata = self.file.metadata()?;
-        let key = (metadata.dev, metadata.ino);
-        locks.lock(key, self.owner(), exclusive)?;
-        *self.lock.lock() = Some((locks.clone(), key));
-        Ok(())
+        let key = self.remember(locks)?;
+        locks.lock(key, self.owner(), exclusive)
     }
 
     /// Gives the flock(2) lock back.
     pub fn unlock(&self) {
-        let held = self.lock.lock().take();
+        let held = self.lock.lock().clone();
         if let Some((locks, key)) = held {
             locks.unlock(key, self.owner());
         }
+    }
+
+    /// The file, for record locks.
+    pub fn lock_key(&self) -> Result<Key, FsError> {
+        let metadata = self.file.metadata()?;
+        Ok((metadata.dev, metadata.ino))
+    }
+
+    /// The description as the holder of record locks (F_OFD_SETLK).
+    pub fn holder(&self) -> Holder {
+        Holder::Description(self.owner())
+    }
+
+    /// Sets a record lock, or takes a range's away. Those of the description go with it.
+    ///
+    /// # Errors
+    /// [`FsError::WouldBlock`] while another's lock is in the way.
+    pub fn set_record(&self, locks: &Arc<FileLocks>, lock: &RecordLock) -> Result<(), FsError> {
+        let key = if lock.holder == self.holder() { self.remember(locks)? } else { self.lock_key()? };
+        locks.set(key, lock)
+    }
+
+    /// Takes away a holder's record locks in a range.
+    pub fn clear_record(&self, locks: &FileLocks, holder: Holder, range: LockRange) -> Result<(), FsError> {
+        locks.clear(self.lock_key()?, holder, range)
+    }
+
+    /// Remembers to give locks back, before there are any.
+    fn remember(&self, locks: &Arc<FileLocks>) -> Result<Key, FsError> {
+        let key = self.lock_key()?;
+        *self.lock.lock() = Some((locks.clone(), key));
+        Ok(key)
     }
 
     /// Its address: no two descriptions that exist have the same.
@@ -226,6 +255,9 @@ fn check_end(at: u64, len: usize) -> Result<(), FsError> {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
-        self.unlock();
+        if let Some((locks, key)) = self.lock.lock().take() {
+            locks.unlock(key, self.owner());
+            locks.release(key, self.holder());
+        }
     }
 }

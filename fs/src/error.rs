@@ -67,6 +67,10 @@ pub enum FsError {
     TooLarge,
     /// No such extended attribute.
     NoData,
+    /// No memory for one more lock.
+    NoLocks,
+    /// Waiting for the lock would never end.
+    Deadlock,
 }
 
 impl fmt::Display for FsError {
@@ -103,6 +107,8 @@ impl fmt::Display for FsError {
             FsError::TooManyLinks => "too many links",
             FsError::TooLarge => "file too large",
             FsError::NoData => "no such attribute",
+            FsError::NoLocks => "no locks available",
+            FsError::Deadlock => "the wait would never end",
         })
     }
 }

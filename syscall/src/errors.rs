@@ -141,6 +141,8 @@ errors! {
         FsError::NotEmpty => ENOTEMPTY,
         FsError::Cancelled => ECANCELED,
         FsError::CrossDevice => EXDEV,
+        FsError::NoLocks => ENOLCK,
+        FsError::Deadlock => EDEADLK,
         FsError::TooManyLinks => EMLINK;
     MmError:
         MmError::Invalid => EINVAL,

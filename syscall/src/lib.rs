@@ -20,6 +20,7 @@ mod context;
 pub mod dispatch;
 pub mod errors;
 pub mod files;
+pub mod locks;
 mod prelude;
 pub mod strace;
 pub mod table;

@@ -206,6 +206,17 @@ impl Process {
         self.files.lock().get(fd)
     }
 
+    /// After a descriptor of `file` was taken out of the table: the process's record locks on the file go, whatever descriptor
+    /// they were set through (fcntl(2)). No lock may be held: the last reference may do work when it goes.
+    pub fn closed(&self, file: Arc<OpenFile>) {
+        if self.vfs.locks().has_records()
+            && let Ok(key) = file.lock_key()
+        {
+            self.vfs.locks().release(key, fs::locks::Holder::Process(self.pid));
+        }
+        drop(file);
+    }
+
     /// The resource limits.
     pub fn limits(&self) -> MutexGuard<'_, Limits> {
         self.limits.lock()

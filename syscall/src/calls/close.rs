@@ -19,7 +19,7 @@ impl Syscall for Close {
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let closed = ctx.process.files().remove(descriptor(self.fd)?)?;
         // The table is unlocked by now: the last reference may do work when it goes.
-        drop(closed);
+        ctx.process.closed(closed);
         Ok(0)
     }
 }

@@ -36,7 +36,7 @@ impl Syscall for CloseRange {
                 ctx.process.files().set_flags(fd, FdFlags::CLOEXEC)?;
             } else {
                 let closed = ctx.process.files().remove(fd)?;
-                drop(closed);
+                ctx.process.closed(closed);
             }
             let Some(after) = fd.checked_add(1) else { return Ok(0) };
             next = after;

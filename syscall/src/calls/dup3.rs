@@ -17,7 +17,9 @@ pub fn duplicate(ctx: &Context<'_>, old: i32, new: i32, flags: FdFlags) -> CallR
     let (old, new) = (descriptor(old)?, descriptor(new)?);
     let closed = ctx.process.files().dup_to(old, new, flags, limit)?;
     // The table is unlocked by now.
-    drop(closed);
+    if let Some(closed) = closed {
+        ctx.process.closed(closed);
+    }
     Ok(new.into())
 }
 

@@ -1,10 +1,10 @@
-//! fcntl(2): descriptors and their flags.
+//! fcntl(2): descriptors and their flags, locks, seals, pipes.
 
 use crate::context::descriptor;
+use crate::locks;
 use crate::prelude::*;
-use abi::structs::Flock;
 use abi::{FdFlags, OpenFlags, general as raw};
-use fs::{OpenFile, Seals, SeekFrom};
+use fs::{OpenFile, Seals};
 
 /// `fcntl(fd, command, argument)`.
 pub struct Fcntl {
@@ -29,6 +29,9 @@ const COMMANDS: Names = &[
     (raw::F_GETLK as u64, "F_GETLK"),
     (raw::F_SETLK as u64, "F_SETLK"),
     (raw::F_SETLKW as u64, "F_SETLKW"),
+    (raw::F_OFD_GETLK as u64, "F_OFD_GETLK"),
+    (raw::F_OFD_SETLK as u64, "F_OFD_SETLK"),
+    (raw::F_OFD_SETLKW as u64, "F_OFD_SETLKW"),
     (F_SETPIPE_SZ as u64, "F_SETPIPE_SZ"),
     (F_GETPIPE_SZ as u64, "F_GETPIPE_SZ"),
     (F_DUPFD_CLOEXEC as u64, "F_DUPFD_CLOEXEC"),
@@ -73,47 +76,14 @@ impl Syscall for Fcntl {
                 file.set_flags(OpenFlags::from_bits_retain(self.arg as u32));
                 Ok(0)
             }
-            raw::F_GETLK | raw::F_SETLK | raw::F_SETLKW if file.is_path_only() => Err(Errno::EBADF.into()),
-            raw::F_GETLK | raw::F_SETLK | raw::F_SETLKW => self.record_lock(ctx, &file),
             raw::F_GET_SEALS | raw::F_ADD_SEALS if file.is_path_only() => Err(Errno::EBADF.into()),
             raw::F_GET_SEALS => Ok(file.file().seals()?.bits().into()),
             raw::F_ADD_SEALS => add_seals(ctx, &file, self.arg),
-            _ => Err(Errno::EINVAL.into()),
-        }
-    }
-}
-
-impl Fcntl {
-    /// Record locks belong to the process, and there is one: its own locks never stand in its way, so a valid request succeeds
-    /// and there is nothing to keep.
-    fn record_lock(&self, ctx: &Context<'_>, file: &OpenFile) -> CallResult<u64> {
-        let at = UserPtr::<Flock>::new(self.arg);
-        let mut lock = at.read(ctx.memory())?;
-        let base = match u32::try_from(i32::from(lock.whence)) {
-            Ok(raw::SEEK_SET) => 0,
-            Ok(raw::SEEK_CUR) => file.seek(SeekFrom::Current(0)).unwrap_or(0),
-            Ok(raw::SEEK_END) => file.file().metadata()?.size,
-            _ => return Err(Errno::EINVAL.into()),
-        };
-        let start = lock.start.checked_add_unsigned(base).ok_or(Errno::EOVERFLOW)?;
-        let end = start.checked_add(lock.len).ok_or(Errno::EOVERFLOW)?;
-        if start < 0 || end < 0 {
-            return Err(Errno::EINVAL.into());
-        }
-        let kind = u32::try_from(i32::from(lock.kind)).map_err(|_| Errno::EINVAL)?;
-        if self.command == raw::F_GETLK {
-            if !matches!(kind, raw::F_RDLCK | raw::F_WRLCK) {
-                return Err(Errno::EINVAL.into());
-            }
-            lock.kind = raw::F_UNLCK as i16;
-            at.write(ctx.memory(), &lock)?;
-            return Ok(0);
-        }
-        match kind {
-            raw::F_RDLCK if !file.flags().readable() => Err(Errno::EBADF.into()),
-            raw::F_WRLCK if !file.flags().writable() => Err(Errno::EBADF.into()),
-            raw::F_RDLCK | raw::F_WRLCK | raw::F_UNLCK => Ok(0),
-            _ => Err(Errno::EINVAL.into()),
+            number => match locks::Command::from_number(number) {
+                Some(_) if file.is_path_only() => Err(Errno::EBADF.into()),
+                Some(command) => locks::record_lock(ctx, self.fd, &file, command, UserPtr::new(self.arg)),
+                None => Err(Errno::EINVAL.into()),
+            },
         }
     }
 }

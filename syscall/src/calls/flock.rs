@@ -35,11 +35,12 @@ impl Syscall for Flock {
             return Err(Errno::EBADF.into());
         }
         let locks = ctx.process.vfs.locks();
-        ctx.sleep(None, || match file.lock(locks, exclusive) {
+        let done = ctx.sleep(None, || match file.lock(locks, exclusive) {
             Ok(()) => Ok(Some(())),
             Err(FsError::WouldBlock) if wait => Ok(None),
             Err(error) => Err(error.into()),
-        })?;
+        });
+        done.map_err(|error| error.if_interrupted(Errno::ERESTARTSYS))?;
         Ok(0)
     }
 }

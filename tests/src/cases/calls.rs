@@ -38,6 +38,8 @@ pub fn cases() -> Vec<Case> {
         ours("clocks", Variant::Musl).case("calls/clocks/musl"),
         c("procfs").env("MARK", "found").stdin("abcdef").args(&["one"]).case("calls/proc and sys"),
         c("waiting").case("calls/pipes, timers, poll, select, epoll"),
+        c("locks").args(&["/tmp"]).case("calls/locks in /tmp"),
+        c("locks").args(&["/var/tmp"]).case("calls/locks in the root"),
         c("files").data().args(&["{data}"]).case("calls/files"),
         ours("files", Variant::Musl).data().args(&["{data}"]).case("calls/files/musl"),
         // Not natively: it would fill the disk.
