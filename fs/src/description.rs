@@ -1,8 +1,9 @@
 //! [`OpenFile`]: an open file description, which dup'ed descriptors share: position, status flags, access mode.
 
+use crate::inotify::{Notice, Watches};
 use crate::locks::{FileLocks, Holder, Key, Owner, Range as LockRange, RecordLock};
 use crate::{Allocate, DirEntry, File, FsError, Offset, Place, SeekFrom, Sink, Source};
-use abi::OpenFlags;
+use abi::{OpenFlags, general as raw};
 use alloc::sync::Arc;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -31,6 +32,8 @@ pub struct OpenFile {
     position: Mutex<u64>,
     /// Where it may hold a flock(2) lock or record locks of its own.
     lock: Mutex<Option<(Arc<FileLocks>, Key)>>,
+    /// Who is told what happens to it (inotify(7)). Behind `file`, which must be gone when this is dropped.
+    notice: Option<Notice>,
 }
 
 impl OpenFile {
@@ -44,6 +47,15 @@ impl OpenFile {
         Arc::new(Self::with(file, flags, Some(place)))
     }
 
+    /// As [`at`](Self::at), and tells the watches what happens to it.
+    pub fn watched(file: Arc<dyn File>, flags: OpenFlags, place: Place, watches: &Arc<Watches>) -> Arc<Self> {
+        let notice = Notice::new(watches, &place, flags);
+        notice.tell(raw::IN_OPEN);
+        let mut open = Self::with(file, flags, Some(place));
+        open.notice = Some(notice);
+        Arc::new(open)
+    }
+
     fn with(file: Arc<dyn File>, flags: OpenFlags, place: Option<Place>) -> Self {
         let kept = flags.difference(NOT_KEPT);
         OpenFile {
@@ -52,6 +64,7 @@ impl OpenFile {
             place,
             position: Mutex::new(0),
             lock: Mutex::new(None),
+            notice: None,
         }
     }
 
@@ -86,6 +99,15 @@ impl OpenFile {
         self.flags().contains(OpenFlags::PATH)
     }
 
+    /// Tells that `n` bytes or entries moved, if any.
+    #[inline]
+    fn told(&self, mask: u32, n: usize) -> usize {
+        if let Some(notice) = self.notice.as_ref().filter(|_| n > 0) {
+            notice.tell(mask);
+        }
+        n
+    }
+
     fn check(&self, allowed: bool) -> Result<(), FsError> {
         if allowed && !self.is_path_only() { Ok(()) } else { Err(FsError::BadMode) }
     }
@@ -100,13 +122,14 @@ impl OpenFile {
         let flags = self.flags() | add;
         self.check(flags.readable())?;
         if !self.file.has_position() {
-            return self.file.read(Offset(0), dst, flags);
+            return Ok(self.told(raw::IN_ACCESS, self.file.read(Offset(0), dst, flags)?));
         }
         let mut position = self.position.lock();
         check_end(*position, dst.remaining())?;
         let n = self.file.read(Offset(*position), dst, flags)?;
         *position = position.saturating_add(n as u64);
-        Ok(n)
+        drop(position);
+        Ok(self.told(raw::IN_ACCESS, n))
     }
 
     /// write(2): at the position, which moves on.
@@ -128,21 +151,23 @@ impl OpenFile {
         if let Some(at) = at {
             self.check_positioned()?;
             check_end(at.0, src.remaining())?;
-            return self.file.write(at, src, flags);
+            return Ok(self.told(raw::IN_MODIFY, self.file.write(at, src, flags)?));
         }
         if !self.file.has_position() {
-            return self.file.write(Offset(0), src, flags);
+            return Ok(self.told(raw::IN_MODIFY, self.file.write(Offset(0), src, flags)?));
         }
         let mut position = self.position.lock();
         if flags.contains(OpenFlags::APPEND) {
             let (n, end) = self.file.append(src, flags)?;
             *position = end;
-            return Ok(n);
+            drop(position);
+            return Ok(self.told(raw::IN_MODIFY, n));
         }
         check_end(*position, src.remaining())?;
         let n = self.file.write(Offset(*position), src, flags)?;
         *position = position.saturating_add(n as u64);
-        Ok(n)
+        drop(position);
+        Ok(self.told(raw::IN_MODIFY, n))
     }
 
     /// pread(2): the position stays.
@@ -151,7 +176,7 @@ impl OpenFile {
         let flags = self.flags();
         self.check(flags.readable())?;
         check_end(at.0, dst.remaining())?;
-        self.file.read(at, dst, flags)
+        Ok(self.told(raw::IN_ACCESS, self.file.read(at, dst, flags)?))
     }
 
     /// pwrite(2): the position stays.
@@ -163,13 +188,20 @@ impl OpenFile {
     /// ftruncate(2).
     pub fn truncate(&self, size: u64) -> Result<(), FsError> {
         self.check(true)?;
-        if self.flags().writable() { self.file.truncate(size) } else { Err(FsError::Invalid) }
+        if !self.flags().writable() {
+            return Err(FsError::Invalid);
+        }
+        self.file.truncate(size)?;
+        self.told(raw::IN_MODIFY, 1);
+        Ok(())
     }
 
     /// fallocate(2).
     pub fn allocate(&self, how: Allocate, range: Range<u64>) -> Result<(), FsError> {
         self.check(self.flags().writable())?;
-        self.file.allocate(how, range)
+        self.file.allocate(how, range)?;
+        self.told(raw::IN_MODIFY, 1);
+        Ok(())
     }
 
     /// flock(2): [`FsError::WouldBlock`] while another description's lock is in the way.
@@ -243,6 +275,8 @@ impl OpenFile {
         let mut position = self.position.lock();
         let reached = self.file.read_dir(*position, emit)?;
         *position = reached;
+        drop(position);
+        self.told(raw::IN_ACCESS, 1);
         Ok(())
     }
 }

@@ -67,6 +67,8 @@ pub enum FsError {
     TooLarge,
     /// No such extended attribute.
     NoData,
+    /// As many instances as there may be.
+    TooManyOpen,
     /// No memory for one more lock.
     NoLocks,
     /// Waiting for the lock would never end.
@@ -107,6 +109,7 @@ impl fmt::Display for FsError {
             FsError::TooManyLinks => "too many links",
             FsError::TooLarge => "file too large",
             FsError::NoData => "no such attribute",
+            FsError::TooManyOpen => "too many instances",
             FsError::NoLocks => "no locks available",
             FsError::Deadlock => "the wait would never end",
         })

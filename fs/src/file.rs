@@ -220,6 +220,21 @@ pub trait File: Send + Sync {
         None
     }
 
+    /// The file as an end of a pipe.
+    fn as_pipe(&self) -> Option<&crate::pipe::PipeEnd> {
+        None
+    }
+
+    /// The file as an inotify instance.
+    fn as_inotify(self: Arc<Self>) -> Option<Arc<crate::inotify::Inotify>> {
+        None
+    }
+
+    /// Whether open(2) may return: a FIFO waits for its other end.
+    fn is_open(&self) -> bool {
+        true
+    }
+
     /// The capacity of a pipe, bytes, after changing it to at least `new`.
     fn pipe_size(&self, _new: Option<usize>) -> Result<usize, FsError> {
         Err(FsError::BadMode)

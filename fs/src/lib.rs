@@ -27,6 +27,7 @@ pub mod epoll;
 mod error;
 pub mod eventfd;
 pub mod file;
+pub mod inotify;
 pub mod io;
 pub mod locks;
 pub mod memfd;

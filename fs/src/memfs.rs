@@ -163,7 +163,7 @@ impl MemFs {
                 lower.read_link(id, &mut target)?;
                 Content::Link(target)
             }
-            NodeKind::CharDevice | NodeKind::Other => Content::Special,
+            NodeKind::CharDevice | NodeKind::Fifo | NodeKind::Other => Content::Special,
         };
         Ok(Inode::of(&metadata, content))
     }
@@ -344,6 +344,13 @@ impl FileSystem for MemFs {
                 self.reap(&mut state, id);
             }
         }
+    }
+
+    fn is_used(&self, id: NodeId) -> bool {
+        let state = self.state();
+        let named = state.inodes.get(&id).map(|inode| inode.nlink > 0);
+        let archived = self.lower.as_ref().is_some_and(|lower| id < lower.node_count() as NodeId);
+        named.unwrap_or(archived) || state.pins.contains_key(&id)
     }
 
     fn create(&self, dir: NodeId, name: &[u8], new: &NewNode<'_>) -> Result<NodeId, FsError> {

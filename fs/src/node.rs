@@ -22,7 +22,9 @@ pub enum NodeKind {
     Symlink,
     /// A character device.
     CharDevice,
-    /// A block device, FIFO or socket node: can be seen, not opened.
+    /// A FIFO.
+    Fifo,
+    /// A block device or socket node: can be seen, not opened.
     Other,
 }
 
@@ -34,6 +36,7 @@ impl NodeKind {
             Mode::IFDIR => NodeKind::Directory,
             Mode::IFLNK => NodeKind::Symlink,
             Mode::IFCHR => NodeKind::CharDevice,
+            Mode::IFIFO => NodeKind::Fifo,
             _ => NodeKind::Other,
         }
     }
@@ -201,6 +204,11 @@ pub trait FileSystem: Send + Sync {
     /// Whether a name that is free can be given at all: where the kernel makes all names, it does not exist.
     fn check_new_name(&self) -> Result<(), FsError> {
         Ok(())
+    }
+
+    /// Whether a node has a name or a pin.
+    fn is_used(&self, _node: NodeId) -> bool {
+        true
     }
 
     /// Makes a node `name` in a directory.

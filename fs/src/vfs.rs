@@ -5,7 +5,9 @@
 
 use crate::access::Subject;
 use crate::device::Devices;
+use crate::inotify::Watches;
 use crate::locks::FileLocks;
+use crate::pipe::Fifos;
 use crate::{FileSystem, FsError, NewNode, NodeKind, NodeRef, OpenFile};
 use abi::OpenFlags;
 use alloc::{sync::Arc, vec::Vec};
@@ -44,12 +46,21 @@ pub struct Vfs {
     mounts: Vec<Mount>,
     devices: Devices,
     locks: Arc<FileLocks>,
+    fifos: Fifos,
+    watches: Arc<Watches>,
 }
 
 impl Vfs {
     /// A tree with `root` as its root, whose character device nodes open the `devices`.
     pub fn new(root: Arc<dyn FileSystem>, devices: Devices) -> Self {
-        Vfs { root: NodeRef::root_of(root), mounts: Vec::new(), devices, locks: Arc::default() }
+        Vfs {
+            root: NodeRef::root_of(root),
+            mounts: Vec::new(),
+            devices,
+            locks: Arc::default(),
+            fifos: Fifos::default(),
+            watches: Arc::default(),
+        }
     }
 
     /// Mounts `fs` on the directory `path`.
@@ -65,6 +76,11 @@ impl Vfs {
     /// The locks of flock(2).
     pub fn locks(&self) -> &Arc<FileLocks> {
         &self.locks
+    }
+
+    /// What is watched by inotify(7).
+    pub fn watches(&self) -> &Arc<Watches> {
+        &self.watches
     }
 
     /// The root directory.

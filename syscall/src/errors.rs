@@ -141,6 +141,7 @@ errors! {
         FsError::NotEmpty => ENOTEMPTY,
         FsError::Cancelled => ECANCELED,
         FsError::CrossDevice => EXDEV,
+        FsError::TooManyOpen => EMFILE,
         FsError::NoLocks => ENOLCK,
         FsError::Deadlock => EDEADLK,
         FsError::TooManyLinks => EMLINK;

@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use fs::vfs::Follow;
 use fs::{
-    FsError, NewNode, NodeRef, Offset, OpenFile, RenameMode, SeekFrom, SetAttributes, SetTime, SliceSink,
-    SliceSource,
+    FsError, NewNode, NodeRef, Offset, OpenFile, Place, RenameMode, SeekFrom, SetAttributes, SetTime,
+    SliceSink, SliceSource,
 };
 use mm::user::UserPtr;
 
@@ -25,6 +25,15 @@ pub fn new_node<'t>(ctx: &Context<'_>, mode: u32, rdev: u64, target: &'t [u8]) -
     };
     let credentials = ctx.process.credentials();
     NewNode { mode, uid: credentials.user.fs, gid: credentials.group.fs, rdev, target }
+}
+
+/// Waits until an opened file is open: a FIFO needs its other end (fifo(7)).
+pub fn wait_until_open(ctx: &Context<'_>, file: &OpenFile) -> CallResult<()> {
+    if !file.file().is_open() {
+        let opened = ctx.sleep(None, || Ok(file.file().is_open().then_some(())));
+        opened.map_err(|error| error.if_interrupted(Errno::ERESTARTSYS))?;
+    }
+    Ok(())
 }
 
 /// Makes a node at a path.
@@ -72,6 +81,16 @@ pub fn node(ctx: &Context<'_>, dirfd: i32, path: u64, flags: AtFlags, follow: Fo
     Ok(ctx.files().lookup(&base, &path, follow)?)
 }
 
+/// As [`node`], with the name under which it was found.
+pub fn place(ctx: &Context<'_>, dirfd: i32, path: u64, flags: AtFlags, follow: Follow) -> CallResult<Place> {
+    let bytes = ctx.path(path)?;
+    if bytes.is_empty() && flags.contains(AtFlags::EMPTY_PATH) {
+        return Ok(Place { node: node(ctx, dirfd, path, flags, follow)?, entry: None });
+    }
+    let base = ctx.base(dirfd, &bytes)?;
+    Ok(ctx.files().locate(&base, &bytes, follow)?)
+}
+
 /// link(2): `old` and `new` are a directory descriptor and a path each.
 pub fn link(ctx: &Context<'_>, old: (i32, u64), new: (i32, u64), flags: AtFlags) -> CallResult<u64> {
     let follow = if flags.contains(AtFlags::SYMLINK_FOLLOW) { Follow::Yes } else { Follow::No };
@@ -115,18 +134,19 @@ pub fn rename(ctx: &Context<'_>, old: (i32, u64), new: (i32, u64), flags: u32) -
 /// Changes attributes of the file at a path.
 pub fn set(ctx: &Context<'_>, dirfd: i32, path: u64, flags: AtFlags, set: &SetAttributes) -> CallResult<u64> {
     let follow = if flags.contains(AtFlags::SYMLINK_NOFOLLOW) { Follow::No } else { Follow::Yes };
-    let node = node(ctx, dirfd, path, flags, follow)?;
-    change(ctx, &node, set)
+    let place = place(ctx, dirfd, path, flags, follow)?;
+    change(ctx, &place.node, set)?;
+    ctx.process.vfs.watches().happened((&place).into(), raw::IN_ATTRIB);
+    Ok(0)
 }
 
 /// Changes attributes of a node, if that is permitted.
-fn change(ctx: &Context<'_>, node: &NodeRef, set: &SetAttributes) -> CallResult<u64> {
+fn change(ctx: &Context<'_>, node: &NodeRef, set: &SetAttributes) -> CallResult<()> {
     if node.fs.is_read_only() {
         return Err(Errno::EROFS.into());
     }
     let who = ctx.process.credentials().subject();
-    node.fs.set_attributes(node.id, &who.check_change(node, set)?)?;
-    Ok(0)
+    Ok(node.fs.set_attributes(node.id, &who.check_change(node, set)?)?)
 }
 
 /// Changes attributes of an open file.
@@ -137,7 +157,11 @@ pub fn set_open(ctx: &Context<'_>, fd: i32, set: &SetAttributes) -> CallResult<u
     }
     // What has no place in a file system has no attributes of its own.
     let node = file.file().node().ok_or(Errno::EPERM)?;
-    change(ctx, node, set)
+    change(ctx, node, set)?;
+    if let Some(place) = file.place() {
+        ctx.process.vfs.watches().happened(place.into(), raw::IN_ATTRIB);
+    }
+    Ok(0)
 }
 
 /// chmod(2).

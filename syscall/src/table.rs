@@ -254,4 +254,11 @@ rows! {
     fchmodat2::FChModAt2,
     name_to_handle_at::NameToHandleAt,
     openat2::OpenAt2,
+    splice::Splice,
+    tee::Tee,
+    vmsplice::VmSplice,
+    inotify_add_watch::InotifyAddWatch,
+    inotify_init::InotifyInit,
+    inotify_init1::InotifyInit1,
+    inotify_rm_watch::InotifyRmWatch,
 }

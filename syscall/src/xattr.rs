@@ -6,7 +6,7 @@ use abi::{AT_FDCWD, AtFlags, general as raw};
 use alloc::vec::Vec;
 use fs::access::Want;
 use fs::vfs::Follow;
-use fs::{NodeKind, NodeRef, SetMode};
+use fs::{NodeKind, NodeRef, Place, SetMode};
 use mm::user::CStrError;
 use task::credentials::CAP_SYS_ADMIN;
 
@@ -27,20 +27,23 @@ pub enum Of {
     Open(i32),
 }
 
-/// Its node; `None` for an open file without a place in a file system.
-fn node(ctx: &Context<'_>, of: Of) -> CallResult<Option<NodeRef>> {
+/// Its place; `None` for an open file without a node in a file system.
+fn place(ctx: &Context<'_>, of: Of) -> CallResult<Option<Place>> {
     match of {
-        Of::Path(path, follow) => files::node(ctx, AT_FDCWD, path, AtFlags::empty(), follow).map(Some),
+        Of::Path(path, follow) => files::place(ctx, AT_FDCWD, path, AtFlags::empty(), follow).map(Some),
         Of::Open(fd) => {
             let file = ctx.file(fd)?;
-            let node = file.file().node().cloned();
-            if file.is_path_only() { Err(Errno::EBADF.into()) } else { Ok(node) }
+            if file.is_path_only() {
+                return Err(Errno::EBADF.into());
+            }
+            let unnamed = || file.file().node().map(|node| Place { node: node.clone(), entry: None });
+            Ok(file.place().cloned().or_else(unnamed))
         }
     }
 }
 
-fn node_or_none(ctx: &Context<'_>, of: Of) -> CallResult<NodeRef> {
-    Ok(node(ctx, of)?.ok_or(Errno::EOPNOTSUPP)?)
+fn place_or_none(ctx: &Context<'_>, of: Of) -> CallResult<Place> {
+    Ok(place(ctx, of)?.ok_or(Errno::EOPNOTSUPP)?)
 }
 
 fn name(ctx: &Context<'_>, at: u64) -> CallResult<Vec<u8>> {
@@ -106,7 +109,7 @@ fn give(ctx: &Context<'_>, bytes: &[u8], buffer: u64, size: usize) -> CallResult
 /// getxattr(2).
 pub fn get(ctx: &Context<'_>, of: Of, at: u64, buffer: u64, size: usize) -> CallResult<u64> {
     let name = name(ctx, at)?;
-    let node = node_or_none(ctx, of)?;
+    let node = place_or_none(ctx, of)?.node;
     check(ctx, &node, &name, false)?;
     give(ctx, &node.fs.xattr(node.id, &name)?, buffer, size)
 }
@@ -134,30 +137,32 @@ pub fn set(ctx: &Context<'_>, of: Of, at: u64, value: &Value) -> CallResult<u64>
     bytes.try_reserve_exact(value.size).map_err(|_| Errno::ENOMEM)?;
     bytes.resize(value.size, 0);
     ctx.memory().read(value.at, &mut bytes)?;
-    let node = node_or_none(ctx, of)?;
-    check(ctx, &node, &name, true)?;
+    let place = place_or_none(ctx, of)?;
+    check(ctx, &place.node, &name, true)?;
     let mode = match value.flags {
         0 => SetMode::Either,
         raw::XATTR_REPLACE => SetMode::Replace,
         raw::XATTR_CREATE => SetMode::Create,
         _ => SetMode::Neither,
     };
-    node.fs.set_xattr(node.id, &name, &bytes, mode)?;
+    place.node.fs.set_xattr(place.node.id, &name, &bytes, mode)?;
+    ctx.process.vfs.watches().happened((&place).into(), raw::IN_ATTRIB);
     Ok(0)
 }
 
 /// removexattr(2).
 pub fn remove(ctx: &Context<'_>, of: Of, at: u64) -> CallResult<u64> {
     let name = name(ctx, at)?;
-    let node = node_or_none(ctx, of)?;
-    check(ctx, &node, &name, true)?;
-    node.fs.remove_xattr(node.id, &name)?;
+    let place = place_or_none(ctx, of)?;
+    check(ctx, &place.node, &name, true)?;
+    place.node.fs.remove_xattr(place.node.id, &name)?;
+    ctx.process.vfs.watches().happened((&place).into(), raw::IN_ATTRIB);
     Ok(0)
 }
 
 /// listxattr(2): the names with their NULs. Those of trusted attributes are for whoever may read them.
 pub fn list(ctx: &Context<'_>, of: Of, buffer: u64, size: usize) -> CallResult<u64> {
-    let Some(node) = node(ctx, of)? else { return Ok(0) };
+    let Some(Place { node, .. }) = place(ctx, of)? else { return Ok(0) };
     let trusted = ctx.process.capable(CAP_SYS_ADMIN);
     let mut names = Vec::new();
     let mut whole = true;

@@ -65,7 +65,12 @@ impl Ranges {
 
     /// Gives the range to its holder as the kind of lock that `exclusive` says, or with `None` takes it away, whatever locks the
     /// holder had there. Conflicts are the caller's business. Fails, changing nothing, if there is no memory.
-    pub(super) fn set(&mut self, holder: Holder, range: Range, exclusive: Option<bool>) -> Result<(), FsError> {
+    pub(super) fn set(
+        &mut self,
+        holder: Holder,
+        range: Range,
+        exclusive: Option<bool>,
+    ) -> Result<(), FsError> {
         let mut out = Vec::new();
         out.try_reserve_exact(self.0.len().saturating_add(2)).map_err(|_| FsError::NoLocks)?;
         let mut new = exclusive.map(|exclusive| RecordLock { holder, exclusive, range });

@@ -5,7 +5,7 @@ use super::Follow;
 use super::view::{View, Walked};
 use crate::access::{CAP_MKNOD, Want};
 use crate::{FileSystem, FsError, NewNode, NodeKind, NodeRef, RenameMode};
-use abi::Mode;
+use abi::{Mode, general as raw};
 use alloc::sync::Arc;
 
 /// What a last component must not be for the calls that make or remove a name.
@@ -30,6 +30,7 @@ impl View<'_> {
             return Err(FsError::NotPermitted);
         }
         fs.create(walked.parent.id, &walked.name, &new)?;
+        self.vfs.watches.entry(&walked.parent, &walked.name, raw::IN_CREATE, 0, directory);
         Ok(())
     }
 
@@ -51,7 +52,10 @@ impl View<'_> {
         }
         let fs = writable(&walked.parent)?;
         self.who.check(&walked.parent, Want::WRITE | Want::EXEC)?;
-        fs.link(node.id, walked.parent.id, &walked.name)
+        fs.link(node.id, walked.parent.id, &walked.name)?;
+        self.vfs.watches.itself(node, raw::IN_ATTRIB);
+        self.vfs.watches.entry(&walked.parent, &walked.name, raw::IN_CREATE, 0, false);
+        Ok(())
     }
 
     /// unlink(2).
@@ -70,7 +74,11 @@ impl View<'_> {
         if node.kind()? == NodeKind::Directory {
             return Err(FsError::IsDirectory);
         }
-        fs.unlink(walked.parent.id, &walked.name)
+        fs.unlink(walked.parent.id, &walked.name)?;
+        self.vfs.watches.itself(&node, raw::IN_ATTRIB);
+        self.vfs.watches.gone(&node);
+        self.vfs.watches.entry(&walked.parent, &walked.name, raw::IN_DELETE, 0, false);
+        Ok(())
     }
 
     /// rmdir(2).
@@ -88,7 +96,10 @@ impl View<'_> {
         if self.is_mounted(&node) {
             return Err(FsError::Busy);
         }
-        fs.remove_dir(walked.parent.id, &walked.name)
+        fs.remove_dir(walked.parent.id, &walked.name)?;
+        self.vfs.watches.gone(&node);
+        self.vfs.watches.entry(&walked.parent, &walked.name, raw::IN_DELETE, 0, true);
+        Ok(())
     }
 
     /// Whether `node` is the root of a mount.
@@ -137,7 +148,41 @@ impl View<'_> {
         if self.is_mounted(&node) || new.node.as_ref().is_some_and(|node| self.is_mounted(node)) {
             return Err(FsError::Busy);
         }
-        fs.rename((old.parent.id, &old.name), (new.parent.id, &new.name), mode)
+        fs.rename((old.parent.id, &old.name), (new.parent.id, &new.name), mode)?;
+        if self.vfs.watches.any() && new.node.as_ref() != Some(&node) {
+            let (from, to) = ((&old.parent, &*old.name), (&new.parent, &*new.name));
+            match new.node {
+                Some(other) if mode == RenameMode::Exchange => {
+                    self.moved(&node, from, to)?;
+                    self.moved(&other, to, from)?;
+                }
+                target => {
+                    self.moved(&node, from, to)?;
+                    if let Some(target) = target {
+                        if !is_directory(&node)? {
+                            self.vfs.watches.itself(&target, raw::IN_ATTRIB);
+                        }
+                        self.vfs.watches.gone(&target);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells that a node moved from one entry to another.
+    fn moved(
+        &self,
+        node: &NodeRef,
+        (from, old): (&NodeRef, &[u8]),
+        (to, new): (&NodeRef, &[u8]),
+    ) -> Result<(), FsError> {
+        let directory = node.kind()? == NodeKind::Directory;
+        let cookie = self.vfs.watches.cookie();
+        self.vfs.watches.entry(from, old, raw::IN_MOVED_FROM, cookie, directory);
+        self.vfs.watches.entry(to, new, raw::IN_MOVED_TO, cookie, directory);
+        self.vfs.watches.itself(node, raw::IN_MOVE_SELF);
+        Ok(())
     }
 
     /// Whether `from` (directory and node) may move to a directory, in the place of a node there.

@@ -6,7 +6,7 @@ use crate::access::{CAP_FSETID, Want};
 use crate::device::{DeviceFile, DeviceNumber};
 use crate::directory::Directory;
 use crate::{File, FsError, Metadata, NewNode, NodeKind, NodeRef, Offset, OpenFile, Pinned, Sink, Source};
-use abi::OpenFlags;
+use abi::{OpenFlags, general as raw};
 use alloc::sync::Arc;
 
 impl View<'_> {
@@ -31,7 +31,9 @@ impl View<'_> {
             Some(_) if exclusive => Err(FsError::Exists),
             Some(node) => {
                 let file = self.open_node(&node, flags, creating)?;
-                Ok(OpenFile::at(file, flags, Place { node, entry: entry(walked.parent, walked.name) }))
+                // Other files than regular ones are not cut.
+                let cut = flags.contains(OpenFlags::TRUNC) && node.kind()? == NodeKind::Regular;
+                Ok(self.opened(file, flags, Place { node, entry: entry(walked.parent, walked.name) }, cut))
             }
             None if !creating => Err(FsError::NotFound),
             // A link whose target ends in a slash.
@@ -42,9 +44,21 @@ impl View<'_> {
                 let id = parent.fs.create(parent.id, &name, &new)?;
                 let node = NodeRef { fs: parent.fs.clone(), id };
                 let file = node.fs.clone().open(id, flags.difference(OpenFlags::TRUNC))?;
-                Ok(OpenFile::at(file, flags, Place { node, entry: entry(parent, name) }))
+                self.vfs.watches.entry(&parent, &name, raw::IN_CREATE, 0, false);
+                Ok(self.opened(file, flags, Place { node, entry: entry(parent, name) }, false))
             }
         }
+    }
+
+    /// A description of what was opened, and perhaps `cut`. With O_PATH nothing that happens to the file can come from it.
+    fn opened(&self, file: Arc<dyn File>, flags: OpenFlags, place: Place, cut: bool) -> Arc<OpenFile> {
+        if flags.contains(OpenFlags::PATH) {
+            return OpenFile::at(file, flags, place);
+        }
+        if cut {
+            self.vfs.watches.happened((&place).into(), raw::IN_MODIFY);
+        }
+        OpenFile::watched(file, flags, place, &self.vfs.watches)
     }
 
     /// open(2) with O_TMPFILE: a file without a name in the file system of the directory `path`.
@@ -106,6 +120,7 @@ impl View<'_> {
                 Ok(Arc::new(DeviceFile::new(node.clone(), device)))
             }
             NodeKind::Regular => node.fs.clone().open(node.id, flags),
+            NodeKind::Fifo => Ok(self.vfs.fifos.open(node, flags)?),
             NodeKind::Other => Err(FsError::NoDevice),
         }
     }

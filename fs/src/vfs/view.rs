@@ -211,7 +211,7 @@ impl<'v> View<'v> {
 
 /// The entry of a place: none where the path ended without a name.
 pub(super) fn entry(dir: NodeRef, name: Vec<u8>) -> Option<(NodeRef, Vec<u8>)> {
-    (!name.is_empty()).then_some((dir, name))
+    (!matches!(&*name, b"" | b"." | b"..")).then_some((dir, name))
 }
 
 /// The component at or after `at`, and where the rest begins. Slashes before it are skipped.

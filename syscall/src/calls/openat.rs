@@ -71,6 +71,7 @@ impl Syscall for OpenAt {
         if self.flags.contains(OpenFlags::TRUNC) {
             ctx.forget_beyond_end(&**file.file());
         }
+        files::wait_until_open(ctx, &file)?;
         let flags = if self.flags.contains(OpenFlags::CLOEXEC) { FdFlags::CLOEXEC } else { FdFlags::empty() };
         let limit = ctx.fd_limit();
         Ok(ctx.process.files().insert(file, flags, 0, limit)?.into())

@@ -37,8 +37,7 @@ impl Syscall for Pipe2 {
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
         let flags = OpenFlags::from_bits_retain(args.uint::<1>());
-        // O_DIRECT (packets) is refused, as by a Linux whose pipes do not have it.
-        if !(OpenFlags::CLOEXEC | OpenFlags::NONBLOCK).contains(flags) {
+        if !(OpenFlags::CLOEXEC | OpenFlags::NONBLOCK | OpenFlags::DIRECT).contains(flags) {
             return Err(Errno::EINVAL.into());
         }
         Ok(Pipe2 { fds: args.ptr::<0, _>(), flags })

@@ -1,6 +1,7 @@
 //! sendfile(2): moves bytes from one file to another inside the kernel.
 
 use crate::files;
+use crate::pipes;
 use crate::prelude::*;
 
 /// `sendfile(out, in, offset, count)`.
@@ -31,7 +32,10 @@ impl Syscall for SendFile {
             return Err(Errno::EINVAL.into());
         }
         ctx.strip_privileges(&**output.file())?;
-        let sent = files::transfer((&input, start), (&output, None), self.count)?;
+        let sent = match output.file().as_pipe() {
+            Some(pipe) => pipes::fill(ctx, (&input, start), (pipe, &output), self.count, 0)?,
+            None => ctx.retry(&output, || files::transfer((&input, start), (&output, None), self.count))?,
+        };
         files::advance(ctx, self.offset, start, sent)?;
         Ok(sent as u64)
     }

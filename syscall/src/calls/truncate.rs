@@ -23,17 +23,19 @@ impl Syscall for Truncate {
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let length = u64::try_from(self.length).map_err(|_| Errno::EINVAL)?;
         let path = ctx.path(self.path)?;
-        let node = ctx.files().lookup(&ctx.process.cwd(), &path, Follow::Yes)?;
+        let place = ctx.files().locate(&ctx.process.cwd(), &path, Follow::Yes)?;
+        let node = &place.node;
         match node.kind()? {
             NodeKind::Directory => Err(Errno::EISDIR.into()),
             NodeKind::Regular if node.fs.is_read_only() => Err(Errno::EROFS.into()),
             NodeKind::Regular => {
                 let files = ctx.files();
-                files.who().check(&node, Want::WRITE)?;
-                files.who().strip_privileges(&node)?;
+                files.who().check(node, Want::WRITE)?;
+                files.who().strip_privileges(node)?;
                 let file = node.fs.clone().open(node.id, OpenFlags::WRONLY)?;
                 file.truncate(length)?;
                 ctx.forget_beyond_end(&*file);
+                ctx.process.vfs.watches().happened((&place).into(), abi::general::IN_MODIFY);
                 Ok(0)
             }
             _ => Err(Errno::EINVAL.into()),

@@ -183,7 +183,12 @@ fn descriptors(builder: &mut Builder, tasks: &Arc<Tasks>, dir: Template) {
     let show = text!(tasks, |tasks, key, out| {
         let (process, file) = file(tasks, key)?;
         match file.place() {
-            Some(place) => out.extend(process.vfs.path_to(place)?),
+            Some(place) => {
+                out.extend(process.vfs.path_to(place)?);
+                if place.node.metadata()?.nlink == 0 {
+                    out.extend_from_slice(b" (deleted)");
+                }
+            }
             None => file.file().describe(out),
         }
         Ok(())

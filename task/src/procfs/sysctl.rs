@@ -1,11 +1,15 @@
-//! `/proc/sys`: the kernel's settings, as far as programs read them. None of them can be changed.
+//! `/proc/sys`: the kernel's settings, as far as programs read them. Few of them can be changed.
 
 use super::{Tasks, put, text};
 use crate::limits::NR_OPEN;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
-use fs::pseudo::Builder;
+use alloc::{boxed::Box, vec::Vec};
+use core::sync::atomic::{AtomicU32, Ordering};
+use fs::FsError;
+use fs::inotify::Limits;
+use fs::pseudo::{Builder, Key};
 
 /// The Linux release whose interface this is: programs read features from it.
 pub const RELEASE: &str = "6.1.0-nospin";
@@ -21,7 +25,6 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("sys/fs", "file-max", "9223372036854775807\n"),
     ("sys/fs", "inode-nr", "0\t0\n"),
     ("sys/fs", "pipe-max-size", "1048576\n"),
-    ("sys/fs/inotify", "max_queued_events", "16384\n"),
     ("sys/kernel", "cap_last_cap", "40\n"),
     ("sys/kernel", "core_pattern", "core\n"),
     ("sys/kernel", "core_uses_pid", "0\n"),
@@ -93,6 +96,34 @@ pub fn add(builder: &mut Builder, tasks: &Arc<Tasks>) {
         Ok(())
     });
     random(builder, tasks);
+    inotify(builder, tasks);
+}
+
+/// `sys/fs/inotify`: limits that can be changed.
+fn inotify(builder: &mut Builder, tasks: &Arc<Tasks>) {
+    type Limit = fn(&Limits) -> &AtomicU32;
+    let limits: [(&str, Limit); 3] = [
+        ("max_queued_events", |limits| &limits.queue),
+        ("max_user_instances", |limits| &limits.instances),
+        ("max_user_watches", |limits| &limits.watches),
+    ];
+    let dir = builder.dir(Builder::ROOT, "sys/fs/inotify");
+    for (name, limit) in limits {
+        let own = tasks.clone();
+        let show = move |_: Key, out: &mut Vec<u8>| {
+            let process = own.current()?;
+            put!(out, "{}\n", limit(process.vfs.watches().limits()).load(Ordering::Relaxed));
+            Ok(())
+        };
+        let own = tasks.clone();
+        let take = move |_: Key, bytes: &[u8]| {
+            let value = core::str::from_utf8(bytes).ok().and_then(|text| text.trim().parse::<i32>().ok());
+            let value = value.and_then(|value| u32::try_from(value).ok()).ok_or(FsError::Invalid)?;
+            limit(own.current()?.vfs.watches().limits()).store(value, Ordering::Relaxed);
+            Ok(())
+        };
+        builder.writable(dir, name, 0o644, Box::new(show), Box::new(take));
+    }
 }
 
 /// `sys/kernel/random`.
