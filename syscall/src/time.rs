@@ -3,6 +3,7 @@
 use crate::{CallResult, Context};
 use abi::structs::Timespec;
 use abi::{Errno, general as raw};
+use mm::user::UserPtr;
 use task::credentials::CAP_SYS_TIME;
 use task::timers::Base;
 
@@ -77,6 +78,12 @@ pub fn nanoseconds(time: &Timespec) -> Result<u64, Errno> {
         return Err(Errno::EINVAL);
     }
     Ok(seconds.saturating_mul(SECOND).saturating_add(part))
+}
+
+/// The monotonic deadline for a wait whose length the program gives by address; `None` without one: no end.
+pub fn deadline_from(ctx: &Context<'_>, timeout: UserPtr<Timespec>) -> CallResult<Option<u64>> {
+    let Some(ptr) = timeout.non_null() else { return Ok(None) };
+    Ok(Some(deadline_in(ctx, nanoseconds(&ptr.read(ctx.memory())?)?)))
 }
 
 /// The monotonic deadline for a wait of `ns` from now.

@@ -31,13 +31,7 @@ impl Syscall for EpollPWait2 {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let deadline = match self.timeout.non_null() {
-            Some(ptr) => {
-                let ns = crate::time::nanoseconds(&ptr.read(ctx.memory())?)?;
-                Some(crate::time::deadline_in(ctx, ns))
-            }
-            None => None,
-        };
+        let deadline = crate::time::deadline_from(ctx, self.timeout)?;
         ctx.with_mask(self.mask, self.mask_size, |ctx| wait(ctx, self.epoll, self.events, self.max, deadline))
     }
 }

@@ -4,6 +4,7 @@ use crate::context::descriptor;
 use crate::locks;
 use crate::prelude::*;
 use abi::{FdFlags, OpenFlags, general as raw};
+use alloc::sync::Arc;
 use fs::{OpenFile, Seals};
 
 /// `fcntl(fd, command, argument)`.
@@ -15,6 +16,9 @@ pub struct Fcntl {
 
 /// F_DUPFD with FD_CLOEXEC set (F_LINUX_SPECIFIC_BASE + 6).
 const F_DUPFD_CLOEXEC: u32 = 1030;
+
+/// F_LINUX_SPECIFIC_BASE + 3.
+const F_DUPFD_QUERY: u32 = 1027;
 
 /// Capacity of a pipe (F_LINUX_SPECIFIC_BASE + 7 and 8).
 const F_SETPIPE_SZ: u32 = 1031;
@@ -35,6 +39,7 @@ const COMMANDS: Names = &[
     (F_SETPIPE_SZ as u64, "F_SETPIPE_SZ"),
     (F_GETPIPE_SZ as u64, "F_GETPIPE_SZ"),
     (F_DUPFD_CLOEXEC as u64, "F_DUPFD_CLOEXEC"),
+    (F_DUPFD_QUERY as u64, "F_DUPFD_QUERY"),
     (raw::F_ADD_SEALS as u64, "F_ADD_SEALS"),
     (raw::F_GET_SEALS as u64, "F_GET_SEALS"),
 ];
@@ -62,6 +67,11 @@ impl Syscall for Fcntl {
                 Ok(ctx.process.files().insert(file, flags, min, limit)?.into())
             }
             raw::F_GETFD => Ok(ctx.process.files().flags(fd)?.bits().into()),
+            // Whether the other descriptor refers to the same description.
+            F_DUPFD_QUERY => {
+                let other = i32::try_from(self.arg).map_err(|_| Errno::EBADF)?;
+                Ok(Arc::ptr_eq(&file, &ctx.file(other)?).into())
+            }
             raw::F_SETFD => {
                 let flags = FdFlags::from_bits_truncate(self.arg as u32);
                 ctx.process.files().set_flags(fd, flags)?;

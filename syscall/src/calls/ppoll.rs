@@ -29,13 +29,7 @@ impl Syscall for PPoll {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let deadline = match self.timeout.non_null() {
-            Some(ptr) => {
-                let ns = crate::time::nanoseconds(&ptr.read(ctx.memory())?)?;
-                Some(crate::time::deadline_in(ctx, ns))
-            }
-            None => None,
-        };
+        let deadline = crate::time::deadline_from(ctx, self.timeout)?;
         let result =
             ctx.with_mask(self.mask, self.mask_size, |ctx| poll(ctx, self.fds, self.count, deadline));
         result.map_err(|error| error.if_interrupted(Errno::ERESTARTNOHAND))

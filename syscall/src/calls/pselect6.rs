@@ -42,16 +42,17 @@ struct Entry {
 /// Waits until something is ready or the `deadline` passes; stores what is and returns how many bits that are.
 pub fn select(ctx: &Context<'_>, sets: &Sets, deadline: Option<u64>) -> CallResult<u64> {
     let count = usize::try_from(sets.count).map_err(|_| Errno::EINVAL)?;
-    // Descriptors that the table cannot have are not looked at (select(2)).
-    let highest = ctx.process.files().highest().map_or(0, |fd| fd as usize + 1);
-    let words = count.min(highest.next_multiple_of(64)).div_ceil(64);
+    // Descriptors that the table has no room for are not looked at (select(2)), closed ones below are EBADF.
+    let room = table_room(ctx.process.files().highest().map_or(0, |fd| fd as usize));
+    let count = count.min(room);
+    let words = count.div_ceil(64);
     let mut asked = [const { Vec::new() }; 3];
     for (bits, &addr) in asked.iter_mut().zip(&sets.addrs) {
         for index in 0..if addr == 0 { 0 } else { words as u64 } {
             bits.push(UserPtr::<u64>::new(addr).at(index)?.read(ctx.memory())?);
         }
     }
-    let entries = entries(ctx, &asked, count.min(words * 64))?;
+    let entries = entries(ctx, &asked, count)?;
     let ready_at = || entries.iter().filter_map(|entry| entry.file.file().ready_at()).min();
     let found = ctx.sleep_on(deadline, ready_at, || {
         let mut bits = [const { Vec::new() }; 3];
@@ -77,6 +78,11 @@ pub fn select(ctx: &Context<'_>, sets: &Sets, deadline: Option<u64>) -> CallResu
         }
     }
     Ok(total)
+}
+
+/// How many descriptors a table of Linux has room for whose highest is `highest`: 64, or from 128 on powers of two.
+fn table_room(highest: usize) -> usize {
+    if highest < 64 { 64 } else { (highest / 128 + 1).next_power_of_two() * 128 }
 }
 
 fn entries(ctx: &Context<'_>, asked: &[Vec<u64>; 3], count: usize) -> CallResult<Vec<Entry>> {
@@ -112,13 +118,7 @@ impl Syscall for PSelect6 {
             Some(ptr) => ptr.read(ctx.memory())?,
             None => [0, 0],
         };
-        let deadline = match self.timeout.non_null() {
-            Some(ptr) => {
-                let ns = crate::time::nanoseconds(&ptr.read(ctx.memory())?)?;
-                Some(crate::time::deadline_in(ctx, ns))
-            }
-            None => None,
-        };
+        let deadline = crate::time::deadline_from(ctx, self.timeout)?;
         let result =
             ctx.with_mask(UserPtr::new(mask), size as usize, |ctx| select(ctx, &self.sets, deadline));
         if let (Some(ptr), Some(deadline)) = (self.timeout.non_null(), deadline) {

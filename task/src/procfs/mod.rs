@@ -22,7 +22,7 @@ use alloc::sync::{Arc, Weak};
 use fs::FsError;
 use fs::pseudo::{Builder, Jump, Key, PseudoFs};
 use sync::SetOnce;
-pub use sysctl::{HOST, RELEASE, VERSION};
+pub use sysctl::{RELEASE, VERSION};
 pub use sysfs::sys_fs;
 
 /// Ticks per second of the times in `/proc` (USER_HZ).

@@ -4,6 +4,7 @@ use super::maps::{self, sizes};
 use super::signals::sets;
 use super::{HZ, Jump, Key, NS_PER_TICK, Tasks, put, text};
 use crate::Process;
+use crate::credentials::CAP_LAST;
 use alloc::boxed::Box;
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::Range;
@@ -12,8 +13,6 @@ use fs::pseudo::{Builder, Destination, Next, Template, Text};
 use fs::{FsError, NodeRef, OpenFile, device::DeviceNumber};
 use mm::addr::{PAGE_SIZE, VirtAddr};
 
-/// All capabilities that Linux 6.1 has.
-const ALL_CAPABILITIES: u64 = (1 << 41) - 1;
 /// SIGCHLD, which the end of a process sends.
 const EXIT_SIGNAL: u32 = 17;
 
@@ -305,10 +304,17 @@ fn status(tasks: &Tasks, key: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
     }
     put!(out, "\nUmask:\t{:04o}\nState:\tR (running)\n", process.umask.load(Ordering::Relaxed));
     put!(out, "Tgid:\t{pid}\nNgid:\t0\nPid:\t{tid}\nPPid:\t{}\nTracerPid:\t0\n", process.ppid);
-    put!(out, "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n");
+    let credentials = process.credentials().clone();
+    for (name, ids) in [("Uid", credentials.user), ("Gid", credentials.group)] {
+        put!(out, "{name}:\t{}\t{}\t{}\t{}\n", ids.real, ids.effective, ids.saved, ids.fs);
+    }
     // The table of Linux has room for at least 64, in powers of two.
     let room = process.files().highest().map_or(0, |fd| fd + 1).next_power_of_two().max(64);
-    put!(out, "FDSize:\t{room}\nGroups:\t \n");
+    put!(out, "FDSize:\t{room}\nGroups:\t");
+    for (index, group) in credentials.groups().iter().enumerate() {
+        put!(out, "{}{group}", if index == 0 { "" } else { " " });
+    }
+    put!(out, " \n");
     put!(out, "NStgid:\t{pid}\nNSpid:\t{tid}\nNSpgid:\t{pid}\nNSsid:\t{pid}\n");
     memory(&process, out);
     let queue = process.limits().soft(abi::general::RLIMIT_SIGPENDING);
@@ -322,9 +328,14 @@ fn status(tasks: &Tasks, key: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
         sets.ignored,
         sets.caught
     );
-    let all = ALL_CAPABILITIES;
-    put!(out, "CapInh:\t{:016x}\nCapPrm:\t{all:016x}\nCapEff:\t{all:016x}\n", 0);
-    put!(out, "CapBnd:\t{all:016x}\nCapAmb:\t{:016x}\nNoNewPrivs:\t0\n", 0);
+    let capabilities = credentials.capabilities();
+    let bounding = (0..=u64::from(CAP_LAST))
+        .filter(|&capability| credentials.is_bounding(capability) == Some(true))
+        .fold(0u64, |set, capability| set | 1 << capability);
+    let no_new_privileges = u8::from(process.attributes().no_new_privileges);
+    put!(out, "CapInh:\t{:016x}\nCapPrm:\t{:016x}\n", capabilities.inheritable, capabilities.permitted);
+    put!(out, "CapEff:\t{:016x}\nCapBnd:\t{bounding:016x}\n", capabilities.effective);
+    put!(out, "CapAmb:\t{:016x}\nNoNewPrivs:\t{no_new_privileges}\n", 0);
     put!(out, "Seccomp:\t0\nSeccomp_filters:\t0\n");
     put!(out, "Speculation_Store_Bypass:\tunknown\nSpeculationIndirectBranch:\tunknown\n");
     let cpus = tasks.platform.cpu_count();

@@ -1,6 +1,8 @@
 //! `/proc/sys`: the kernel's settings, as far as programs read them. Few of them can be changed.
 
 use super::{Tasks, put, text};
+use crate::Attributes;
+use crate::attributes::HOST_NAME_MAX;
 use crate::limits::NR_OPEN;
 use alloc::format;
 use alloc::string::String;
@@ -15,8 +17,6 @@ use fs::pseudo::{Builder, Key};
 pub const RELEASE: &str = "6.1.0-nospin";
 /// The version that uname(2) shows.
 pub const VERSION: &str = concat!("#1 nospin ", env!("CARGO_PKG_VERSION"));
-/// The host's name.
-pub const HOST: &str = "nospin";
 
 /// Path and content of the settings that are the same on every machine.
 const SETTINGS: &[(&str, &str, &str)] = &[
@@ -28,7 +28,6 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("sys/kernel", "cap_last_cap", "40\n"),
     ("sys/kernel", "core_pattern", "core\n"),
     ("sys/kernel", "core_uses_pid", "0\n"),
-    ("sys/kernel", "domainname", "(none)\n"),
     ("sys/kernel", "ngroups_max", "65536\n"),
     ("sys/kernel", "ostype", "Linux\n"),
     ("sys/kernel", "overflowgid", "65534\n"),
@@ -56,7 +55,7 @@ pub fn add(builder: &mut Builder, tasks: &Arc<Tasks>) {
         builder.constant(dir, name, text);
     }
     let kernel = builder.dir(root, "sys/kernel");
-    for (name, text) in [("osrelease", RELEASE), ("version", VERSION), ("hostname", HOST)] {
+    for (name, text) in [("osrelease", RELEASE), ("version", VERSION)] {
         builder.file(kernel, name, 0o444, move |_, out| {
             put!(out, "{text}\n");
             Ok(())
@@ -95,8 +94,36 @@ pub fn add(builder: &mut Builder, tasks: &Arc<Tasks>) {
         put!(out, "{}\n", mm::space::MAX_MAP_COUNT);
         Ok(())
     });
+    names(builder, tasks);
     random(builder, tasks);
     inotify(builder, tasks);
+}
+
+/// `sys/kernel/hostname` and `domainname`: those of uname(2).
+fn names(builder: &mut Builder, tasks: &Arc<Tasks>) {
+    type Name = fn(&mut Attributes) -> &mut Vec<u8>;
+    let names: [(&str, Name); 2] = [
+        ("hostname", |attributes| &mut attributes.host),
+        ("domainname", |attributes| &mut attributes.domain),
+    ];
+    let dir = builder.dir(Builder::ROOT, "sys/kernel");
+    for (file, name) in names {
+        let own = tasks.clone();
+        let show = move |_: Key, out: &mut Vec<u8>| {
+            let process = own.current()?;
+            out.extend_from_slice(name(&mut process.attributes()));
+            out.push(b'\n');
+            Ok(())
+        };
+        let own = tasks.clone();
+        let take = move |_: Key, bytes: &[u8]| {
+            let text = bytes.split(|&byte| byte == b'\n' || byte == 0).next().unwrap_or_default();
+            let text = text.get(..text.len().min(HOST_NAME_MAX)).unwrap_or_default();
+            *name(&mut own.current()?.attributes()) = text.to_vec();
+            Ok(())
+        };
+        builder.writable(dir, file, 0o644, Box::new(show), Box::new(take));
+    }
 }
 
 /// `sys/fs/inotify`: limits that can be changed.

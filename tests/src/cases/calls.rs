@@ -41,6 +41,7 @@ pub fn cases() -> Vec<Case> {
         c("fifos").args(&["/tmp"]).case("calls/FIFOs, packets, splice"),
         c("inotify").args(&["/tmp"]).case("calls/inotify in /tmp"),
         c("inotify").args(&["/var/tmp"]).case("calls/inotify in the root"),
+        c("truth").case("calls/what proc says of ids and names, timeouts"),
         c("locks").args(&["/tmp"]).case("calls/locks in /tmp"),
         c("locks").args(&["/var/tmp"]).case("calls/locks in the root"),
         c("files").data().args(&["{data}"]).case("calls/files"),
