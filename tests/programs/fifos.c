@@ -1,4 +1,5 @@
 // FIFOs, packets in pipes, how pipes fill, splice, tee, vmsplice, sendfile. The argument is a directory that can be written.
+// Needs root to begin with.
 #define _GNU_SOURCE
 #pragma GCC diagnostic ignored "-Wstringop-overflow"
 #pragma GCC diagnostic ignored "-Wstringop-overread"
@@ -13,6 +14,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 
 #define V(what, expr) do { errno = 0; long result_ = (long)(expr); show(what, result_ < 0 ? -errno : result_); } while (0)
 #define OK(what, expr) do { errno = 0; long result_ = (long)(expr); show(what, result_ < 0 ? -errno : 0); } while (0)
@@ -274,6 +276,55 @@ static void splices(void) {
     unlink(at("file"));
 }
 
+// Opens with a flag that makes no difference for who has the right.
+static void use(const char *what, int flags) {
+    int fd = open(at("fifo"), flags | O_NONBLOCK);
+    show(what, fd < 0 ? -errno : 0);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void rights(void) {
+    umask(0);
+    int r, p[2];
+    V("mkfifo", mkfifo(at("fifo"), 0620));
+    OK("reader", r = open(at("fifo"), O_RDONLY | O_NONBLOCK));
+    RAW(SYS_setresuid, -1, 1000, -1, 0, 0, 0);
+    use("read", O_RDONLY), use("write", O_WRONLY), use("both", O_RDWR), use("path", O_PATH);
+    RAW(SYS_setresuid, -1, 0, -1, 0, 0, 0);
+    V("chmod", chmod(at("fifo"), 0602));
+    RAW(SYS_setresuid, -1, 1000, -1, 0, 0, 0);
+    use("read", O_RDONLY), use("write", O_WRONLY), use("both", O_RDWR);
+    V("truncate", truncate(at("fifo"), 0));
+    V("unknown attribute", setxattr(at("fifo"), "user.x", "1", 1, 0));
+    RAW(SYS_setresuid, -1, 0, -1, 0, 0, 0);
+    close(r);
+    unsigned long how[3] = {O_RDONLY | O_NONBLOCK, 0, 0};
+    OK("openat2", r = (int)syscall(SYS_openat2, AT_FDCWD, at("fifo"), how, sizeof how));
+    OK("chown", chown(at("fifo"), 1000, 1000));
+    struct stat st;
+    fstat(r, &st);
+    printf("%o %u %u\n", st.st_mode, st.st_uid, st.st_gid);
+    close(r);
+    V("unlink", unlink(at("fifo")));
+
+    // A file that is written no longer runs with its owner's rights.
+    int f = open(at("file"), O_RDWR | O_CREAT, 0600);
+    OK("pipe", pipe(p) | write(p[1], "text", 4));
+    OK("owner", fchown(f, 1000, 1000));
+    OK("chmod", fchmod(f, 06777));
+    V("splice", splice(p[0], NULL, f, NULL, 1, 0));
+    fstat(f, &st);
+    printf("%o\n", st.st_mode);
+    RAW(SYS_setresuid, -1, 1000, -1, 0, 0, 0);
+    V("splice", splice(p[0], NULL, f, NULL, 1, 0));
+    RAW(SYS_setresuid, -1, 0, -1, 0, 0, 0);
+    fstat(f, &st);
+    printf("%o\n", st.st_mode);
+    close(f), close(p[0]), close(p[1]);
+    unlink(at("file"));
+}
+
 int main(int argc, char **argv) {
     snprintf(dir, sizeof dir, "%s", argc > 1 ? argv[1] : "/tmp");
     signal(SIGPIPE, SIG_IGN);
@@ -281,5 +332,6 @@ int main(int argc, char **argv) {
     filling();
     packets();
     splices();
+    rights();
     return 0;
 }

@@ -1,14 +1,18 @@
-// inotify: every event that file operations raise. The argument is a directory that can be written.
+// inotify: every event that file operations raise. The argument is a directory that can be written. Needs root to begin with.
 #define _GNU_SOURCE
 #include "show.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/xattr.h>
 
 #define V(what, expr) do { errno = 0; long result_ = (long)(expr); show(what, result_ < 0 ? -errno : result_); } while (0)
 static int in;
@@ -250,6 +254,82 @@ static void reading(void) {
     close(e);
 }
 
+static void late(void) {
+    touch("a");
+    int wd = inotify_add_watch(in, ".", IN_ALL_EVENTS);
+    V("setxattr", setxattr("a", "user.x", "1", 1, 0));
+    events("setxattr");
+    V("again", setxattr("a", "user.x", "1", 1, XATTR_CREATE));
+    V("getxattr", getxattr("a", "user.x", buf, 10));
+    events("nothing changed");
+    V("removexattr", removexattr("a", "user.x"));
+    events("removexattr");
+    uint64_t how[3] = {O_RDWR, 0, 0};
+    int f = (int)syscall(SYS_openat2, AT_FDCWD, "a", how, sizeof how);
+    events("openat2");
+    V("fsetxattr", fsetxattr(f, "user.y", "2", 1, 0));
+    events("fsetxattr");
+    V("fremovexattr", fremovexattr(f, "user.y"));
+    events("fremovexattr");
+    struct iovec v = {"text", 4}, to = {buf, 4};
+    V("pwritev2", syscall(SYS_pwritev2, f, &v, 1, -1L, 0, 16 /* RWF_APPEND */));
+    events("pwritev2");
+    V("pwritev2", syscall(SYS_pwritev2, f, &v, 1, 0L, 0, 0));
+    events("pwritev2 at an offset");
+    V("preadv2", syscall(SYS_preadv2, f, &to, 1, 0L, 0, 0));
+    events("preadv2");
+    V("fallocate", fallocate(f, 0, 0, 100));
+    events("fallocate");
+    V("punch", fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 10));
+    events("punch");
+    // Which of IN_OPEN and IN_MODIFY comes first changed in Linux 6.8.
+    inotify_add_watch(in, ".", IN_ALL_EVENTS & ~IN_OPEN);
+    V("O_TRUNC", close(open("a", O_WRONLY | O_TRUNC)));
+    events("O_TRUNC");
+    inotify_add_watch(in, ".", IN_ALL_EVENTS);
+    V("mkfifo", mkfifo("fifo", 0600));
+    int p = open("fifo", O_RDWR | O_TRUNC);
+    events("a FIFO");
+    write(f, "text", 4);
+    lseek(f, 0, SEEK_SET);
+    events("write");
+    // The directory is not told of it by newer Linux.
+    inotify_add_watch(in, ".", IN_ALL_EVENTS & ~(IN_ACCESS | IN_MODIFY));
+    int own = inotify_add_watch(in, "fifo", IN_ACCESS | IN_MODIFY);
+    V("splice", splice(f, NULL, p, NULL, 4, 0));
+    read(in, buf, sizeof buf);
+    V("write", write(p, "x", 1));
+    V("read", read(p, buf, 5));
+    events("of a FIFO");
+    inotify_rm_watch(in, own);
+    inotify_add_watch(in, ".", IN_ALL_EVENTS);
+    close(p), close(f);
+    unlink("fifo");
+    events("closed");
+
+    mkdir("closed", 0700);
+    chmod(".", 0755);
+    touch("closed/x");
+    read(in, buf, sizeof buf);
+    RAW(SYS_setresuid, -1, 1000, -1, 0, 0, 0);
+    V("no right to read", inotify_add_watch(in, "a", IN_OPEN));
+    V("directory", inotify_add_watch(in, "closed", IN_OPEN));
+    V("no right to search", inotify_add_watch(in, "closed/x", IN_OPEN));
+    V("not a directory either", inotify_add_watch(in, "a", IN_OPEN | IN_ONLYDIR));
+    V("open", open("a", O_RDONLY));
+    V("create", open("new", O_CREAT | O_RDWR, 0600));
+    V("unlink", unlink("a"));
+    V("rename", rename("a", "b"));
+    V("chmod", chmod("a", 0777));
+    V("truncate", truncate("a", 0));
+    V("mkdir", mkdir("new", 0777));
+    events("nothing happened");
+    RAW(SYS_setresuid, -1, 0, -1, 0, 0, 0);
+    inotify_rm_watch(in, wd);
+    unlink("a"), unlink("closed/x"), rmdir("closed");
+    events("removed");
+}
+
 int main(int argc, char **argv) {
     char dir[4096];
     snprintf(dir, sizeof dir, "%s/watched-%d", argc > 1 ? argv[1] : "/tmp", getpid());
@@ -260,6 +340,7 @@ int main(int argc, char **argv) {
     of_file();
     options();
     reading();
+    late();
     chdir("/");
     V("leftovers", rmdir(dir));
     return 0;

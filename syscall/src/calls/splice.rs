@@ -65,8 +65,8 @@ impl Syscall for Splice {
                 })?;
                 Ok(moved as u64)
             }
-            (Some(from), None) => self.to_file(ctx, from, &input, &output),
-            (None, Some(to)) => self.from_file(ctx, &input, to, &output),
+            (Some(from), None) => self.pipe_to_file(ctx, from, &input, &output),
+            (None, Some(to)) => self.file_to_pipe(ctx, &input, to, &output),
             (None, None) => {
                 pipes::check_modes(&input, &output)?;
                 Err(Errno::EINVAL.into())
@@ -76,7 +76,7 @@ impl Syscall for Splice {
 }
 
 impl Splice {
-    fn to_file(
+    fn pipe_to_file(
         &self,
         ctx: &Context<'_>,
         from: &PipeEnd,
@@ -104,7 +104,7 @@ impl Splice {
         Ok(moved as u64)
     }
 
-    fn from_file(
+    fn file_to_pipe(
         &self,
         ctx: &Context<'_>,
         input: &OpenFile,
