@@ -4,7 +4,7 @@
 //! operation that would have to wait answers `WouldBlock`: the caller waits for readiness and comes back. Addresses are typed
 //! here; their encodings are the callers' business.
 
-use crate::{FsError, OpenFile, Sink, Source};
+use crate::{FsError, NodeRef, OpenFile, Pinned, Sink, Source};
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
@@ -113,6 +113,14 @@ pub enum SocketError {
     WrongType,
     /// Too many descriptors in flight (ETOOMANYREFS).
     TooManyReferences,
+    /// A value outside an option's range (EDOM).
+    Domain,
+    /// No such interface (ENODEV).
+    NoInterface,
+    /// The family has no such protocol (EPROTONOSUPPORT).
+    NoProtocol,
+    /// The family has no sockets of this kind (ESOCKTNOSUPPORT).
+    NoKind,
 }
 
 impl From<FsError> for SocketError {
@@ -147,6 +155,10 @@ impl fmt::Display for SocketError {
             SocketError::Shutdown => "shut down for writing",
             SocketError::WrongType => "peer of another type",
             SocketError::TooManyReferences => "too many descriptors in flight",
+            SocketError::Domain => "value out of range",
+            SocketError::NoInterface => "no such interface",
+            SocketError::NoProtocol => "no such protocol",
+            SocketError::NoKind => "no sockets of this kind",
         })
     }
 }
@@ -252,12 +264,39 @@ pub enum OptionValue {
     Bytes(Vec<u8>),
 }
 
+/// The tree of files as a caller may use it, for names of AF_UNIX that are paths (unix(7)).
+pub trait SocketTree {
+    /// Makes a socket node at `path`.
+    ///
+    /// # Errors
+    /// [`FsError::Exists`] if the name is taken.
+    fn make(&self, path: &[u8]) -> Result<Pinned, FsError>;
+
+    /// The node at `path`, which the caller may write.
+    fn find(&self, path: &[u8]) -> Result<NodeRef, FsError>;
+}
+
+/// A tree without files, for callers that have no names to look up.
+pub struct NoTree;
+
+impl SocketTree for NoTree {
+    fn make(&self, _path: &[u8]) -> Result<Pinned, FsError> {
+        Err(FsError::NotFound)
+    }
+
+    fn find(&self, _path: &[u8]) -> Result<NodeRef, FsError> {
+        Err(FsError::NotFound)
+    }
+}
+
 /// Who calls, for what depends on it (ports below 1024, SO_PEERCRED, names in the tree).
 pub struct Caller<'a> {
     /// Its identity.
     pub credentials: Ucred,
     /// Whether a capability (`CAP_*`) is in force.
     pub capable: &'a dyn Fn(u32) -> bool,
+    /// The files that it can name.
+    pub tree: &'a dyn SocketTree,
 }
 
 /// A socket.

@@ -10,3 +10,4 @@ extern crate alloc;
 
 pub mod device;
 pub mod frame;
+pub mod options;

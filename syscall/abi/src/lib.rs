@@ -16,7 +16,7 @@ pub mod structs;
 
 pub use errno::Errno;
 pub use flags::{AtFlags, FdFlags, MapFlags, Mode, OpenFlags, PollEvents, Prot, SigFlags};
-pub use linux_raw_sys::{auxvec, general, ioctl, prctl};
+pub use linux_raw_sys::{auxvec, general, ioctl, net, prctl};
 pub use pod::{Pod, bytes_of, bytes_of_mut, zeroed};
 pub use regs::UserRegs;
 pub use signal::{SigSet, Signal};
