@@ -73,6 +73,22 @@ pub enum FsError {
     NoLocks,
     /// Waiting for the lock would never end.
     Deadlock,
+    /// A socket without a peer.
+    NotConnected,
+    /// The other side of a connection gave up.
+    ConnectionReset,
+    /// Nobody is where a datagram went.
+    ConnectionRefused,
+    /// The other side of a connection does not answer.
+    TimedOut,
+    /// There is no way to the other side.
+    Unreachable,
+    /// A message is too long.
+    MessageSize,
+    /// No room for a message.
+    NoBuffers,
+    /// A socket needs an address.
+    DestinationRequired,
 }
 
 impl fmt::Display for FsError {
@@ -112,6 +128,14 @@ impl fmt::Display for FsError {
             FsError::TooManyOpen => "too many instances",
             FsError::NoLocks => "no locks available",
             FsError::Deadlock => "the wait would never end",
+            FsError::NotConnected => "not connected",
+            FsError::ConnectionReset => "connection reset",
+            FsError::ConnectionRefused => "connection refused",
+            FsError::TimedOut => "connection timed out",
+            FsError::Unreachable => "host unreachable",
+            FsError::MessageSize => "message too long",
+            FsError::NoBuffers => "no buffer space",
+            FsError::DestinationRequired => "destination address required",
         })
     }
 }

@@ -129,6 +129,29 @@ impl From<FsError> for SocketError {
     }
 }
 
+impl SocketError {
+    /// The error of a socket that is read or written as a file.
+    #[must_use]
+    pub fn of_file(self) -> FsError {
+        match self {
+            SocketError::File(error) => error,
+            SocketError::NotConnected => FsError::NotConnected,
+            SocketError::Reset | SocketError::Aborted => FsError::ConnectionReset,
+            SocketError::Refused => FsError::ConnectionRefused,
+            SocketError::TimedOut => FsError::TimedOut,
+            SocketError::HostUnreachable | SocketError::NetworkUnreachable | SocketError::NetworkDown => {
+                FsError::Unreachable
+            }
+            SocketError::MessageSize => FsError::MessageSize,
+            SocketError::NoBuffers => FsError::NoBuffers,
+            SocketError::DestinationRequired => FsError::DestinationRequired,
+            SocketError::Shutdown => FsError::BrokenPipe,
+            SocketError::NotSupported => FsError::NotSupported,
+            _ => FsError::Invalid,
+        }
+    }
+}
+
 impl fmt::Display for SocketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

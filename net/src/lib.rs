@@ -11,3 +11,7 @@ extern crate alloc;
 pub mod device;
 pub mod frame;
 pub mod options;
+mod stack;
+pub mod unix;
+
+pub use stack::Stack;

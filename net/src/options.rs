@@ -94,8 +94,6 @@ pub struct Values {
     pub busy_poll: i32,
     /// SO_MAX_PACING_RATE, bytes per second.
     pub pacing: u64,
-    /// SO_PEEK_OFF; -1 if it is off.
-    pub peek_offset: i32,
     /// SO_SELECT_ERR_QUEUE.
     pub select_errors: bool,
     /// SO_BINDTOIFINDEX: number of the interface, 0 for any.
@@ -131,7 +129,6 @@ impl Values {
             incoming_cpu: -1,
             busy_poll: 0,
             pacing: u64::MAX,
-            peek_offset: -1,
             select_errors: false,
             interface: 0,
             device: [0; NAME_MAX],
@@ -243,7 +240,6 @@ impl SocketOptions {
             raw::SO_INCOMING_CPU => int(values.incoming_cpu),
             raw::SO_BUSY_POLL => int(values.busy_poll),
             raw::SO_MAX_PACING_RATE => int(u32::try_from(values.pacing).unwrap_or(u32::MAX) as i32),
-            raw::SO_PEEK_OFF if self.family == Family::Unix => int(values.peek_offset),
             raw::SO_PEEK_OFF => Err(SocketError::NotSupported),
             raw::SO_SELECT_ERR_QUEUE => flag(values.select_errors),
             raw::SO_BINDTOIFINDEX => int(values.interface as i32),
@@ -338,9 +334,6 @@ impl SocketOptions {
                 };
                 self.change(|values| values.pacing = rate);
             }
-            raw::SO_PEEK_OFF if self.family == Family::Unix => {
-                self.change(|values| values.peek_offset = int);
-            }
             raw::SO_PEEK_OFF => return Err(SocketError::NotSupported),
             raw::SO_SELECT_ERR_QUEUE => self.change(|values| values.select_errors = on),
             raw::SO_BINDTOIFINDEX => {
@@ -350,6 +343,11 @@ impl SocketOptions {
             _ => return Err(SocketError::NoOption),
         }
         Ok(())
+    }
+
+    /// What an accepted socket of AF_UNIX has from its listener: SO_PASSCRED.
+    pub fn inherit_credentials(&self) {
+        self.change(|values| values.pass_credentials = true);
     }
 
     fn change(&self, change: impl FnOnce(&mut Values)) {

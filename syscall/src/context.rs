@@ -156,12 +156,18 @@ impl<'a> Context<'a> {
 
     /// read(2) into program memory.
     pub fn read_file(&self, file: &OpenFile, segments: &[UserSlice]) -> CallResult<u64> {
+        if file.file().as_socket().is_some() {
+            return crate::socket::transfer::read(self, file, segments);
+        }
         let sink = || UserSink::new(self.memory(), segments, abi::MAX_RW_COUNT);
         Ok(self.retry(file, || file.read(&mut sink()))? as u64)
     }
 
     /// write(2) from program memory. A broken pipe also is SIGPIPE.
     pub fn write_file(&self, file: &OpenFile, segments: &[UserSlice]) -> CallResult<u64> {
+        if file.file().as_socket().is_some() {
+            return crate::socket::transfer::write(self, file, segments);
+        }
         if file.flags().writable() {
             self.strip_privileges(&**file.file())?;
         }

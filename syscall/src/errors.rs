@@ -2,6 +2,7 @@
 
 use abi::Errno;
 use fs::FsError;
+use fs::socket::SocketError;
 use mm::space::{FaultError, MmError};
 use mm::store::PunchError;
 use mm::user::{CStrError, Fault, IoVecError};
@@ -144,7 +145,15 @@ errors! {
         FsError::TooManyOpen => EMFILE,
         FsError::NoLocks => ENOLCK,
         FsError::Deadlock => EDEADLK,
-        FsError::TooManyLinks => EMLINK;
+        FsError::TooManyLinks => EMLINK,
+        FsError::NotConnected => ENOTCONN,
+        FsError::ConnectionReset => ECONNRESET,
+        FsError::ConnectionRefused => ECONNREFUSED,
+        FsError::TimedOut => ETIMEDOUT,
+        FsError::Unreachable => EHOSTUNREACH,
+        FsError::MessageSize => EMSGSIZE,
+        FsError::NoBuffers => ENOBUFS,
+        FsError::DestinationRequired => EDESTADDRREQ;
     MmError:
         MmError::Invalid => EINVAL,
         MmError::NoMemory => ENOMEM,
@@ -191,4 +200,44 @@ errors! {
     LimitError:
         LimitError::Invalid => EINVAL,
         LimitError::Permission => EPERM;
+}
+
+impl ToErrno for SocketError {
+    fn to_errno(&self) -> Errno {
+        match self {
+            SocketError::File(error) => error.to_errno(),
+            SocketError::NotSupported => Errno::EOPNOTSUPP,
+            SocketError::NoOption => Errno::ENOPROTOOPT,
+            SocketError::AddressInUse => Errno::EADDRINUSE,
+            SocketError::AddressNotAvailable => Errno::EADDRNOTAVAIL,
+            SocketError::WrongFamily => Errno::EAFNOSUPPORT,
+            SocketError::NotConnected => Errno::ENOTCONN,
+            SocketError::IsConnected => Errno::EISCONN,
+            SocketError::InProgress => Errno::EINPROGRESS,
+            SocketError::Already => Errno::EALREADY,
+            SocketError::Refused => Errno::ECONNREFUSED,
+            SocketError::Reset => Errno::ECONNRESET,
+            SocketError::Aborted => Errno::ECONNABORTED,
+            SocketError::TimedOut => Errno::ETIMEDOUT,
+            SocketError::NetworkUnreachable => Errno::ENETUNREACH,
+            SocketError::HostUnreachable => Errno::EHOSTUNREACH,
+            SocketError::NetworkDown => Errno::ENETDOWN,
+            SocketError::MessageSize => Errno::EMSGSIZE,
+            SocketError::NoBuffers => Errno::ENOBUFS,
+            SocketError::DestinationRequired => Errno::EDESTADDRREQ,
+            SocketError::Shutdown => Errno::EPIPE,
+            SocketError::WrongType => Errno::EPROTOTYPE,
+            SocketError::TooManyReferences => Errno::ETOOMANYREFS,
+            SocketError::Domain => Errno::EDOM,
+            SocketError::NoInterface => Errno::ENODEV,
+            SocketError::NoProtocol => Errno::EPROTONOSUPPORT,
+            SocketError::NoKind => Errno::ESOCKTNOSUPPORT,
+        }
+    }
+}
+
+impl From<SocketError> for CallError {
+    fn from(error: SocketError) -> Self {
+        CallError::Errno(error.to_errno())
+    }
 }

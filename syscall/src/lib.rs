@@ -23,6 +23,7 @@ pub mod files;
 pub mod locks;
 pub mod pipes;
 mod prelude;
+pub mod socket;
 pub mod strace;
 pub mod table;
 #[cfg(test)]

@@ -82,6 +82,13 @@ impl FdTable {
         Ok(number)
     }
 
+    /// Whether a new descriptor would stay below `limit`.
+    pub fn check_room(&self, limit: u64) -> Result<(), FdError> {
+        let tail = self.slots.get(self.free_from..).unwrap_or_default();
+        let fd = tail.iter().position(Option::is_none).map_or(self.slots.len(), |at| self.free_from + at);
+        if fd as u64 >= limit { Err(FdError::TooMany) } else { Ok(()) }
+    }
+
     fn put(&mut self, fd: usize, slot: Slot) -> Result<Option<Slot>, FdError> {
         if fd >= self.slots.len() {
             let more = fd + 1 - self.slots.len();

@@ -64,6 +64,7 @@ pub struct Process {
     space: Mutex<AddressSpace>,
     credentials: Mutex<Credentials>,
     attributes: Mutex<Attributes>,
+    network: Mutex<Arc<net::Stack>>,
     /// Call numbers outside the kernel's table that have been named on the console already.
     named_calls: [AtomicU64; 8],
     /// The numbers beyond those words that have been named.
@@ -107,6 +108,7 @@ impl Process {
             space: Mutex::new(parts.space),
             credentials: Mutex::new(Credentials::root()),
             attributes: Mutex::new(Attributes::new()),
+            network: Mutex::new(Arc::new(net::Stack::new())),
             named_calls: [const { AtomicU64::new(0) }; 8],
             named_beyond: Mutex::new(Vec::new()),
         }
@@ -235,6 +237,16 @@ impl Process {
     /// What it has set about itself.
     pub fn attributes(&self) -> MutexGuard<'_, Attributes> {
         self.attributes.lock()
+    }
+
+    /// Where its sockets come from.
+    pub fn network(&self) -> Arc<net::Stack> {
+        self.network.lock().clone()
+    }
+
+    /// Connects it with a network, instead of one with no cards.
+    pub fn set_network(&self, network: Arc<net::Stack>) {
+        *self.network.lock() = network;
     }
 
     /// The address space. Program memory must not be accessed while the guard lives.

@@ -19,8 +19,8 @@ fn writable(node: &NodeRef) -> Result<&Arc<dyn FileSystem>, FsError> {
 }
 
 impl View<'_> {
-    /// mkdir(2), mknod(2) and symlink(2): makes `path`.
-    pub fn create(&self, base: &NodeRef, path: &[u8], new: &NewNode<'_>) -> Result<(), FsError> {
+    /// mkdir(2), mknod(2) and symlink(2): makes `path`, and gives the new node.
+    pub fn create(&self, base: &NodeRef, path: &[u8], new: &NewNode<'_>) -> Result<NodeRef, FsError> {
         let directory = Mode(new.mode).file_type() == Mode::IFDIR;
         let walked = self.free_name(base, path, directory)?;
         let fs = writable(&walked.parent)?;
@@ -29,9 +29,9 @@ impl View<'_> {
         if device && !self.who.capable(CAP_MKNOD) {
             return Err(FsError::NotPermitted);
         }
-        fs.create(walked.parent.id, &walked.name, &new)?;
+        let id = fs.create(walked.parent.id, &walked.name, &new)?;
         self.vfs.watches.entry(&walked.parent, &walked.name, raw::IN_CREATE, 0, directory);
-        Ok(())
+        Ok(NodeRef { fs: fs.clone(), id })
     }
 
     /// A name that is free. Only a directory may be made with a slash behind its name.

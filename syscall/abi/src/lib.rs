@@ -12,6 +12,7 @@ pub mod pod;
 pub mod regs;
 pub mod sigframe;
 pub mod signal;
+pub mod sockaddr;
 pub mod structs;
 
 pub use errno::Errno;

@@ -74,6 +74,9 @@ mod structs {
 
     pod_struct! {
         IoVec { base, len }
+        MsgHdr { name, namelen, pad, iov, iovlen, control, controllen, flags, pad2 }
+        MMsgHdr { hdr, len, pad }
+        CmsgHdr { len, level, kind }
         SigAction { handler, flags, restorer, mask }
         StackT { sp, flags, pad, size }
         SigInfo { signo, errno, code, pad, fields }

@@ -221,6 +221,54 @@ pub struct Dirent64Head {
     pub kind: u8,
 }
 
+/// `struct user_msghdr` of sendmsg(2).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MsgHdr {
+    /// Address of the name.
+    pub name: u64,
+    /// Its length.
+    pub namelen: i32,
+    /// Padding.
+    pub pad: u32,
+    /// Address of the buffers.
+    pub iov: u64,
+    /// Their number.
+    pub iovlen: u64,
+    /// Address of the control messages.
+    pub control: u64,
+    /// Their length in bytes.
+    pub controllen: u64,
+    /// `MSG_*`, on return.
+    pub flags: u32,
+    /// Padding.
+    pub pad2: u32,
+}
+
+/// `struct mmsghdr` of sendmmsg(2).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MMsgHdr {
+    /// The message.
+    pub hdr: MsgHdr,
+    /// Bytes that went.
+    pub len: u32,
+    /// Padding.
+    pub pad: u32,
+}
+
+/// `struct cmsghdr` of cmsg(3).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CmsgHdr {
+    /// Length with this header.
+    pub len: u64,
+    /// `SOL_*`.
+    pub level: i32,
+    /// Type within the level.
+    pub kind: i32,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,6 +289,10 @@ mod tests {
         assert_eq!(offset_of!(SysInfo, totalhigh), offset_of!(system::sysinfo, totalhigh));
         assert_eq!(size_of::<Dirent64Head>(), offset_of!(general::linux_dirent64, d_name));
         assert_eq!(size_of::<Stat>(), 144);
+        assert_eq!(size_of::<MsgHdr>(), size_of::<linux_raw_sys::net::msghdr>());
+        assert_eq!(offset_of!(MsgHdr, controllen), offset_of!(linux_raw_sys::net::msghdr, msg_controllen));
+        assert_eq!(size_of::<MMsgHdr>(), size_of::<linux_raw_sys::net::mmsghdr>());
+        assert_eq!(size_of::<CmsgHdr>(), size_of::<linux_raw_sys::net::cmsghdr>());
         assert_eq!(size_of::<StatFs>(), size_of::<general::statfs>());
         assert_eq!(offset_of!(StatFs, namelen), offset_of!(general::statfs, f_namelen));
         assert_eq!(size_of::<Flock>(), size_of::<general::flock>());

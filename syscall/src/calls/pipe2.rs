@@ -2,6 +2,8 @@
 
 use crate::prelude::*;
 use abi::OpenFlags;
+use alloc::sync::Arc;
+use fs::OpenFile;
 
 /// `pipe2(descriptors, flags)`.
 pub struct Pipe2 {
@@ -11,11 +13,22 @@ pub struct Pipe2 {
 
 /// Makes a pipe and stores the descriptors of its reading and writing end.
 pub fn make(ctx: &Context<'_>, fds: UserPtr<[i32; 2]>, flags: OpenFlags) -> CallResult<u64> {
-    let cloexec = flags.contains(OpenFlags::CLOEXEC);
     let (read, write) = fs::pipe::pipe(flags);
-    let first = ctx.install(read, cloexec)?;
+    install_pair(ctx, fds, read, write, flags)
+}
+
+/// Gives two files descriptors and stores these, or neither.
+pub fn install_pair(
+    ctx: &Context<'_>,
+    fds: UserPtr<[i32; 2]>,
+    first: Arc<OpenFile>,
+    second: Arc<OpenFile>,
+    flags: OpenFlags,
+) -> CallResult<u64> {
+    let cloexec = flags.contains(OpenFlags::CLOEXEC);
+    let first = ctx.install(first, cloexec)?;
     let close = |fd: u64| drop(ctx.process.files().remove(fd as u32));
-    let second = match ctx.install(write, cloexec) {
+    let second = match ctx.install(second, cloexec) {
         Ok(second) => second,
         Err(error) => {
             close(first);
