@@ -15,6 +15,10 @@ impl UnixSocket {
         match name {
             None if self.name.get().is_some() => Ok(()),
             None => self.domain.bind_automatically(self),
+            // As on Linux, a name that is taken is found out first.
+            Some(UnixName::Path(path)) if self.name.get().is_some() && caller.tree.find(path).is_ok() => {
+                Err(SocketError::AddressInUse)
+            }
             Some(_) if self.name.get().is_some() => Err(INVALID),
             Some(name) => self.domain.bind(self, name, caller.tree),
         }

@@ -2,7 +2,7 @@
 
 use crate::prelude::*;
 use crate::socket;
-use crate::socket::address::{Use, load};
+use crate::socket::address::load_destination;
 use crate::socket::transfer;
 use abi::net as raw;
 use fs::socket::Control;
@@ -55,12 +55,12 @@ impl Syscall for SendTo {
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let buffer = checked(self.buffer)?;
         let file = socket::file(ctx, self.fd)?;
-        let family = socket::of(&file)?.family();
+        let socket = socket::of(&file)?;
         let to = match self.address {
             0 => None,
             // An address without length is none.
             _ if self.len == 0 => None,
-            address => Some(load(ctx, address, self.len, family, Use::Send)?),
+            address => Some(load_destination(ctx, address, self.len, socket)?),
         };
         transfer::send(ctx, &file, &[buffer], to.as_ref(), Control::default(), self.flags)
     }

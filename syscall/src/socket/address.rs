@@ -5,7 +5,7 @@ use abi::Errno;
 use abi::sockaddr::{self, SockAddr, UnName};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use fs::socket::{Address, Family, UnixName};
+use fs::socket::{Address, Family, Kind, Socket, UnixName};
 use mm::user::{UserPtr, UserSlice};
 
 /// What an address is for: AF_UNSPEC means something else to each call.
@@ -19,13 +19,32 @@ pub enum Use {
     Send,
 }
 
+/// Where a message goes. Sockets of AF_UNIX that are connected do not look at it.
+pub fn load_destination(ctx: &Context<'_>, addr: u64, len: i32, socket: &dyn Socket) -> CallResult<Address> {
+    let family = socket.family();
+    if family == Family::Unix && socket.kind() != Kind::Datagram {
+        load_bytes(ctx, addr, len, &mut [0; sockaddr::MAX])?;
+        return Ok(Address::Unspecified);
+    }
+    load(ctx, addr, len, family, Use::Send)
+}
+
 /// An address argument of a call on a socket of `family`.
 pub fn load(ctx: &Context<'_>, addr: u64, len: i32, family: Family, usage: Use) -> CallResult<Address> {
-    let len = usize::try_from(len).ok().filter(|&len| len <= sockaddr::MAX).ok_or(Errno::EINVAL)?;
     let mut storage = [0; sockaddr::MAX];
+    Ok(decode(load_bytes(ctx, addr, len, &mut storage)?, family, usage)?)
+}
+
+fn load_bytes<'b>(
+    ctx: &Context<'_>,
+    addr: u64,
+    len: i32,
+    storage: &'b mut [u8; sockaddr::MAX],
+) -> CallResult<&'b [u8]> {
+    let len = usize::try_from(len).map_err(|_| Errno::EINVAL)?;
     let bytes = storage.get_mut(..len).ok_or(Errno::EINVAL)?;
     UserSlice::new(addr, len).read_at(ctx.memory(), 0, bytes)?;
-    Ok(decode(bytes, family, usage)?)
+    Ok(bytes)
 }
 
 fn decode(bytes: &[u8], family: Family, usage: Use) -> Result<Address, Errno> {

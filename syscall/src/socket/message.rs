@@ -1,7 +1,6 @@
 //! sendmsg(2), recvmsg(2) and their kin for several messages.
 
-use super::address::{self, Use};
-use super::{Waiting, control, is_stream, of, transfer};
+use super::{Waiting, address, control, is_stream, of, transfer};
 use crate::{CallResult, Context};
 use abi::structs::MsgHdr;
 use abi::{Errno, IOV_MAX, net as raw};
@@ -26,13 +25,13 @@ fn header(ctx: &Context<'_>, msg: UserPtr<MsgHdr>) -> CallResult<(MsgHdr, IoVecs
 
 /// sendmsg(2).
 pub fn send(ctx: &Context<'_>, file: &OpenFile, msg: UserPtr<MsgHdr>, flags: u32) -> CallResult<u64> {
-    let family = of(file)?.family();
+    let socket = of(file)?;
     let (header, vectors) = header(ctx, msg)?;
     let to = match header.namelen {
         0 => None,
-        len => Some(address::load(ctx, header.name, len, family, Use::Send)?),
+        len => Some(address::load_destination(ctx, header.name, len, socket)?),
     };
-    let control = control::load(ctx, header.control, header.controllen, family)?;
+    let control = control::load(ctx, header.control, header.controllen, socket.family())?;
     transfer::send(ctx, file, vectors.slices(), to.as_ref(), control, flags)
 }
 

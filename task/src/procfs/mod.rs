@@ -9,6 +9,7 @@
 mod cpu;
 mod limits;
 mod maps;
+mod network;
 mod process;
 mod signals;
 mod sysctl;
@@ -114,6 +115,7 @@ pub fn proc_fs(tasks: &Arc<Tasks>, device: u64, boot_time_ns: u64) -> Arc<Pseudo
         Ok(())
     });
     builder.link(root, "thread-self", alloc::boxed::Box::new(own), None);
+    network::add(&mut builder);
     process::add(&mut builder, tasks);
     builder.finish(device, "proc", 0, boot_time_ns)
 }

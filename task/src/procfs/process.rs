@@ -100,6 +100,7 @@ fn common(builder: &mut Builder, tasks: &Arc<Tasks>, dir: Template) {
     for (name, permissions, make) in FILES {
         builder.file(dir, name, *permissions, file(tasks, *make));
     }
+    super::network::add_to(builder, tasks, dir);
     builder.file(dir, "stat", 0o444, text!(tasks, stat));
     builder.file(dir, "status", 0o444, text!(tasks, status));
     name(builder, tasks, dir);
