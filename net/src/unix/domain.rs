@@ -196,6 +196,13 @@ impl Domain {
         }
     }
 
+    /// How many sockets and names there are.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> (usize, usize) {
+        let names = self.names.lock();
+        (self.sockets.lock().len(), names.abstracts.len() + names.nodes.len())
+    }
+
     /// The text of `/proc/net/unix`.
     pub fn text(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Num       RefCount Protocol Flags    Type St Inode Path\n");

@@ -8,6 +8,7 @@ mod io;
 mod memory;
 mod process;
 mod signals;
+mod sockets;
 mod strace;
 mod table;
 mod time;
