@@ -6,11 +6,15 @@
 //!
 //! Invariants: buffer sizes are what getsockopt(2) shows, so twice what was asked for, within the limits.
 
+mod values;
+
 use abi::net as raw;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use fs::socket::{Caller, Family, Kind, OptionValue, SocketError};
 use sync::Mutex;
+use values::NAME_MAX;
+pub use values::{Timestamps, Values};
 
 /// Level of these options.
 pub const SOL_SOCKET: i32 = 1;
@@ -21,8 +25,6 @@ pub const BUFFER_MAX: u32 = 212_992;
 const RECEIVE_MIN: u32 = 2304;
 /// Least that getsockopt shows of SO_SNDBUF.
 const SEND_MIN: u32 = 4608;
-/// Bytes of an interface's name with its NUL.
-const NAME_MAX: usize = 16;
 /// CAP_NET_ADMIN.
 pub const CAP_NET_ADMIN: u32 = 12;
 /// CAP_NET_RAW.
@@ -30,116 +32,6 @@ pub const CAP_NET_RAW: u32 = 13;
 
 /// Finds the number of an interface by its name.
 pub type FindInterface<'a> = &'a dyn Fn(&[u8]) -> Option<u32>;
-
-/// How arrival times are told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Timestamps {
-    /// Not at all.
-    #[default]
-    Off,
-    /// SO_TIMESTAMP: microseconds.
-    Micros,
-    /// SO_TIMESTAMPNS: nanoseconds.
-    Nanos,
-}
-
-/// The values of the options.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Values {
-    /// SO_REUSEADDR.
-    pub reuse_address: bool,
-    /// SO_REUSEPORT.
-    pub reuse_port: bool,
-    /// SO_KEEPALIVE.
-    pub keep_alive: bool,
-    /// SO_BROADCAST.
-    pub broadcast: bool,
-    /// SO_DONTROUTE.
-    pub dont_route: bool,
-    /// SO_OOBINLINE.
-    pub oob_inline: bool,
-    /// SO_NO_CHECK.
-    pub no_check: bool,
-    /// SO_DEBUG.
-    pub debug: bool,
-    /// SO_LINGER: seconds, `None` if it is off.
-    pub linger: Option<i32>,
-    /// The seconds of a linger that is off, which getsockopt(2) shows all the same.
-    linger_off: i32,
-    /// SO_RCVBUF as getsockopt(2) shows it, bytes.
-    pub receive_buffer: u32,
-    /// SO_SNDBUF as getsockopt(2) shows it, bytes.
-    pub send_buffer: u32,
-    /// Whether the program has set SO_RCVBUF, SO_SNDBUF.
-    pub buffers_set: (bool, bool),
-    /// SO_RCVLOWAT, at least 1.
-    pub receive_low_water: i32,
-    /// SO_RCVTIMEO, nanoseconds; `None` for ever.
-    pub receive_timeout: Option<u64>,
-    /// SO_SNDTIMEO, nanoseconds; `None` for ever.
-    pub send_timeout: Option<u64>,
-    /// SO_PASSCRED.
-    pub pass_credentials: bool,
-    /// SO_TIMESTAMP, SO_TIMESTAMPNS.
-    pub timestamps: Timestamps,
-    /// SO_RXQ_OVFL.
-    pub tell_dropped: bool,
-    /// SO_PRIORITY.
-    pub priority: i32,
-    /// SO_MARK.
-    pub mark: u32,
-    /// SO_INCOMING_CPU; -1 for none.
-    pub incoming_cpu: i32,
-    /// SO_BUSY_POLL, microseconds.
-    pub busy_poll: i32,
-    /// SO_MAX_PACING_RATE, bytes per second.
-    pub pacing: u64,
-    /// SO_SELECT_ERR_QUEUE.
-    pub select_errors: bool,
-    /// SO_BINDTOIFINDEX: number of the interface, 0 for any.
-    pub interface: u32,
-    /// SO_BINDTODEVICE: its name.
-    device: [u8; NAME_MAX],
-}
-
-impl Values {
-    fn new(receive_buffer: u32, send_buffer: u32) -> Self {
-        Values {
-            reuse_address: false,
-            reuse_port: false,
-            keep_alive: false,
-            broadcast: false,
-            dont_route: false,
-            oob_inline: false,
-            no_check: false,
-            debug: false,
-            linger: None,
-            linger_off: 0,
-            receive_buffer,
-            send_buffer,
-            buffers_set: (false, false),
-            receive_low_water: 1,
-            receive_timeout: None,
-            send_timeout: None,
-            pass_credentials: false,
-            timestamps: Timestamps::Off,
-            tell_dropped: false,
-            priority: 0,
-            mark: 0,
-            incoming_cpu: -1,
-            busy_poll: 0,
-            pacing: u64::MAX,
-            select_errors: false,
-            interface: 0,
-            device: [0; NAME_MAX],
-        }
-    }
-
-    /// The name of the interface that it is bound to, without NUL; empty for none.
-    pub fn device(&self) -> &[u8] {
-        self.device.split(|&byte| byte == 0).next().unwrap_or_default()
-    }
-}
 
 /// The options of a socket.
 pub struct SocketOptions {
@@ -204,19 +96,14 @@ impl SocketOptions {
     /// # Errors
     /// [`SocketError::NoOption`] for what is not kept here.
     pub fn get(&self, name: i32) -> Result<OptionValue, SocketError> {
-        let values = self.values();
+        let mut values = self.values();
         let flag = |on: bool| Ok(OptionValue::Int(on.into()));
+        if let Some(on) = values.flag(name as u32) {
+            return flag(*on);
+        }
         let int = |value: i32| Ok(OptionValue::Int(value));
         let bytes = |value: &[u8]| Ok(OptionValue::Bytes(value.to_vec()));
         match name as u32 {
-            raw::SO_DEBUG => flag(values.debug),
-            raw::SO_REUSEADDR => flag(values.reuse_address),
-            raw::SO_REUSEPORT => flag(values.reuse_port),
-            raw::SO_KEEPALIVE => flag(values.keep_alive),
-            raw::SO_BROADCAST => flag(values.broadcast),
-            raw::SO_DONTROUTE => flag(values.dont_route),
-            raw::SO_OOBINLINE => flag(values.oob_inline),
-            raw::SO_NO_CHECK => flag(values.no_check),
             raw::SO_TYPE => int(kind_number(self.kind)),
             raw::SO_DOMAIN => int(family_number(self.family)),
             raw::SO_PROTOCOL => int(self.protocol),
@@ -228,20 +115,17 @@ impl SocketOptions {
                 bytes(abi::bytes_of(&pair))
             }
             raw::SO_BSDCOMPAT => int(0),
-            raw::SO_PASSCRED => flag(values.pass_credentials),
             raw::SO_RCVLOWAT => int(values.receive_low_water),
             raw::SO_SNDLOWAT => int(1),
             raw::SO_RCVTIMEO_OLD | raw::SO_RCVTIMEO_NEW => bytes(&timeval(values.receive_timeout)),
             raw::SO_SNDTIMEO_OLD | raw::SO_SNDTIMEO_NEW => bytes(&timeval(values.send_timeout)),
             raw::SO_TIMESTAMP_OLD | raw::SO_TIMESTAMP_NEW => flag(values.timestamps == Timestamps::Micros),
             raw::SO_TIMESTAMPNS_OLD | raw::SO_TIMESTAMPNS_NEW => flag(values.timestamps == Timestamps::Nanos),
-            raw::SO_RXQ_OVFL => flag(values.tell_dropped),
             raw::SO_MARK => int(values.mark as i32),
             raw::SO_INCOMING_CPU => int(values.incoming_cpu),
             raw::SO_BUSY_POLL => int(values.busy_poll),
             raw::SO_MAX_PACING_RATE => int(u32::try_from(values.pacing).unwrap_or(u32::MAX) as i32),
             raw::SO_PEEK_OFF => Err(SocketError::NotSupported),
-            raw::SO_SELECT_ERR_QUEUE => flag(values.select_errors),
             raw::SO_BINDTOIFINDEX => int(values.interface as i32),
             raw::SO_BINDTODEVICE => {
                 let mut name = values.device().to_vec();
@@ -272,20 +156,14 @@ impl SocketOptions {
         let int = int_of(value)?;
         let on = int != 0;
         let permitted = |capability| if (caller.capable)(capability) { Ok(()) } else { Err(not_permitted()) };
+        if name as u32 == raw::SO_DEBUG && on {
+            permitted(CAP_NET_ADMIN)?;
+        }
+        if let Some(flag) = self.values.lock().flag(name as u32) {
+            *flag = on;
+            return Ok(());
+        }
         match name as u32 {
-            raw::SO_DEBUG => {
-                if on {
-                    permitted(CAP_NET_ADMIN)?;
-                }
-                self.change(|values| values.debug = on);
-            }
-            raw::SO_REUSEADDR => self.change(|values| values.reuse_address = on),
-            raw::SO_REUSEPORT => self.change(|values| values.reuse_port = on),
-            raw::SO_KEEPALIVE => self.change(|values| values.keep_alive = on),
-            raw::SO_BROADCAST => self.change(|values| values.broadcast = on),
-            raw::SO_DONTROUTE => self.change(|values| values.dont_route = on),
-            raw::SO_OOBINLINE => self.change(|values| values.oob_inline = on),
-            raw::SO_NO_CHECK => self.change(|values| values.no_check = on),
             raw::SO_BSDCOMPAT => {}
             raw::SO_SNDBUF | raw::SO_SNDBUFFORCE | raw::SO_RCVBUF | raw::SO_RCVBUFFORCE => {
                 self.set_buffer(name as u32, int, caller)?;
@@ -297,7 +175,6 @@ impl SocketOptions {
                 self.change(|values| values.priority = int);
             }
             raw::SO_LINGER => self.set_linger(value)?,
-            raw::SO_PASSCRED => self.change(|values| values.pass_credentials = on),
             raw::SO_RCVLOWAT => self.change(|values| {
                 values.receive_low_water = if int < 0 { i32::MAX } else { int.max(1) };
             }),
@@ -311,21 +188,12 @@ impl SocketOptions {
             }
             raw::SO_TIMESTAMP_OLD | raw::SO_TIMESTAMP_NEW => self.set_timestamps(Timestamps::Micros, on),
             raw::SO_TIMESTAMPNS_OLD | raw::SO_TIMESTAMPNS_NEW => self.set_timestamps(Timestamps::Nanos, on),
-            raw::SO_RXQ_OVFL => self.change(|values| values.tell_dropped = on),
             raw::SO_MARK => {
                 permitted(CAP_NET_ADMIN).or_else(|_| permitted(CAP_NET_RAW))?;
                 self.change(|values| values.mark = int as u32);
             }
             raw::SO_INCOMING_CPU => self.change(|values| values.incoming_cpu = int),
-            raw::SO_BUSY_POLL => {
-                if int < 0 {
-                    return Err(invalid());
-                }
-                if int > self.values().busy_poll {
-                    permitted(CAP_NET_ADMIN)?;
-                }
-                self.change(|values| values.busy_poll = int);
-            }
+            raw::SO_BUSY_POLL => self.set_busy_poll(int, caller)?,
             raw::SO_MAX_PACING_RATE => {
                 let rate = match value.first_chunk::<8>() {
                     Some(bytes) => u64::from_le_bytes(*bytes),
@@ -335,7 +203,6 @@ impl SocketOptions {
                 self.change(|values| values.pacing = rate);
             }
             raw::SO_PEEK_OFF => return Err(SocketError::NotSupported),
-            raw::SO_SELECT_ERR_QUEUE => self.change(|values| values.select_errors = on),
             raw::SO_BINDTOIFINDEX => {
                 let index = u32::try_from(int).map_err(|_| invalid())?;
                 self.change(|values| (values.interface, values.device) = (index, [0; NAME_MAX]));
@@ -375,6 +242,17 @@ impl SocketOptions {
                 values.buffers_set.0 = true;
             }
         });
+        Ok(())
+    }
+
+    fn set_busy_poll(&self, micros: i32, caller: &Caller<'_>) -> Result<(), SocketError> {
+        if micros < 0 {
+            return Err(invalid());
+        }
+        if micros > self.values().busy_poll && !(caller.capable)(CAP_NET_ADMIN) {
+            return Err(not_permitted());
+        }
+        self.change(|values| values.busy_poll = micros);
         Ok(())
     }
 

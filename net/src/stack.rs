@@ -12,6 +12,9 @@ const UNIX: i32 = 1;
 /// One more than the largest kind that Linux has a number for (SOCK_MAX).
 const KINDS: i32 = 11;
 
+/// Two connected sockets.
+pub type Pair = (Arc<dyn File>, Arc<dyn File>);
+
 /// All that sockets have in common.
 #[derive(Default)]
 pub struct Stack {
@@ -56,7 +59,7 @@ impl Stack {
         kind: i32,
         protocol: i32,
         caller: &Caller<'_>,
-    ) -> Result<(Arc<dyn File>, Arc<dyn File>), SocketError> {
+    ) -> Result<Pair, SocketError> {
         match check(family, kind)? {
             UNIX => {
                 let (one, other) = self.unix.pair(unix_kind(kind, protocol)?, caller.credentials);

@@ -71,6 +71,8 @@ pub fn refused_without_memory(nr: u64) -> Option<u64> {
             | BRK
             | MUNLOCK
             | MUNLOCKALL
+            | RECVFROM
+            | SHUTDOWN
             | EPOLL_WAIT
             | POLL
             | PPOLL

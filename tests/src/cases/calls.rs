@@ -61,7 +61,6 @@ pub fn cases() -> Vec<Case> {
         c("unixsock").args(&["/tmp"]).case("calls/sockets of AF_UNIX"),
         ours("unixsock", Variant::MuslPie).args(&["/var/tmp"]).case("calls/sockets of AF_UNIX/musl-pie"),
         c("unixctl").case("calls/descriptors and credentials in messages"),
-        ours("unixctl", Variant::Musl).case("calls/descriptors and credentials in messages/musl"),
         c("xattr").args(&["/tmp"]).case("calls/extended attributes in /tmp"),
         ours("xattr", Variant::MuslPie)
             .args(&["/var/tmp"])
