@@ -13,7 +13,7 @@ pub struct Bind {
 
 impl Syscall for Bind {
     const NR: u32 = nr::BIND;
-    const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::Ptr, ArgKind::Int];
+    const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::Address(2), ArgKind::Int];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
         Ok(Bind { fd: args.int::<0>(), address: args.long::<1>(), len: args.int::<2>() })

@@ -16,7 +16,7 @@ pub struct Connect {
 
 impl Syscall for Connect {
     const NR: u32 = nr::CONNECT;
-    const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::Ptr, ArgKind::Int];
+    const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::Address(2), ArgKind::Int];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
         Ok(Connect { fd: args.int::<0>(), address: args.long::<1>(), len: args.int::<2>() })

@@ -38,7 +38,7 @@ impl Syscall for SendTo {
         ArgKind::BufferIn(2),
         ArgKind::Unsigned,
         ArgKind::Bits(FLAGS),
-        ArgKind::Ptr,
+        ArgKind::Address(5),
         ArgKind::Int,
     ];
 

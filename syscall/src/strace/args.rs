@@ -1,6 +1,7 @@
 //! How each kind of argument is shown.
 
 use crate::{CallResult, RawArgs};
+use abi::sockaddr::{self, SockAddr, UnName};
 use abi::structs::{IoVec, PollFd, Rlimit, SigAction, Stat, Timespec};
 use abi::{AT_FDCWD, Mode, Pod, SigSet, Signal, general as raw};
 use alloc::{string::String, vec::Vec};
@@ -76,6 +77,8 @@ pub enum ArgKind {
     Polls(usize),
     /// Two descriptors or other ints that the call stores.
     IntOut,
+    /// A socket address; its length is the argument with this index.
+    Address(usize),
 }
 
 impl ArgKind {
@@ -139,8 +142,29 @@ impl ArgKind {
             ArgKind::LimitOut => pointed(out, memory, value, done, limit),
             ArgKind::StatOut => pointed(out, memory, value, done, stat),
             ArgKind::Polls(count) => polls(out, memory, value, arg(count)),
+            ArgKind::Address(len) => socket_address(out, memory, value, arg(len)),
             ArgKind::IntOut => pointed(out, memory, value, done, |out, int: &i32| write!(out, "[{int}]")),
         }
+    }
+}
+
+fn socket_address(out: &mut String, memory: &dyn UserMemory, addr: u64, len: u64) -> fmt::Result {
+    let mut storage = [0; sockaddr::MAX];
+    let bytes = usize::try_from(len).ok().and_then(|len| storage.get_mut(..len));
+    let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else { return address(out, addr) };
+    if memory.read(addr, bytes).is_err() {
+        return address(out, addr);
+    }
+    match SockAddr::decode(bytes) {
+        Ok(SockAddr::Ip(ip)) => write!(out, "{{{ip}}}"),
+        Ok(SockAddr::Unix(UnName::Path(path))) => write!(out, "{{AF_UNIX, \"{}\"}}", path.escape_ascii()),
+        Ok(SockAddr::Unix(UnName::Abstract(name))) => {
+            write!(out, "{{AF_UNIX, @\"{}\"}}", name.escape_ascii())
+        }
+        Ok(SockAddr::Unix(UnName::Unnamed)) => out.write_str("{AF_UNIX}"),
+        Ok(SockAddr::Netlink(port, groups)) => write!(out, "{{AF_NETLINK, {port}, {groups:#x}}}"),
+        Ok(SockAddr::Other(family)) => write!(out, "{{family {family}}}"),
+        Err(_) => address(out, addr),
     }
 }
 

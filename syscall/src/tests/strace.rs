@@ -67,6 +67,20 @@ fn lines() {
 }
 
 #[test]
+fn socket_addresses() {
+    let c = Caller::new();
+    c.memory().write(BUF, b"\x01\0/tmp/s\0").unwrap();
+    assert_eq!(
+        trace(&c, nr::CONNECT, &[1, BUF, 9]),
+        "connect(1, {AF_UNIX, \"/tmp/s\"}, 9) = -1 ENOTSOCK (Socket operation on non-socket)"
+    );
+    c.memory().write(BUF, &[2, 0, 0, 80, 10, 0, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap();
+    assert!(trace(&c, nr::BIND, &[1, BUF, 16]).starts_with("bind(1, {10.0.2.2:80}, 16)"));
+    assert!(trace(&c, nr::BIND, &[1, BUF, 8]).starts_with(&format!("bind(1, {BUF:#x}, 8)")));
+    assert!(trace(&c, nr::BIND, &[1, BAD, 16]).starts_with("bind(1, 0x100000, 16)"));
+}
+
+#[test]
 fn longer_things() {
     let c = Caller::new();
     c.memory().write(BUF, &[b'x'; 40]).unwrap();
