@@ -194,6 +194,15 @@ static void chain(void) {
     }
     printf("made %d, all went %d\n", held >= 0, ok);
     close(held);
+    // Each in the queue of the other, and closed.
+    ok = 1;
+    for (int i = 0; i < 10000 && ok; i++) {
+        int p[2];
+        ok = socketpair(AF_UNIX, SOCK_STREAM, 0, p) == 0 && send_fds(p[0], "x", p, 2) == 1 && send_fds(p[1], "x", p, 2) == 1;
+        close(p[0]);
+        close(p[1]);
+    }
+    printf("through themselves %d\n", ok);
     V("still fine", socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
 }
 

@@ -143,6 +143,7 @@ impl UnixSocket {
     /// connect(2) of a datagram socket. What another peer had sent is lost, and that one learns it.
     fn set_peer(&self, peer: Option<&Arc<UnixSocket>>) {
         let (before, lost) = {
+            let _moving = self.domain.moving.lock();
             let mut state = self.lock();
             if peer.is_some_and(|peer| state.phase.is_peer(peer)) {
                 return;
@@ -231,7 +232,12 @@ impl UnixSocket {
 impl Drop for UnixSocket {
     fn drop(&mut self) {
         self.domain.forget(self);
-        let state = core::mem::take(&mut *self.lock());
+        let state = {
+            let has_files = self.lock().queue.iter().any(|entry| !entry.files.is_empty());
+            // Nobody else has it: none are added.
+            let _moving = has_files.then(|| self.domain.moving.lock());
+            core::mem::take(&mut *self.lock())
+        };
         let unread = !state.queue.is_empty();
         tell(state.waiting);
         self.domain.graveyard.bury(Remains::Messages(state.queue));

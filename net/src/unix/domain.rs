@@ -38,7 +38,6 @@ struct Names {
 }
 
 /// The family AF_UNIX.
-#[derive(Default)]
 pub struct Domain {
     names: Mutex<Names>,
     sockets: Mutex<BTreeMap<u64, Weak<UnixSocket>>>,
@@ -46,6 +45,24 @@ pub struct Domain {
     pub(super) graveyard: Graveyard,
     /// Descriptors in messages that nobody has received.
     pub(super) in_flight: AtomicUsize,
+    /// Held by who takes descriptors, or messages with some, out of a queue.
+    pub(super) moving: Mutex<()>,
+    /// How many descriptors have to be on their way for the next collection.
+    pub(super) collect_at: Mutex<usize>,
+}
+
+impl Default for Domain {
+    fn default() -> Self {
+        Domain {
+            names: Mutex::default(),
+            sockets: Mutex::default(),
+            automatic: AtomicU32::new(0),
+            graveyard: Graveyard::default(),
+            in_flight: AtomicUsize::new(0),
+            moving: Mutex::new(()),
+            collect_at: Mutex::new(super::collect::FIRST),
+        }
+    }
 }
 
 /// A node's number in [`Names`].
@@ -196,6 +213,11 @@ impl Domain {
         }
     }
 
+    /// All sockets.
+    pub(super) fn sockets(&self) -> Vec<Weak<UnixSocket>> {
+        self.sockets.lock().values().cloned().collect()
+    }
+
     /// How many sockets and names there are.
     #[cfg(test)]
     pub(super) fn count(&self) -> (usize, usize) {
@@ -206,8 +228,7 @@ impl Domain {
     /// The text of `/proc/net/unix`.
     pub fn text(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Num       RefCount Protocol Flags    Type St Inode Path\n");
-        let sockets: Vec<_> = self.sockets.lock().values().filter_map(Weak::upgrade).collect();
-        for socket in sockets {
+        for socket in self.sockets().iter().filter_map(Weak::upgrade) {
             let (flags, phase) = match socket.lock().phase {
                 Phase::Listening(_) => (0x10000, 1),
                 Phase::Idle => (0, 1),

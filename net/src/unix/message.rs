@@ -13,8 +13,7 @@ use fs::OpenFile;
 use fs::socket::{SocketError, Ucred};
 use sync::Mutex;
 
-/// Most descriptors that may be on their way. Sockets that are sent through themselves stay there, so this bounds what a program
-/// can lose that way too.
+/// Most descriptors that may be on their way.
 const IN_FLIGHT: usize = 16 << 10;
 
 /// What a message costs beside its bytes.
@@ -68,6 +67,9 @@ pub(super) struct InFlight {
 
 impl InFlight {
     pub fn new(domain: &Arc<Domain>, files: Vec<Arc<OpenFile>>) -> Result<Self, SocketError> {
+        if !files.is_empty() {
+            domain.collect_if_many();
+        }
         let before = domain.in_flight.fetch_add(files.len(), Ordering::Relaxed);
         let added = InFlight { files, domain: domain.clone() };
         if !added.files.is_empty() && before.saturating_add(added.files.len()) > IN_FLIGHT {
@@ -78,6 +80,10 @@ impl InFlight {
 
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<OpenFile>> {
+        self.files.iter()
     }
 
     /// The descriptors, which stay on their way as well.

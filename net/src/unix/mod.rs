@@ -4,12 +4,15 @@
 //! - [`message`]: what lies in a socket's queue, what it costs its sender, descriptors on their way;
 //! - [`connect`]: names, listening, connecting, closing;
 //! - [`transfer`]: sending and receiving;
-//! - [`file`]: the socket as a file.
+//! - [`file`]: the socket as a file;
+//! - [`collect`]: sockets that are open in lost messages only.
 //!
 //! Invariants: a socket's queue holds what its peers have sent and is locked by `state` only; `state` is never held while program
-//! memory is accessed, nor when something is told or dropped; of two sockets the older one's is taken first. A socket keeps no
+//! memory is accessed, nor when something is told or dropped; of two sockets the older one's is taken first, the domain's `moving`
+//! before any. A socket keeps no
 //! other one alive, but those that wait to be accepted and, in messages, those that were sent.
 
+mod collect;
 mod connect;
 mod domain;
 mod file;

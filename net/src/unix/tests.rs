@@ -136,6 +136,46 @@ fn a_long_chain_of_sockets_in_sockets_needs_no_stack() {
 }
 
 #[test]
+fn lost_sockets_are_found_and_others_are_kept() {
+    let domain = Arc::new(Domain::default());
+    let (kept, other) = domain.pair(Kind::Stream, ME);
+    let kept_file = file(&kept);
+    let (alive, holder) = domain.pair(Kind::Datagram, ME);
+    let (inner, witness) = domain.pair(Kind::Datagram, ME);
+    // Open in a message only, but one that can be received.
+    send_with(&alive, b"x", files(vec![file(&inner)])).unwrap();
+    let holder_file = file(&holder);
+    drop((inner, holder));
+    for round in 0..500 {
+        // Each in the queue of the other, and a socket that has a descriptor in both.
+        let (one, two) = domain.pair(Kind::Datagram, ME);
+        let (a, b) = (file(&one), file(&two));
+        send_with(&one, b"x", files(vec![b.clone(), kept_file.clone()])).unwrap();
+        send_with(&two, b"x", files(vec![a.clone()])).unwrap();
+        if round % 3 == 0 {
+            // A listener in its own backlog's queue.
+            let address = name(&round.to_string());
+            let listener = domain.socket(Kind::Stream, ME);
+            let client = domain.socket(Kind::Stream, ME);
+            with(|caller| {
+                listener.bind(&address, caller).unwrap();
+                listener.listen(3, caller).unwrap();
+                client.connect(&address, caller).unwrap();
+            });
+            send_with(&client, b"x", files(vec![file(&listener)])).unwrap();
+        }
+    }
+    assert!(domain.in_flight.load(core::sync::atomic::Ordering::Relaxed) < 200, "collected");
+    assert!(domain.count().0 < 200);
+    assert_eq!(send(&kept, b"fine"), Ok(4));
+    assert_eq!(text(&other, 9), Ok(b"fine".to_vec()));
+    let holder = holder_file.file().as_socket().unwrap();
+    let received = holder.receive(&mut SliceSink::new(&mut [0; 9]), MessageFlags::default()).unwrap();
+    assert_eq!(received.control.files.len(), 1);
+    assert_eq!(send(&witness, b"to inner"), Ok(8), "it is alive");
+}
+
+#[test]
 fn names_and_credentials() {
     let stack = Stack::new();
     let domain = stack.unix().clone();

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use fs::socket::{Address, Caller, Control, Kind, MessageFlags, Received, SocketError, Ucred, UnixName};
 use fs::{FsError, Sink, Source};
+use sync::MutexGuard;
 
 /// Most bytes of a stream in one message.
 const PIECE: usize = 32 << 10;
@@ -233,6 +234,21 @@ impl UnixSocket {
         if end { Ok(Received::default()) } else { Err(WOULD_BLOCK) }
     }
 
+    /// The state, for taking the first message: with the right to take descriptors if it has some.
+    fn lock_to_take(&self) -> (Option<MutexGuard<'_, ()>>, MutexGuard<'_, State>) {
+        let mut moving = None;
+        loop {
+            let state = self.lock();
+            let has_files = state.queue.front().is_some_and(|entry| !entry.files.is_empty());
+            if !has_files || moving.is_some() {
+                return (moving, state);
+            }
+            drop(state);
+            // At the second look the first message may be another one, with or without.
+            moving = Some(self.domain.moving.lock());
+        }
+    }
+
     /// What a message says beside its bytes.
     fn about(&self, message: &Message, received: &mut Received) {
         received.from = message.from.get().map(|bound| Address::Unix(Some(bound.name.clone())));
@@ -244,7 +260,7 @@ impl UnixSocket {
     fn receive_datagram(&self, dst: &mut dyn Sink, flags: MessageFlags) -> Result<Received, SocketError> {
         let mut received = Received::default();
         let (message, waiters) = {
-            let mut state = self.lock();
+            let (_moving, mut state) = self.lock_to_take();
             if flags.peek {
                 let Some(entry) = state.queue.front() else { return self.nothing(&mut state, flags) };
                 received.control.files = entry.files.peek();
@@ -316,13 +332,14 @@ impl UnixSocket {
 
     /// The descriptors of a message that was looked at.
     fn peeked(&self, at: usize) -> Vec<Arc<fs::OpenFile>> {
+        let _moving = self.domain.moving.lock();
         self.lock().queue.get(at).map(|entry| entry.files.peek()).unwrap_or_default()
     }
 
     /// Bytes of the first message have been read; gives its descriptors.
     fn consumed(&self, message: &Arc<Message>, moved: usize) -> Vec<Arc<fs::OpenFile>> {
         let (files, done) = {
-            let mut state = self.lock();
+            let (_moving, mut state) = self.lock_to_take();
             let state = &mut *state;
             let Some(entry) = state.queue.front_mut().filter(|entry| Arc::ptr_eq(&entry.message, message))
             else {
