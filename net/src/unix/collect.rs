@@ -89,7 +89,8 @@ impl Domain {
         }
     }
 
-    fn collect(&self) {
+    /// Lets go of the sockets that are lost.
+    pub(super) fn collect(&self) {
         let sockets: Vec<Arc<UnixSocket>> =
             self.sockets().into_iter().filter_map(|socket| Weak::upgrade(&socket)).collect();
         let mut remains = Vec::new();

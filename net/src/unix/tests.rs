@@ -203,6 +203,57 @@ fn names_and_credentials() {
     assert!(String::from_utf8(table).unwrap().lines().any(|line| line.ends_with(" @00000")));
 }
 
+/// Threads that send, receive, connect and close with descriptors on their way, while lost sockets are looked for.
+#[test]
+fn threads() {
+    let domain = Arc::new(Domain::default());
+    let (one, other) = domain.pair(Kind::Datagram, ME);
+    let listener = domain.socket(Kind::Stream, ME);
+    with(|caller| {
+        listener.bind(&name("threads"), caller).unwrap();
+        listener.listen(4, caller).unwrap();
+    });
+    let sender = || {
+        for _ in 0..2000 {
+            let (a, b) = domain.pair(Kind::Stream, ME);
+            let (a, b) = (file(&a), file(&b));
+            let inner = b.file().as_socket().unwrap();
+            let through = |files| {
+                let control = Control { files, ..Control::default() };
+                let (mut src, flags) = (SliceSource::new(b"x"), MessageFlags::default());
+                with(|caller| inner.send(&mut src, None, control, flags, caller))
+            };
+            through(vec![a.clone(), b.clone()]).unwrap();
+            let _ = send_with(&one, b"message", files(vec![a]));
+        }
+    };
+    let receiver = || {
+        for _ in 0..4000 {
+            let _ = receive(&other, 9);
+        }
+    };
+    let client = || {
+        for _ in 0..1000 {
+            let socket = domain.socket(Kind::Stream, ME);
+            if with(|caller| socket.connect(&name("threads"), caller)).is_ok() {
+                let _ = send_with(&socket, b"hello", files(vec![file(&socket)]));
+            }
+            let _ = listener.accept().map(|(accepted, _)| accepted.readiness());
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(sender);
+        scope.spawn(sender);
+        scope.spawn(receiver);
+        scope.spawn(client);
+        scope.spawn(client);
+    });
+    drop((one, other, listener));
+    domain.collect();
+    assert_eq!(domain.in_flight.load(core::sync::atomic::Ordering::Relaxed), 0);
+    assert_eq!(domain.count(), (0, 0));
+}
+
 proptest! {
     #[test]
     fn a_stream_is_a_stream_and_messages_are_messages(
