@@ -1,18 +1,20 @@
 //! What the kernel gives to processes: `task::Platform` and the raw access to program memory.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use mm::addr::PhysAddr;
 use mm::paging::{FrameSource, PageTables};
 use mm::user::{Paging, RawUserMemory, UserMemory};
-use sync::SetOnce;
+use sync::{Mutex, SetOnce};
 use task::{CpuFeatures, CpuInfo, MemoryUse, Platform, Vdso, VectorLayout};
 
 use crate::arch::usertables::UserTables;
 use crate::arch::{cpu, percpu, tsc, usercopy, vdso, vectors};
 use crate::drivers::rtc;
+use crate::drivers::virtio::rng;
 use crate::mem::frames::{self, MachineFrames};
 use crate::{logging, program_timer, threads};
 
@@ -70,7 +72,7 @@ impl Platform for Machine {
 
     fn random(&self, buf: &mut [u8]) {
         for chunk in buf.chunks_mut(8) {
-            let value = cpu::hardware_random().unwrap_or_else(jitter);
+            let value = cpu::hardware_random().or_else(device_random).unwrap_or_else(jitter);
             chunk.copy_from_slice(&value.to_ne_bytes()[..chunk.len()]);
         }
     }
@@ -210,7 +212,17 @@ pub fn boot_time_ns() -> u64 {
     BOOT_TIME.get().copied().unwrap_or(0)
 }
 
-/// Random numbers of a processor that has none: a counter stirred with the time-stamp counter. Not good
+/// Random numbers of the entropy device, for a processor that has none; `None` without one, and while it has not answered.
+fn device_random() -> Option<u64> {
+    static WORDS: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+    let mut words = WORDS.lock();
+    if words.is_empty() {
+        words.extend(rng::take()?);
+    }
+    words.pop()
+}
+
+/// Random numbers of a processor that has none, nor a device: a counter stirred with the time-stamp counter. Not good
 /// enough for keys, and said so once.
 fn jitter() -> u64 {
     static STATE: AtomicU64 = AtomicU64::new(0);

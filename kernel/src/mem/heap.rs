@@ -287,8 +287,8 @@ unsafe impl GlobalAlloc for Heap {
         let Ok(wanted) = Layout::from_size_align(size, layout.align()) else { return ptr::null_mut() };
         match (class_of(&layout), class_of(&wanted)) {
             (Some(have), Some(want)) if have == want => return block,
-            // SAFETY: neither is a cached block; as the caller promised.
             (None, None) if !threads::cannot_sleep() => {
+                // SAFETY: neither is a cached block; as the caller promised.
                 return unsafe { self.talc.realloc(block, layout, size) };
             }
             _ => {}

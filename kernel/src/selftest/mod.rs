@@ -2,9 +2,11 @@
 //!
 //! `test=panic`, `test=fault` and `test=overflow` make the kernel fail in that way, so that its reports can be tested from
 //! outside. `test=cpus` says how many CPUs came up, `test=threads` tries the kernel's threads and
-//! `test=shootdown` that CPUs forget old translations. `test=pauses` lets single CPUs stand still while the program runs.
+//! `test=shootdown` that CPUs forget old translations, `test=arp` the network card. `test=pauses` lets single CPUs stand still while
+//! the program runs.
 #![allow(unsafe_code)] // one test reads an address that is not mapped
 
+mod arp;
 mod pauses;
 mod shootdown;
 mod threads;
@@ -32,6 +34,7 @@ pub fn run(line: &CommandLine) {
         Some(b"cpus") => cpus(),
         Some(b"threads") => threads::run(),
         Some(b"shootdown") => shootdown::run(),
+        Some(b"arp") => arp::run(line),
         Some(b"pauses") => pauses::start(b""),
         Some(other) if other.starts_with(PAUSES) => pauses::start(&other[PAUSES.len()..]),
         Some(other) => log::warn!("test={}: unknown", other.escape_ascii()),

@@ -35,7 +35,7 @@ pub fn run() {
     let root = tables.root().0;
     let shared = Arc::new(Shared::default());
     let mut replace = |round: u64| {
-        let frame = if round % 2 == 0 { first } else { second };
+        let frame = if round.is_multiple_of(2) { first } else { second };
         // Nobody sees this page any more.
         MachineFrames.write(frame, 0, &round.to_ne_bytes());
         tables.map(VirtAddr(ADDRESS), frame, PageFlags::READ).is_ok()

@@ -1,7 +1,7 @@
 //! The network card (virtio 1.2, section 5.1), as [`net::device::NetworkCard`].
 //!
 //! Made at boot; used by the network stack from thread context. Each queue has its own lock; the interrupt handlers take none: they
-//! count and wake whoever [`set_waker`] named. A device that breaks the protocol costs an error line and the queue.
+//! only count. A device that breaks the protocol costs an error line and the queue.
 
 mod control;
 mod receive;
@@ -14,7 +14,7 @@ use core::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use net::device::{CardInfo, NetworkCard};
 use net::frame::Frame;
-use sync::{Mutex, SetOnce};
+use sync::Mutex;
 use task::Platform;
 
 use self::control::Control;
@@ -85,26 +85,16 @@ pub struct VirtioNet {
 /// Interrupts taken, for tests and statistics.
 pub static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
 
-/// Who is told that a card's queue wants to be looked at. Called by interrupt handlers.
-static WAKER: SetOnce<fn(queue: usize)> = SetOnce::new();
 static CARDS: Mutex<Vec<&'static VirtioNet>> = Mutex::new(Vec::new());
-
-/// Names who is told of interrupts; once.
-pub fn set_waker(waker: fn(queue: usize)) -> bool {
-    WAKER.set(waker).is_ok()
-}
 
 /// The cards that were found.
 pub fn cards() -> Vec<&'static VirtioNet> {
     CARDS.lock().clone()
 }
 
-/// A queue has something, or its configuration has changed.
-fn on_interrupt(queue: usize) {
+/// A queue has something, or the configuration has changed. Whoever waits is woken by the interrupt itself and looks.
+fn on_interrupt(_queue: usize) {
     INTERRUPTS.fetch_add(1, Ordering::Relaxed);
-    if let Some(waker) = WAKER.get() {
-        waker(queue);
-    }
 }
 
 /// Takes a device into use.
