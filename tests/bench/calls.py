@@ -51,7 +51,25 @@ def initrd(work, ops):
     return archive
 
 
-def measure(name, args, work, plugin):
+def build(work, mkimage, kernel, counts, *operations):
+    """An image that runs ops, and the plugin."""
+    work.mkdir(parents=True, exist_ok=True)
+    ops, plugin, image = work / "ops", work / "libcount.so", work / "ops.img"
+    gcc = ["gcc", "-O2", "-Wall", "-Wno-unused-result", "-o"]
+    subprocess.run(gcc + [ops, "-static", HERE / "ops.c"], check=True)
+    subprocess.run(gcc + [plugin, "-shared", "-fPIC", "-fvisibility=hidden", HERE / "count.c"], check=True)
+    kernel = ["--kernel", kernel] if kernel else []
+    subprocess.run([mkimage, "--elf", ops, "-o", image] + kernel + ["--"] + list(map(str, counts)) + list(operations),
+                   check=True, stdout=subprocess.DEVNULL)
+    return image, plugin
+
+
+def nospin(image):
+    """QEMU's arguments for an image."""
+    return ["-kernel", str(image), "-chardev", "null,id=log", "-device", "isa-debugcon,iobase=0xe9,chardev=log"]
+
+
+def measure(name, args, work, plugin, at_mark=lambda operation: None):
     """Starts a guest and answers its marks. Returns {operation: instructions}."""
     counter = work / f"count.{name}"
     command = QEMU + ["-plugin", f"{plugin},out={counter}"] + args
@@ -69,6 +87,8 @@ def measure(name, args, work, plugin):
             what, operation, count = line.decode(errors="replace").strip().split("|")
             seen = b""
             now = struct.unpack("<Q", open(counter, "rb").read(8))[0]
+            if what != "done":
+                at_mark(operation)
             if what == "begin":
                 begun = now
             elif what == "end":
@@ -79,8 +99,11 @@ def measure(name, args, work, plugin):
     finally:
         guest.kill()
         guest.wait()
-    low, high = COUNTS
-    return {op: (n[high] - n[low]) / (high - low) for op, n in cost.items()}
+    def each(counts):
+        low, high = sorted(counts)
+        return (counts[high] - counts[low]) / (high - low)
+
+    return {op: each(counts) for op, counts in cost.items()}
 
 
 def main():
@@ -91,22 +114,14 @@ def main():
     p.add_argument("--work", default="target/calls", type=Path, help="for what is built and fetched")
     o = p.parse_args()
     work = o.work.resolve()
-    work.mkdir(parents=True, exist_ok=True)
-    ops, plugin, image = work / "ops", work / "libcount.so", work / "ops.img"
-    gcc = ["gcc", "-O2", "-Wall", "-Wno-unused-result", "-o"]
-    subprocess.run(gcc + [ops, "-static", HERE / "ops.c"], check=True)
-    subprocess.run(gcc + [plugin, "-shared", "-fPIC", "-fvisibility=hidden", HERE / "count.c"], check=True)
-    counts = [str(n) for n in COUNTS]
-    kernel = ["--kernel", o.kernel] if o.kernel else []
-    subprocess.run([o.mkimage, "--elf", ops, "-o", image] + kernel + ["--"] + counts, check=True,
-                   stdout=subprocess.DEVNULL)
-    ours = measure("nospin", ["-kernel", str(image), "-chardev", "null,id=log",
-                              "-device", "isa-debugcon,iobase=0xe9,chardev=log"], work, plugin)
-    theirs = measure("linux", ["-kernel", o.linux or debian_kernel(work), "-initrd", str(initrd(work, ops)),
-                               "-append", LINUX + " -- " + " ".join(counts)], work, plugin)
+    image, plugin = build(work, o.mkimage, o.kernel, COUNTS)
+    ours = measure("nospin", nospin(image), work, plugin)
+    theirs = measure("linux", ["-kernel", o.linux or debian_kernel(work), "-initrd", str(initrd(work, work / "ops")),
+                               "-append", LINUX + " -- " + " ".join(map(str, COUNTS))], work, plugin)
     print("| instructions per operation | nospin | Linux | ratio |\n|---|---:|---:|---:|")
     for op in ours:
         print(f"| {op} | {ours[op]:.0f} | {theirs[op]:.0f} | {ours[op] / theirs[op]:.2f} |")
 
 
-main()
+if __name__ == "__main__":
+    main()
