@@ -150,12 +150,15 @@ impl MemFs {
                 let mut directory = Directory::new(lower.parent(id)?);
                 // Archives say what they like; here it decides whether the directory still exists.
                 metadata.nlink = 2;
+                let mut inserted = Ok(());
                 lower.read_dir(id, 0, &mut |entry| {
+                    let kind = NodeKind::of_mode(entry.mode);
                     // The archive's inode numbers are its node numbers from 1 on.
-                    directory.insert(entry.name, entry.ino.saturating_sub(1));
-                    metadata.nlink += u32::from(Mode(entry.mode).file_type() == Mode::IFDIR);
-                    true
+                    inserted = directory.insert(entry.name, entry.ino.saturating_sub(1), kind);
+                    metadata.nlink += u32::from(kind == NodeKind::Directory);
+                    inserted.is_ok()
                 })?;
+                inserted?;
                 Content::Directory(directory)
             }
             NodeKind::Symlink => {
@@ -218,7 +221,7 @@ impl MemFs {
 
     fn kind_in(&self, state: &State, id: NodeId) -> Result<NodeKind, FsError> {
         match state.inodes.get(&id) {
-            Some(inode) => Ok(NodeKind::of_mode(inode.mode)),
+            Some(inode) => Ok(inode.kind()),
             None => self.lower()?.kind(id),
         }
     }
@@ -245,9 +248,13 @@ impl FileSystem for MemFs {
     }
 
     fn lookup(&self, dir: NodeId, name: &[u8]) -> Result<NodeId, FsError> {
+        Ok(self.find(dir, name)?.0)
+    }
+
+    fn find(&self, dir: NodeId, name: &[u8]) -> Result<(NodeId, NodeKind), FsError> {
         match self.state().inodes.get(&dir) {
-            Some(inode) => inode.directory()?.get(name).ok_or(FsError::NotFound),
-            None => self.lower()?.lookup(dir, name),
+            Some(inode) => inode.directory()?.find(name).ok_or(FsError::NotFound),
+            None => self.lower()?.find(dir, name),
         }
     }
 

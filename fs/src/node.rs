@@ -159,6 +159,12 @@ pub trait FileSystem: Send + Sync {
     /// The entry `name` of a directory; never `.` or `..`.
     fn lookup(&self, dir: NodeId, name: &[u8]) -> Result<NodeId, FsError>;
 
+    /// As [`lookup`](Self::lookup), with the node's type.
+    fn find(&self, dir: NodeId, name: &[u8]) -> Result<(NodeId, NodeKind), FsError> {
+        let id = self.lookup(dir, name)?;
+        Ok((id, self.kind(id)?))
+    }
+
     /// The directory that holds the directory `dir`; the root's is itself.
     fn parent(&self, dir: NodeId) -> Result<NodeId, FsError>;
 

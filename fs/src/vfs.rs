@@ -8,7 +8,7 @@ use crate::device::Devices;
 use crate::inotify::Watches;
 use crate::locks::FileLocks;
 use crate::pipe::Fifos;
-use crate::{FileSystem, FsError, NewNode, NodeKind, NodeRef, OpenFile};
+use crate::{FileSystem, FsError, NewNode, NodeId, NodeKind, NodeRef, OpenFile};
 use abi::OpenFlags;
 use alloc::{sync::Arc, vec::Vec};
 pub use view::{MAX_LINKS, Resolve, View};
@@ -88,11 +88,10 @@ impl Vfs {
         &self.root
     }
 
-    /// What is seen at a node: the root that is mounted on it, or itself.
-    fn mounted_on(&self, node: NodeRef) -> NodeRef {
-        // The last mount on a directory is the one that is seen.
-        let mounted = self.mounts.iter().rev().find(|mount| mount.covered == node);
-        mounted.map_or(node, |mount| mount.root.clone())
+    /// The root that is mounted on node `id` of `fs`: of the last mount, which is the one that is seen.
+    fn mounted_on(&self, fs: &dyn FileSystem, id: NodeId) -> Option<&NodeRef> {
+        let covers = |covered: &NodeRef| covered.id == id && covered.fs.device() == fs.device();
+        self.mounts.iter().rev().find(|mount| covers(&mount.covered)).map(|mount| &mount.root)
     }
 
     /// As [`View::open`], for root.

@@ -2,55 +2,91 @@
 
 use super::pages::Pages;
 use super::xattr::Attributes;
-use crate::node::{NewNode, NodeId};
+use crate::node::{NewNode, NodeId, NodeKind};
 use crate::{FsError, Metadata};
 use abi::Mode;
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use core::hash::BuildHasher;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use mm::paging::FrameSource;
+
+/// A name in a directory.
+struct Entry {
+    name: Arc<[u8]>,
+    id: NodeId,
+    /// The node's type, which never changes.
+    kind: NodeKind,
+    position: u64,
+}
 
 /// The entries of a directory. Each has a position, which grows with every entry made and stays its own, so that a listing goes
 /// on where it was whatever is made or removed meanwhile.
 pub(super) struct Directory {
     pub(super) parent: NodeId,
-    entries: BTreeMap<Arc<[u8]>, (NodeId, u64)>,
+    /// By the hash of the name.
+    entries: HashTable<Entry>,
+    hasher: DefaultHashBuilder,
     order: BTreeMap<u64, Arc<[u8]>>,
     last: u64,
 }
 
 impl Directory {
     pub(super) fn new(parent: NodeId) -> Self {
-        Directory { parent, entries: BTreeMap::new(), order: BTreeMap::new(), last: 0 }
+        Directory {
+            parent,
+            entries: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            order: BTreeMap::new(),
+            last: 0,
+        }
+    }
+
+    fn hash(&self, name: &[u8]) -> u64 {
+        self.hasher.hash_one(name)
+    }
+
+    /// What a name stands for, and the type of that.
+    pub(super) fn find(&self, name: &[u8]) -> Option<(NodeId, NodeKind)> {
+        let entry = self.entries.find(self.hash(name), |entry| same(&entry.name, name))?;
+        Some((entry.id, entry.kind))
     }
 
     pub(super) fn get(&self, name: &[u8]) -> Option<NodeId> {
-        self.entries.get(name).map(|&(id, _)| id)
+        self.find(name).map(|(id, _)| id)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Adds an entry, or makes it name another node.
-    pub(super) fn insert(&mut self, name: &[u8], id: NodeId) {
-        if let Some((old, _)) = self.entries.get_mut(name) {
-            *old = id;
-            return;
+    /// Adds an entry, or makes it name another node, which cannot fail.
+    pub(super) fn insert(&mut self, name: &[u8], id: NodeId, kind: NodeKind) -> Result<(), FsError> {
+        let hash = self.hash(name);
+        if let Some(entry) = self.entries.find_mut(hash, |entry| same(&entry.name, name)) {
+            (entry.id, entry.kind) = (id, kind);
+            return Ok(());
         }
+        let hasher = &self.hasher;
+        let hash_of = |entry: &Entry| hasher.hash_one(&*entry.name);
+        self.entries.try_reserve(1, hash_of).map_err(|_| FsError::NoMemory)?;
         self.last += 1;
-        let name: Arc<[u8]> = name.into();
-        self.order.insert(self.last, name.clone());
-        self.entries.insert(name, (id, self.last));
+        let (name, position): (Arc<[u8]>, _) = (name.into(), self.last);
+        self.order.insert(position, name.clone());
+        self.entries.insert_unique(hash, Entry { name, id, kind, position }, hash_of);
+        Ok(())
     }
 
     pub(super) fn remove(&mut self, name: &[u8]) -> Option<NodeId> {
-        let (id, position) = self.entries.remove(name)?;
+        let hash = self.hash(name);
+        let found = self.entries.find_entry(hash, |entry| same(&entry.name, name)).ok()?;
+        let (Entry { id, position, .. }, _) = found.remove();
         self.order.remove(&position);
         Some(id)
     }
 
     /// A name of a node.
     pub(super) fn name_of(&self, id: NodeId) -> Option<Arc<[u8]>> {
-        self.entries.iter().find(|(_, (entry, _))| *entry == id).map(|(name, _)| name.clone())
+        self.entries.iter().find(|entry| entry.id == id).map(|entry| entry.name.clone())
     }
 
     /// The first entry behind `position`: its own position, name, node.
@@ -58,6 +94,11 @@ impl Directory {
         let (&at, name) = self.order.range(position.checked_add(1)?..).next()?;
         Some((at, name.clone(), self.get(name)?))
     }
+}
+
+/// Whether two names are equal. Most are a few bytes, for which calling a comparison costs more than making one.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().eq(b)
 }
 
 /// What a node holds.
@@ -139,6 +180,10 @@ impl Inode {
             attributes: Attributes::new(),
             content,
         }
+    }
+
+    pub(super) fn kind(&self) -> NodeKind {
+        NodeKind::of_mode(self.mode)
     }
 
     pub(super) fn metadata(&self, device: u64, id: NodeId) -> Metadata {

@@ -4,7 +4,7 @@
 use super::inode::Inode;
 use super::{MemFs, State};
 use crate::FsError;
-use crate::node::{NewNode, NodeId, RenameMode};
+use crate::node::{NewNode, NodeId, NodeKind, RenameMode};
 use abi::Mode;
 
 /// Most names of one file.
@@ -42,7 +42,7 @@ impl MemFs {
         match name {
             Some(name) => {
                 let parent = self.own(&mut state, dir)?;
-                parent.directory_mut()?.insert(name, id);
+                parent.directory_mut()?.insert(name, id, NodeKind::of_mode(new.mode))?;
                 parent.nlink = parent.nlink.saturating_add(is_directory.into());
                 (parent.mtime, parent.ctime) = (now, now);
             }
@@ -79,12 +79,14 @@ impl MemFs {
         if inode.nlink >= MAX_LINKS {
             return Err(FsError::TooManyLinks);
         }
+        let kind = inode.kind();
+        let parent = self.own(&mut state, dir)?;
+        parent.directory_mut()?.insert(name, node, kind)?;
+        (parent.mtime, parent.ctime) = (now, now);
+        let inode = self.own(&mut state, node)?;
         inode.nlink += 1;
         inode.linkable = false;
         inode.ctime = now;
-        let parent = self.own(&mut state, dir)?;
-        parent.directory_mut()?.insert(name, node);
-        (parent.mtime, parent.ctime) = (now, now);
         Ok(())
     }
 
@@ -189,8 +191,9 @@ impl MemFs {
 
     /// Makes the entry `at` name `id`.
     fn put_name(&self, state: &mut State, at: (NodeId, &[u8]), id: NodeId, now: u64) -> Result<(), FsError> {
+        let kind = self.own(state, id)?.kind();
         let parent = self.own(state, at.0)?;
-        parent.directory_mut()?.insert(at.1, id);
+        parent.directory_mut()?.insert(at.1, id, kind)?;
         (parent.mtime, parent.ctime) = (now, now);
         let inode = self.own(state, id)?;
         inode.ctime = now;

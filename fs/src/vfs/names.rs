@@ -35,7 +35,7 @@ impl View<'_> {
     }
 
     /// A name that is free. Only a directory may be made with a slash behind its name.
-    fn free_name(&self, base: &NodeRef, path: &[u8], directory: bool) -> Result<Walked, FsError> {
+    fn free_name<'p>(&self, base: &NodeRef, path: &'p [u8], directory: bool) -> Result<Walked<'p>, FsError> {
         let walked = self.walk(base, path, Follow::Never)?;
         if walked.node.is_some() || is_special(&walked.name) {
             return Err(FsError::Exists);
@@ -84,7 +84,7 @@ impl View<'_> {
     /// rmdir(2).
     pub fn remove_dir(&self, base: &NodeRef, path: &[u8]) -> Result<(), FsError> {
         let walked = self.walk(base, path, Follow::Never)?;
-        match walked.name.as_slice() {
+        match &*walked.name {
             b"" => return Err(FsError::Busy),
             b"." => return Err(FsError::Invalid),
             b".." => return Err(FsError::NotEmpty),

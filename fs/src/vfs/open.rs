@@ -33,7 +33,7 @@ impl View<'_> {
                 let file = self.open_node(&node, flags, creating)?;
                 // Other files than regular ones are not cut.
                 let cut = flags.contains(OpenFlags::TRUNC) && node.kind()? == NodeKind::Regular;
-                Ok(self.opened(file, flags, Place { node, entry: entry(walked.parent, walked.name) }, cut))
+                Ok(self.opened(file, flags, Place { node, entry: entry(walked.parent, &walked.name) }, cut))
             }
             None if !creating => Err(FsError::NotFound),
             // A link whose target ends in a slash.
@@ -45,7 +45,7 @@ impl View<'_> {
                 let node = NodeRef { fs: parent.fs.clone(), id };
                 let file = node.fs.clone().open(id, flags.difference(OpenFlags::TRUNC))?;
                 self.vfs.watches.entry(&parent, &name, raw::IN_CREATE, 0, false);
-                Ok(self.opened(file, flags, Place { node, entry: entry(parent, name) }, false))
+                Ok(self.opened(file, flags, Place { node, entry: entry(parent, &name) }, false))
             }
         }
     }

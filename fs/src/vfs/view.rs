@@ -5,10 +5,11 @@
 
 use super::{Follow, Place, Vfs};
 use crate::access::{Subject, Want};
-use crate::{FsError, NodeKind, NodeRef};
+use crate::{FsError, NodeId, NodeKind, NodeRef};
 use abi::{NAME_MAX, PATH_MAX};
 use alloc::{borrow::Cow, vec::Vec};
 use bitflags::bitflags;
+use core::ops::Range;
 
 /// Symbolic links that one lookup follows before it fails with ELOOP.
 pub const MAX_LINKS: u32 = 40;
@@ -40,15 +41,33 @@ pub struct View<'v> {
 }
 
 /// Where a path leads.
-pub(super) struct Walked {
+pub(super) struct Walked<'p> {
     /// The directory of the last component.
     pub(super) parent: NodeRef,
     /// The last component; empty for the root, `.` or `..` possible.
-    pub(super) name: Vec<u8>,
+    pub(super) name: Cow<'p, [u8]>,
     /// Whether slashes come after it.
     pub(super) slash: bool,
     /// What it names, if it is there.
     pub(super) node: Option<NodeRef>,
+}
+
+/// Where one component leads.
+enum Next {
+    /// To a node of the same file system.
+    Same(NodeId),
+    /// Anywhere.
+    Other(NodeRef),
+}
+
+impl Next {
+    /// The node, for a component of `here`.
+    fn from(self, here: NodeRef) -> NodeRef {
+        match self {
+            Next::Same(id) => NodeRef { fs: here.fs, id },
+            Next::Other(node) => node,
+        }
+    }
 }
 
 impl Vfs {
@@ -88,11 +107,16 @@ impl<'v> View<'v> {
     pub fn locate(&self, base: &NodeRef, path: &[u8], follow: Follow) -> Result<Place, FsError> {
         let walked = self.walk(base, path, follow)?;
         let node = walked.node.ok_or(FsError::NotFound)?;
-        Ok(Place { node, entry: entry(walked.parent, walked.name) })
+        Ok(Place { node, entry: entry(walked.parent, &walked.name) })
     }
 
     /// Follows `path` to its last component, which need not be there.
-    pub(super) fn walk(&self, base: &NodeRef, path: &[u8], follow: Follow) -> Result<Walked, FsError> {
+    pub(super) fn walk<'p>(
+        &self,
+        base: &NodeRef,
+        path: &'p [u8],
+        follow: Follow,
+    ) -> Result<Walked<'p>, FsError> {
         if path.is_empty() {
             return Err(FsError::NotFound);
         }
@@ -100,6 +124,7 @@ impl<'v> View<'v> {
             return Err(FsError::NameTooLong);
         }
         let mut here = if path.starts_with(b"/") { self.top(base)? } else { base.clone() };
+        let mut here_kind = here.kind()?;
         let mut rest = Cow::Borrowed(path);
         let mut at = 0;
         let mut links = 0;
@@ -108,51 +133,56 @@ impl<'v> View<'v> {
             if name.is_empty() {
                 // Nothing but slashes was left: what was found must be a directory.
                 let node = Some(self.require_directory(here.clone())?);
-                return Ok(Walked { parent: here, name: Vec::new(), slash: true, node });
+                return Ok(Walked { parent: here, name: Cow::Borrowed(b""), slash: true, node });
             }
             let behind = rest.get(end..).unwrap_or_default();
             let last = behind.iter().all(|&byte| byte == b'/');
             let slash = !behind.is_empty();
-            let next = match self.step(base, &here, name) {
+            let stays = last && (follow == Follow::Never || follow == Follow::No && !slash);
+            let (next, kind) = match self.step(base, (&here, here_kind), name) {
                 Ok(next) => next,
                 Err(FsError::NotFound) if last => {
-                    let name = name.to_vec();
+                    let name = part(&rest, end - name.len()..end);
                     return Ok(Walked { parent: here, name, slash, node: None });
                 }
                 Err(error) => return Err(error),
             };
-            let stays = last && (follow == Follow::Never || follow == Follow::No && !slash);
-            let kind = next.kind()?;
-            if kind == NodeKind::Symlink && !stays {
-                links += 1;
-                if links > MAX_LINKS || self.resolve.contains(Resolve::NO_SYMLINKS) {
-                    return Err(FsError::Loop);
-                }
-                if let Some(target) = next.fs.jump(next.id)? {
-                    self.check_jump(&here, &target)?;
-                    if !last {
-                        here = target;
-                        at = end;
-                        continue;
-                    }
-                    let target = if slash { self.require_directory(target)? } else { target };
-                    return Ok(Walked { parent: here, name: name.to_vec(), slash, node: Some(target) });
-                }
-                rest = Cow::Owned(expand(&next, behind)?);
-                at = 0;
-                if rest.starts_with(b"/") {
-                    here = self.stays_on(&here, self.top(base)?)?;
-                }
+            let is_link = kind == NodeKind::Symlink && !stays;
+            if !is_link && !last {
+                (here, here_kind) = (next.from(here), kind);
+                at = end;
                 continue;
             }
-            if last {
+            let next = next.from(here.clone());
+            if !is_link {
                 if slash && kind != NodeKind::Directory && follow != Follow::Never {
                     return Err(FsError::NotDirectory);
                 }
-                return Ok(Walked { parent: here, name: name.to_vec(), slash, node: Some(next) });
+                let name = part(&rest, end - name.len()..end);
+                return Ok(Walked { parent: here, name, slash, node: Some(next) });
             }
-            here = next;
-            at = end;
+            links += 1;
+            if links > MAX_LINKS || self.resolve.contains(Resolve::NO_SYMLINKS) {
+                return Err(FsError::Loop);
+            }
+            if let Some(target) = next.fs.jump(next.id)? {
+                self.check_jump(&here, &target)?;
+                if !last {
+                    here_kind = target.kind()?;
+                    here = target;
+                    at = end;
+                    continue;
+                }
+                let target = if slash { self.require_directory(target)? } else { target };
+                let name = part(&rest, end - name.len()..end);
+                return Ok(Walked { parent: here, name, slash, node: Some(target) });
+            }
+            rest = Cow::Owned(expand(&next, behind)?);
+            at = 0;
+            if rest.starts_with(b"/") {
+                here = self.stays_on(&here, self.top(base)?)?;
+                here_kind = here.kind()?;
+            }
         }
     }
 
@@ -186,32 +216,49 @@ impl<'v> View<'v> {
         if node.kind()? == NodeKind::Directory { Ok(node) } else { Err(FsError::NotDirectory) }
     }
 
-    /// One component from `here`, over mount points.
-    fn step(&self, base: &NodeRef, here: &NodeRef, name: &[u8]) -> Result<NodeRef, FsError> {
-        if here.kind()? != NodeKind::Directory {
+    /// One component from `here` and its type, over mount points: where it leads, and the type of that.
+    fn step(
+        &self,
+        base: &NodeRef,
+        (here, kind): (&NodeRef, NodeKind),
+        name: &[u8],
+    ) -> Result<(Next, NodeKind), FsError> {
+        if kind != NodeKind::Directory {
             return Err(FsError::NotDirectory);
         }
         if !self.who.searches_all() {
             self.who.check(here, Want::EXEC)?;
         }
+        let other = |node| Ok((Next::Other(self.stays_on(here, node)?), NodeKind::Directory));
         match name {
-            b"." => return Ok(here.clone()),
+            b"." => return Ok((Next::Same(here.id), kind)),
             b".." if self.resolve.intersects(Resolve::BENEATH | Resolve::IN_ROOT) && here == base => {
                 let beneath = self.resolve.contains(Resolve::BENEATH);
-                return if beneath { Err(FsError::CrossDevice) } else { Ok(here.clone()) };
+                return if beneath { Err(FsError::CrossDevice) } else { Ok((Next::Same(here.id), kind)) };
             }
-            b".." => return self.stays_on(here, self.vfs.parent(here)?),
+            b".." => return other(self.vfs.parent(here)?),
             _ if name.len() > NAME_MAX => return Err(FsError::NameTooLong),
             _ => {}
         }
-        let next = NodeRef { fs: here.fs.clone(), id: here.fs.lookup(here.id, name)? };
-        self.stays_on(here, self.vfs.mounted_on(next))
+        let (id, kind) = here.fs.find(here.id, name)?;
+        match self.vfs.mounted_on(&*here.fs, id) {
+            Some(root) => other(root.clone()),
+            None => Ok((Next::Same(id), kind)),
+        }
     }
 }
 
 /// The entry of a place: none where the path ended without a name.
-pub(super) fn entry(dir: NodeRef, name: Vec<u8>) -> Option<(NodeRef, Vec<u8>)> {
-    (!matches!(&*name, b"" | b"." | b"..")).then_some((dir, name))
+pub(super) fn entry(dir: NodeRef, name: &[u8]) -> Option<(NodeRef, Vec<u8>)> {
+    (!matches!(name, b"" | b"." | b"..")).then(|| (dir, name.to_vec()))
+}
+
+/// A part of a path.
+fn part<'p>(path: &Cow<'p, [u8]>, range: Range<usize>) -> Cow<'p, [u8]> {
+    match path {
+        Cow::Borrowed(path) => Cow::Borrowed(path.get(range).unwrap_or_default()),
+        Cow::Owned(path) => Cow::Owned(path.get(range).unwrap_or_default().to_vec()),
+    }
 }
 
 /// The component at or after `at`, and where the rest begins. Slashes before it are skipped.

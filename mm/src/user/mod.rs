@@ -12,7 +12,7 @@ mod tests;
 mod views;
 
 use alloc::vec::Vec;
-use core::fmt;
+use core::{ffi::CStr, fmt};
 
 use crate::addr::{PAGE_SIZE, USER_END};
 pub use iovec::{IOV_MAX, IoVecError, IoVecs, MAX_RW_COUNT};
@@ -157,8 +157,9 @@ pub trait UserMemory {
                 out.truncate(old);
                 return Err(Fault { addr: fault.addr, done: old }.into());
             }
-            if let Some(nul) = out.iter().skip(old).position(|&b| b == 0) {
-                out.truncate(old + nul);
+            if let Ok(end) = CStr::from_bytes_until_nul(out.get(old..).unwrap_or_default()) {
+                let len = end.count_bytes();
+                out.truncate(old + len);
                 return Ok(());
             }
             at = at.saturating_add(piece as u64);
