@@ -162,6 +162,7 @@ impl Cache {
     }
 
     /// Keeps a free block; `false` if there are enough and `must` does not hold.
+    #[inline]
     fn keep(&self, class: usize, block: *mut u8, must: bool) -> bool {
         let (Some(first), Some(count)) = (self.first.get(class), self.count.get(class)) else { return false };
         let kept = count.load(Relaxed);
@@ -182,7 +183,8 @@ fn class_of(layout: &Layout) -> Option<usize> {
     if layout.size() > LARGEST || layout.align() > ALIGN || layout.size() == 0 {
         return None;
     }
-    Some((layout.size().next_power_of_two().max(SMALLEST) / SMALLEST).ilog2() as usize)
+    // The last byte's offset has a bit more with each class.
+    Some((((layout.size() - 1) / SMALLEST * 2) | 1).ilog2() as usize)
 }
 
 /// The blocks of a class, as talc knows them.
@@ -236,12 +238,53 @@ impl Heap {
         }
     }
 
+    #[cold]
+    #[inline(never)]
+    unsafe fn alloc_large(&self, layout: Layout) -> *mut u8 {
+        if !DEFERRED.load(Relaxed).is_null() && !threads::cannot_sleep() {
+            self.free_deferred();
+        }
+        // SAFETY: promised by the caller.
+        unsafe { self.talc.alloc(layout) }
+    }
+
+    #[cold]
+    #[inline(never)]
     unsafe fn free_large(&self, block: *mut u8, layout: Layout) {
         if threads::cannot_sleep() {
             return defer(block, layout);
         }
         // SAFETY: promised by the caller.
         unsafe { self.talc.dealloc(block, layout) }
+    }
+
+    /// A block of a class of which the cache has none.
+    #[cold]
+    #[inline(never)]
+    fn alloc_class(&self, class: usize) -> *mut u8 {
+        // SAFETY: the size is not 0.
+        unsafe { self.talc.alloc(class_layout(class)) }
+    }
+
+    /// Frees a block of a class of which the cache has enough.
+    #[cold]
+    #[inline(never)]
+    unsafe fn free_class(&self, block: *mut u8, class: usize) {
+        if threads::cannot_sleep() && self.keep(block, class, true) {
+            return;
+        }
+        // SAFETY: it was allocated with the layout of its class, or is from a cache.
+        unsafe { self.free_large(block, class_layout(class)) }
+    }
+
+    /// Puts a free block into this CPU's cache; `false` if that has enough and `must` does not hold.
+    #[inline]
+    fn keep(&self, block: *mut u8, class: usize, must: bool) -> bool {
+        percpu::preempt_disable();
+        let cpu = percpu::current();
+        let kept = !cpu.in_interrupt.load(Relaxed) && cpu.heap.keep(class, block, must);
+        threads::preempt_enable();
+        kept
     }
 }
 
@@ -250,11 +293,8 @@ impl Heap {
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(class) = class_of(&layout) else {
-            if !DEFERRED.load(Relaxed).is_null() && !threads::cannot_sleep() {
-                self.free_deferred();
-            }
             // SAFETY: as the caller promised.
-            return unsafe { self.talc.alloc(layout) };
+            return unsafe { self.alloc_large(layout) };
         };
         percpu::preempt_disable();
         let cpu = percpu::current();
@@ -262,8 +302,7 @@ unsafe impl GlobalAlloc for Heap {
         threads::preempt_enable();
         match block {
             Some(block) => block.as_ptr().cast(),
-            // SAFETY: the size is not 0.
-            None => unsafe { self.talc.alloc(class_layout(class)) },
+            None => self.alloc_class(class),
         }
     }
 
@@ -272,14 +311,9 @@ unsafe impl GlobalAlloc for Heap {
             // SAFETY: as the caller promised; it was allocated with this layout.
             return unsafe { self.free_large(block, layout) };
         };
-        let must = threads::cannot_sleep();
-        percpu::preempt_disable();
-        let cpu = percpu::current();
-        let kept = !cpu.in_interrupt.load(Relaxed) && cpu.heap.keep(class, block, must);
-        threads::preempt_enable();
-        if !kept {
+        if !self.keep(block, class, false) {
             // SAFETY: it was allocated with the layout of its class, or is from a cache.
-            unsafe { self.free_large(block, class_layout(class)) }
+            unsafe { self.free_class(block, class) }
         }
     }
 
