@@ -7,7 +7,7 @@ use core::ops::Range;
 use fs::access::CAP_FSETID;
 use fs::{File, FsError, NodeRef, OpenFile, Source, UserSink, UserSource, View};
 use mm::addr::page_floor;
-use mm::user::{Fault, UserMemory, UserPtr, UserSlice};
+use mm::user::{CStrBuffer, Fault, UserMemory, UserPtr, UserSlice};
 use task::signal::deliver::Target;
 use task::{Fd, Platform, Process, Thread};
 
@@ -49,10 +49,19 @@ impl<'a> Context<'a> {
         Ok(path)
     }
 
+    /// As [`path`](Self::path), without memory from the heap for a short path.
+    #[inline]
+    pub fn path_in<'b>(&self, buffer: &'b mut CStrBuffer, addr: u64) -> CallResult<&'b [u8]> {
+        Ok(buffer.read(self.memory(), addr, PATH_MAX)?)
+    }
+
     /// Where a lookup of `path` relative to the directory descriptor `dirfd` begins. For absolute paths the descriptor does
     /// not matter, not even a bad one (openat(2)).
     pub fn base(&self, dirfd: i32, path: &[u8]) -> CallResult<NodeRef> {
-        if dirfd == AT_FDCWD || path.starts_with(b"/") {
+        if path.starts_with(b"/") {
+            return Ok(self.process.vfs.root().clone());
+        }
+        if dirfd == AT_FDCWD {
             return Ok(self.process.cwd());
         }
         let file = self.file(dirfd)?;

@@ -6,15 +6,17 @@
 //!
 //! Invariant: implementors see only ranges inside `0..USER_END`; the check is made here, once.
 
+mod cstr;
 mod iovec;
 #[cfg(test)]
 mod tests;
 mod views;
 
 use alloc::vec::Vec;
-use core::{ffi::CStr, fmt};
+use core::fmt;
 
 use crate::addr::{PAGE_SIZE, USER_END};
+pub use cstr::CStrBuffer;
 pub use iovec::{IOV_MAX, IoVecError, IoVecs, MAX_RW_COUNT};
 pub use views::{UserPtr, UserSlice};
 
@@ -139,8 +141,8 @@ pub trait UserMemory {
     /// # Errors
     /// [`CStrError`].
     fn read_cstr(&self, addr: u64, max: usize, out: &mut Vec<u8>) -> Result<(), CStrError> {
-        /// Most strings are shorter; a multiple of it is a page, so that no piece crosses one needlessly.
-        const PIECE: u64 = 128;
+        /// Most strings are shorter.
+        const PIECE: u64 = 64;
         out.clear();
         let mut at = addr;
         loop {
@@ -148,7 +150,8 @@ pub trait UserMemory {
             if room == 0 {
                 return Err(CStrError::TooLong);
             }
-            let piece = (PIECE - at % PIECE).min(room as u64) as usize;
+            // It may end right before a page that is not mapped.
+            let piece = PIECE.min(PAGE_SIZE - at % PAGE_SIZE).min(room as u64) as usize;
             let old = out.len();
             out.try_reserve(piece).map_err(|_| CStrError::NoMemory)?;
             out.resize(old + piece, 0);
@@ -157,8 +160,7 @@ pub trait UserMemory {
                 out.truncate(old);
                 return Err(Fault { addr: fault.addr, done: old }.into());
             }
-            if let Ok(end) = CStr::from_bytes_until_nul(out.get(old..).unwrap_or_default()) {
-                let len = end.count_bytes();
+            if let Some(len) = cstr::find_nul(out.get(old..).unwrap_or_default()) {
                 out.truncate(old + len);
                 return Ok(());
             }
@@ -166,8 +168,6 @@ pub trait UserMemory {
         }
     }
 }
-
-const _: () = assert!(PAGE_SIZE.is_multiple_of(128));
 
 /// An unaligned word counts as a bad address: it could lie in two pages.
 fn check_word(addr: u64) -> Result<(), Fault> {

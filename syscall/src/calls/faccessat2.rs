@@ -47,7 +47,8 @@ impl Syscall for FAccessAt2 {
             ctx.process.credentials().real_subject()
         };
         let files = ctx.process.vfs.view(who);
-        let path = ctx.path(self.path)?;
+        let mut buffer = CStrBuffer::default();
+        let path = ctx.path_in(&mut buffer, self.path)?;
         let node = if path.is_empty() && self.flags.contains(AtFlags::EMPTY_PATH) {
             match self.dirfd {
                 abi::AT_FDCWD => ctx.process.cwd(),
@@ -63,8 +64,8 @@ impl Syscall for FAccessAt2 {
             }
         } else {
             let no_follow = self.flags.contains(AtFlags::SYMLINK_NOFOLLOW);
-            let base = ctx.base(self.dirfd, &path)?;
-            files.lookup(&base, &path, if no_follow { Follow::No } else { Follow::Yes })?
+            let base = ctx.base(self.dirfd, path)?;
+            files.lookup(&base, path, if no_follow { Follow::No } else { Follow::Yes })?
         };
         let kind = node.kind()?;
         let stored = matches!(kind, NodeKind::Regular | NodeKind::Directory | NodeKind::Symlink);

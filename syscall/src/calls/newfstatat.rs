@@ -27,7 +27,8 @@ impl NewFStatAt {
 
 /// The metadata of `path` relative to `dirfd`; of `dirfd` itself for an empty path where the flags allow that.
 pub fn metadata(ctx: &Context<'_>, dirfd: i32, path: u64, flags: AtFlags) -> CallResult<Metadata> {
-    let path = ctx.path(path)?;
+    let mut buffer = CStrBuffer::default();
+    let path = ctx.path_in(&mut buffer, path)?;
     if path.is_empty() && flags.contains(AtFlags::EMPTY_PATH) {
         return match dirfd {
             abi::AT_FDCWD => Ok(ctx.process.cwd().metadata()?),
@@ -35,8 +36,8 @@ pub fn metadata(ctx: &Context<'_>, dirfd: i32, path: u64, flags: AtFlags) -> Cal
         };
     }
     let follow = if flags.contains(AtFlags::SYMLINK_NOFOLLOW) { Follow::No } else { Follow::Yes };
-    let base = ctx.base(dirfd, &path)?;
-    Ok(ctx.files().lookup(&base, &path, follow)?.metadata()?)
+    let base = ctx.base(dirfd, path)?;
+    Ok(ctx.files().lookup(&base, path, follow)?.metadata()?)
 }
 
 impl Syscall for NewFStatAt {

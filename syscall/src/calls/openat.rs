@@ -48,10 +48,11 @@ impl Syscall for OpenAt {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let path = ctx.path(self.path)?;
+        let mut buffer = CStrBuffer::default();
+        let path = ctx.path_in(&mut buffer, self.path)?;
         // With a root of its own, an absolute path begins at the descriptor too.
         let in_root = self.resolve.contains(Resolve::IN_ROOT);
-        let base = ctx.base(self.dirfd, if in_root { b"" } else { &path })?;
+        let base = ctx.base(self.dirfd, if in_root { b"" } else { path })?;
         let files = ctx.files().restricted(self.resolve);
         let new = files::new_node(ctx, Mode::IFREG | self.mode & 0o7777, 0, b"");
         let directory_or_new = OpenFlags::DIRECTORY | OpenFlags::CREAT;
@@ -62,11 +63,11 @@ impl Syscall for OpenAt {
             {
                 return Err(Errno::EINVAL.into());
             }
-            files.open_unnamed(&base, &path, self.flags.difference(OpenFlags::DIRECTORY), &new)?
+            files.open_unnamed(&base, path, self.flags.difference(OpenFlags::DIRECTORY), &new)?
         } else if self.flags.contains(directory_or_new) {
             return Err(Errno::EINVAL.into());
         } else {
-            files.open(&base, &path, self.flags, &new)?
+            files.open(&base, path, self.flags, &new)?
         };
         if self.flags.contains(OpenFlags::TRUNC) {
             ctx.forget_beyond_end(&**file.file());

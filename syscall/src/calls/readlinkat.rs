@@ -29,13 +29,14 @@ impl Syscall for ReadLinkAt {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let path = ctx.path(self.path)?;
+        let mut buffer = CStrBuffer::default();
+        let path = ctx.path_in(&mut buffer, self.path)?;
         let node = if path.is_empty() && self.dirfd != abi::AT_FDCWD {
             // A link opened with O_PATH and O_NOFOLLOW.
             ctx.file(self.dirfd)?.file().node().ok_or(Errno::ENOENT)?.clone()
         } else {
-            let base = ctx.base(self.dirfd, &path)?;
-            ctx.files().lookup(&base, &path, Follow::No)?
+            let base = ctx.base(self.dirfd, path)?;
+            ctx.files().lookup(&base, path, Follow::No)?
         };
         let mut target = Vec::new();
         node.fs.read_link(node.id, &mut target)?;
