@@ -171,7 +171,7 @@ impl FileSystem for ArchiveFs {
     fn lookup(&self, dir: NodeId, name: &[u8]) -> Result<NodeId, FsError> {
         let Content::Directory(entries) = &self.node(dir)?.content else { return Err(FsError::NotDirectory) };
         let found =
-            entries.binary_search_by(|(entry, _)| (*entry).cmp(name)).map_err(|_| FsError::NotFound)?;
+            entries.binary_search_by(|(entry, _)| entry.iter().cmp(name)).map_err(|_| FsError::NotFound)?;
         entries.get(found).map(|&(_, id)| id.into()).ok_or(FsError::NotFound)
     }
 

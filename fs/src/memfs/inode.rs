@@ -6,7 +6,7 @@ use crate::node::{NewNode, NodeId, NodeKind};
 use crate::{FsError, Metadata};
 use abi::Mode;
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
-use core::hash::BuildHasher;
+use core::hash::{BuildHasher, Hasher};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use mm::paging::FrameSource;
 
@@ -42,7 +42,7 @@ impl Directory {
     }
 
     fn hash(&self, name: &[u8]) -> u64 {
-        self.hasher.hash_one(name)
+        hash(&self.hasher, name)
     }
 
     /// What a name stands for, and the type of that.
@@ -67,7 +67,7 @@ impl Directory {
             return Ok(());
         }
         let hasher = &self.hasher;
-        let hash_of = |entry: &Entry| hasher.hash_one(&*entry.name);
+        let hash_of = |entry: &Entry| self::hash(hasher, &entry.name);
         self.entries.try_reserve(1, hash_of).map_err(|_| FsError::NoMemory)?;
         self.last += 1;
         let (name, position): (Arc<[u8]>, _) = (name.into(), self.last);
@@ -94,6 +94,13 @@ impl Directory {
         let (&at, name) = self.order.range(position.checked_add(1)?..).next()?;
         Some((at, name.clone(), self.get(name)?))
     }
+}
+
+/// The hash of a name; its length need not be in it, as nothing comes behind.
+fn hash(hasher: &DefaultHashBuilder, name: &[u8]) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write(name);
+    hasher.finish()
 }
 
 /// Whether two names are equal. Most are a few bytes, for which calling a comparison costs more than making one.

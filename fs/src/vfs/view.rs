@@ -52,6 +52,17 @@ pub(super) struct Walked<'p> {
     pub(super) node: Option<NodeRef>,
 }
 
+/// As [`Walked`], in a path that has no link on the way.
+struct Reached {
+    parent: NodeRef,
+    /// Where in the path the last component is.
+    name: Range<usize>,
+    slash: bool,
+    node: Option<NodeRef>,
+    /// A link at `name`, which is to be followed, rather than a node.
+    link: Option<NodeRef>,
+}
+
 /// Where one component leads.
 enum Next {
     /// To a node of the same file system.
@@ -100,7 +111,12 @@ impl<'v> View<'v> {
 
     /// Finds `path`, relative to `base` unless it begins with a slash.
     pub fn lookup(&self, base: &NodeRef, path: &[u8], follow: Follow) -> Result<NodeRef, FsError> {
-        self.walk(base, path, follow)?.node.ok_or(FsError::NotFound)
+        let reached = self.reach(base, path, follow)?;
+        let node = match reached.link {
+            None => reached.node,
+            Some(_) => self.walk_on(base, reached, path, follow)?.node,
+        };
+        node.ok_or(FsError::NotFound)
     }
 
     /// As [`lookup`](Self::lookup), and remembers the name under which the node was found.
@@ -117,72 +133,116 @@ impl<'v> View<'v> {
         path: &'p [u8],
         follow: Follow,
     ) -> Result<Walked<'p>, FsError> {
+        let reached = self.reach(base, path, follow)?;
+        if reached.link.is_some() {
+            return self.walk_on(base, reached, path, follow);
+        }
+        let Reached { parent, name, slash, node, .. } = reached;
+        Ok(Walked { parent, name: Cow::Borrowed(path.get(name).unwrap_or_default()), slash, node })
+    }
+
+    /// Follows `path` to its last component or to the first link.
+    #[inline]
+    fn reach(&self, base: &NodeRef, path: &[u8], follow: Follow) -> Result<Reached, FsError> {
         if path.is_empty() {
             return Err(FsError::NotFound);
         }
         if path.len() >= PATH_MAX {
             return Err(FsError::NameTooLong);
         }
-        let mut here = if path.starts_with(b"/") { self.top(base)? } else { base.clone() };
-        let mut here_kind = here.kind()?;
-        let mut rest = Cow::Borrowed(path);
-        let mut at = 0;
+        let absolute = path.starts_with(b"/");
+        let here = if absolute { self.top(base)? } else { base.clone() };
+        let top = absolute && !self.resolve.contains(Resolve::IN_ROOT);
+        let kind = if top { NodeKind::Directory } else { here.kind()? };
+        self.advance(base, (here, kind), path, follow)
+    }
+
+    /// Goes on where a walk along `path` met a link.
+    #[cold]
+    fn walk_on(
+        &self,
+        base: &NodeRef,
+        mut reached: Reached,
+        path: &[u8],
+        follow: Follow,
+    ) -> Result<Walked<'static>, FsError> {
+        let mut path = path.to_vec();
         let mut links = 0;
         loop {
-            let (name, end) = next_component(&rest, at);
-            if name.is_empty() {
-                // Nothing but slashes was left: what was found must be a directory.
-                let node = Some(self.require_directory(here.clone())?);
-                return Ok(Walked { parent: here, name: Cow::Borrowed(b""), slash: true, node });
-            }
-            let behind = rest.get(end..).unwrap_or_default();
-            let last = behind.iter().all(|&byte| byte == b'/');
-            let slash = !behind.is_empty();
-            let stays = last && (follow == Follow::Never || follow == Follow::No && !slash);
-            let (next, kind) = match self.step(base, (&here, here_kind), name) {
-                Ok(next) => next,
-                Err(FsError::NotFound) if last => {
-                    let name = part(&rest, end - name.len()..end);
-                    return Ok(Walked { parent: here, name, slash, node: None });
-                }
-                Err(error) => return Err(error),
+            let Reached { parent, name, slash, node, link } = reached;
+            let behind = path.get(name.end..).unwrap_or_default();
+            let walked = |parent, node| {
+                let name = path.get(name).unwrap_or_default().to_vec();
+                Ok(Walked { parent, name: Cow::Owned(name), slash, node })
             };
-            let is_link = kind == NodeKind::Symlink && !stays;
-            if !is_link && !last {
-                (here, here_kind) = (next.from(here), kind);
-                at = end;
-                continue;
-            }
-            let next = next.from(here.clone());
-            if !is_link {
-                if slash && kind != NodeKind::Directory && follow != Follow::Never {
-                    return Err(FsError::NotDirectory);
-                }
-                let name = part(&rest, end - name.len()..end);
-                return Ok(Walked { parent: here, name, slash, node: Some(next) });
-            }
+            let Some(link) = link else { return walked(parent, node) };
             links += 1;
             if links > MAX_LINKS || self.resolve.contains(Resolve::NO_SYMLINKS) {
                 return Err(FsError::Loop);
             }
-            if let Some(target) = next.fs.jump(next.id)? {
-                self.check_jump(&here, &target)?;
-                if !last {
-                    here_kind = target.kind()?;
-                    here = target;
-                    at = end;
-                    continue;
+            let (here, kind);
+            if let Some(target) = link.fs.jump(link.id)? {
+                self.check_jump(&parent, &target)?;
+                if skip_slashes(behind).is_empty() {
+                    let target = if slash { self.require_directory(target)? } else { target };
+                    return walked(parent, Some(target));
                 }
-                let target = if slash { self.require_directory(target)? } else { target };
-                let name = part(&rest, end - name.len()..end);
-                return Ok(Walked { parent: here, name, slash, node: Some(target) });
+                kind = target.kind()?;
+                (here, path) = (target, behind.to_vec());
+            } else {
+                path = expand(&link, behind)?;
+                kind = NodeKind::Directory;
+                let absolute = path.starts_with(b"/");
+                here = if absolute { self.stays_on(&parent, self.top(base)?)? } else { parent };
             }
-            rest = Cow::Owned(expand(&next, behind)?);
-            at = 0;
-            if rest.starts_with(b"/") {
-                here = self.stays_on(&here, self.top(base)?)?;
-                here_kind = here.kind()?;
+            reached = self.advance(base, (here, kind), &path, follow)?;
+        }
+    }
+
+    /// Follows `path` from `here` and its type to its last component or to a link, without following that.
+    fn advance(
+        &self,
+        base: &NodeRef,
+        (mut here, mut kind): (NodeRef, NodeKind),
+        path: &[u8],
+        follow: Follow,
+    ) -> Result<Reached, FsError> {
+        let mut rest = skip_slashes(path);
+        if rest.is_empty() {
+            let node = Some(self.require_directory(here.clone())?);
+            let name = path.len()..path.len();
+            return Ok(Reached { parent: here, name, slash: true, node, link: None });
+        }
+        loop {
+            let (name, behind) = split_component(rest);
+            let start = path.len() - rest.len();
+            let end = start + name.len();
+            rest = skip_slashes(behind);
+            let (last, slash) = (rest.is_empty(), !behind.is_empty());
+            let (next, next_kind) = match self.step(base, (&here, kind), name) {
+                Ok(next) => next,
+                Err(FsError::NotFound) if last => {
+                    return Ok(Reached { parent: here, name: start..end, slash, node: None, link: None });
+                }
+                Err(error) => return Err(error),
+            };
+            let stays = last && (follow == Follow::Never || follow == Follow::No && !slash);
+            if next_kind == NodeKind::Symlink && !stays {
+                let link = Some(next.from(here.clone()));
+                return Ok(Reached { parent: here, name: start..end, slash, node: None, link });
             }
+            if last {
+                if slash && next_kind != NodeKind::Directory && follow != Follow::Never {
+                    return Err(FsError::NotDirectory);
+                }
+                let node = Some(next.from(here.clone()));
+                return Ok(Reached { parent: here, name: start..end, slash, node, link: None });
+            }
+            match next {
+                Next::Same(id) => here.id = id,
+                Next::Other(node) => here = node,
+            }
+            kind = next_kind;
         }
     }
 
@@ -253,21 +313,16 @@ pub(super) fn entry(dir: NodeRef, name: &[u8]) -> Option<(NodeRef, Vec<u8>)> {
     (!matches!(name, b"" | b"." | b"..")).then(|| (dir, name.to_vec()))
 }
 
-/// A part of a path.
-fn part<'p>(path: &Cow<'p, [u8]>, range: Range<usize>) -> Cow<'p, [u8]> {
-    match path {
-        Cow::Borrowed(path) => Cow::Borrowed(path.get(range).unwrap_or_default()),
-        Cow::Owned(path) => Cow::Owned(path.get(range).unwrap_or_default().to_vec()),
-    }
+/// The component that a path begins with, and what comes behind it.
+fn split_component(path: &[u8]) -> (&[u8], &[u8]) {
+    let len = path.iter().position(|&byte| byte == b'/').unwrap_or(path.len());
+    path.split_at_checked(len).unwrap_or((path, b""))
 }
 
-/// The component at or after `at`, and where the rest begins. Slashes before it are skipped.
-fn next_component(path: &[u8], at: usize) -> (&[u8], usize) {
-    let rest = path.get(at..).unwrap_or_default();
-    let start = rest.iter().position(|&byte| byte != b'/').unwrap_or(rest.len());
-    let name = rest.get(start..).unwrap_or_default();
-    let len = name.iter().position(|&byte| byte == b'/').unwrap_or(name.len());
-    (name.get(..len).unwrap_or_default(), at + start + len)
+/// A path behind the slashes that it begins with.
+fn skip_slashes(path: &[u8]) -> &[u8] {
+    let slashes = path.iter().position(|&byte| byte != b'/').unwrap_or(path.len());
+    path.get(slashes..).unwrap_or_default()
 }
 
 /// The target of `link` followed by `rest`, which is empty or begins with a slash.
