@@ -9,6 +9,7 @@
 //! `nlink` counts its names (for directories 2 plus its subdirectories); the lock is never held while program memory is accessed,
 //! because a page fault on a mapped file takes it. Files take `Pin::order` before the lock to keep a write in one piece.
 
+mod buffers;
 mod file;
 mod inode;
 mod pages;
@@ -23,8 +24,9 @@ use alloc::{
     sync::{Arc, Weak},
     vec::Vec,
 };
+use buffers::Buffers;
 use file::MemFile;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, hash_map::Entry};
 use inode::{Content, Directory, Inode};
 use mm::paging::FrameSource;
 use pages::{Budget, PAGE, Pages};
@@ -80,6 +82,7 @@ pub struct MemFs {
     clock: Arc<dyn Clock>,
     frames: &'static dyn FrameSource,
     state: Mutex<State>,
+    buffers: Buffers,
 }
 
 impl MemFs {
@@ -120,7 +123,7 @@ impl MemFs {
         let budget = Budget { used: 0, limit: bytes / PAGE };
         let state =
             State { inodes: HashMap::new(), pins: HashMap::new(), next_id, budget, attribute_bytes: 0 };
-        MemFs { device, lower, clock, frames, state: Mutex::new(state) }
+        MemFs { device, lower, clock, frames, state: Mutex::new(state), buffers: Buffers::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -133,11 +136,18 @@ impl MemFs {
 
     /// The inode of a node for a change, taken over from the archive if it is not in memory yet.
     fn own<'a>(&self, state: &'a mut State, id: NodeId) -> Result<&'a mut Inode, FsError> {
-        if !state.inodes.contains_key(&id) {
-            let inode = self.take_over(id)?;
-            state.inodes.insert(id, inode);
+        self.own_of(&mut state.inodes, id)
+    }
+
+    fn own_of<'a>(
+        &self,
+        inodes: &'a mut HashMap<NodeId, Inode>,
+        id: NodeId,
+    ) -> Result<&'a mut Inode, FsError> {
+        match inodes.entry(id) {
+            Entry::Occupied(inode) => Ok(inode.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(self.take_over(id)?)),
         }
-        state.inodes.get_mut(&id).ok_or(FsError::NotFound)
     }
 
     /// The inode for a node of the archive.

@@ -14,26 +14,12 @@ use mm::addr::Frame;
 use mm::store::{BackingStore, PunchError, SharedPageError, StoreError};
 use sync::Mutex;
 
-/// Bytes of a write that pass through the stack instead of a buffer from the heap.
-const SMALL: usize = 256;
-/// Largest buffer of a write.
-const BUFFER: usize = 16 * PAGE as usize;
-/// A file's access time is brought up to date at least this often when it is read (mount(8), relatime).
-const DAY_NS: u64 = 24 * 3600 * 1_000_000_000;
-
-/// A buffer for `size` bytes or a part of them: `small` if they fit, otherwise `large` with memory from the heap.
-fn buffer<'a>(
-    size: usize,
-    small: &'a mut [u8; SMALL],
-    large: &'a mut Vec<u8>,
-) -> Result<&'a mut [u8], FsError> {
-    if size <= SMALL {
-        return Ok(small);
-    }
-    let size = size.min(BUFFER);
-    large.try_reserve_exact(size).map_err(|_| FsError::NoMemory)?;
-    large.resize(size, 0);
-    Ok(large)
+/// What is found at an offset of a file.
+struct Found {
+    /// The next run of content; `None` at the end.
+    chunk: Option<Chunk>,
+    /// Bytes to the end of the file.
+    left: u64,
 }
 
 /// An open regular file.
@@ -45,32 +31,42 @@ pub(super) struct MemFile {
 }
 
 impl MemFs {
-    /// The content from `at` on, at most `max` bytes, partly in `buffer`.
-    fn chunk(&self, id: u64, at: u64, max: usize, buffer: &mut [u8]) -> Result<Option<Chunk>, FsError> {
-        match self.state().inodes.get(&id) {
-            Some(Inode { content: Content::File(pages), .. }) => Ok(pages.chunk(at, max, buffer)),
-            Some(_) => Err(FsError::Invalid),
-            None => {
-                let rest = self.lower()?.contents(id)?.get(usize::try_from(at).unwrap_or(usize::MAX)..);
-                let rest = rest.filter(|rest| !rest.is_empty() && max > 0);
-                Ok(rest.map(|rest| Chunk::Base(rest.get(..rest.len().min(max)).unwrap_or_default())))
-            }
+    /// The content from `at` on, at most `max` bytes, partly in `buffer`. With a time it counts as a read at that time.
+    fn chunk(
+        &self,
+        id: u64,
+        at: u64,
+        max: usize,
+        buffer: &mut [u8],
+        read_at: Option<u64>,
+    ) -> Result<Found, FsError> {
+        let mut state = self.state();
+        let Some(inode) = state.inodes.get_mut(&id) else {
+            // A file that was never changed has no access time of its own.
+            let rest = self.lower()?.contents(id)?.get(usize::try_from(at).unwrap_or(usize::MAX)..);
+            let rest = rest.unwrap_or_default();
+            let bytes = rest.get(..rest.len().min(max)).unwrap_or_default();
+            let chunk = (!bytes.is_empty()).then_some(Chunk::Base(bytes));
+            return Ok(Found { chunk, left: rest.len() as u64 });
+        };
+        if let Some(now) = read_at {
+            inode.accessed(now);
         }
+        let Content::File(pages) = &inode.content else { return Err(FsError::Invalid) };
+        Ok(Found { chunk: pages.chunk(at, max, buffer), left: pages.size().saturating_sub(at) })
     }
 
     /// Runs `operation` on the pages of a file, which is taken over from the archive for it.
-    fn with_pages<T>(
+    fn with_pages<'s, T>(
         &self,
-        state: &mut State,
+        state: &'s mut State,
         id: u64,
         operation: impl FnOnce(&mut Pages, &mut super::Budget) -> Result<T, FsError>,
-    ) -> Result<T, FsError> {
-        self.own(state, id)?;
+    ) -> Result<(T, &'s mut Inode), FsError> {
         let State { inodes, budget, .. } = state;
-        match inodes.get_mut(&id) {
-            Some(Inode { content: Content::File(pages), .. }) => operation(pages, budget),
-            _ => Err(FsError::Invalid),
-        }
+        let inode = self.own_of(inodes, id)?;
+        let Content::File(pages) = &mut inode.content else { return Err(FsError::Invalid) };
+        Ok((operation(pages, budget)?, inode))
     }
 
     /// The content of a file that is mapped.
@@ -117,10 +113,8 @@ impl MemFile {
     ) -> Result<T, FsError> {
         let now = self.fs.clock.now_ns();
         let state = &mut *self.fs.state();
-        let done = self.fs.with_pages(state, self.node.id, change)?;
-        if let Some(inode) = state.inodes.get_mut(&self.node.id) {
-            (inode.mtime, inode.ctime) = (now, now);
-        }
+        let (done, inode) = self.fs.with_pages(state, self.node.id, change)?;
+        (inode.mtime, inode.ctime) = (now, now);
         Ok(done)
     }
 
@@ -131,9 +125,7 @@ impl MemFile {
         if at >= MAX_SIZE {
             return Err(FsError::TooLarge);
         }
-        let mut small = [0; SMALL];
-        let mut large = Vec::new();
-        let buffer = buffer(src.remaining(), &mut small, &mut large)?;
+        let mut buffer = self.fs.buffers.take(src.remaining())?;
         let mut done = 0;
         while src.remaining() > 0 {
             let here = at.saturating_add(done as u64);
@@ -160,18 +152,6 @@ impl MemFile {
         }
         Ok(done)
     }
-
-    /// Records a read, for a node that is in memory (mount(8), relatime).
-    fn accessed(&self) {
-        let now = self.fs.clock.now_ns();
-        if let Some(inode) = self.fs.state().inodes.get_mut(&self.node.id)
-            && (inode.atime <= inode.mtime
-                || inode.atime <= inode.ctime
-                || now.saturating_sub(inode.atime) >= DAY_NS)
-        {
-            inode.atime = now;
-        }
-    }
 }
 
 impl File for MemFile {
@@ -184,38 +164,36 @@ impl File for MemFile {
     }
 
     fn read(&self, at: Offset, dst: &mut dyn Sink, flags: OpenFlags) -> Result<usize, FsError> {
-        let mut small = [0; SMALL];
-        let mut large = Vec::new();
-        // Unchanged content needs no buffer.
-        let unchanged = !self.fs.state().inodes.contains_key(&self.node.id);
-        let left = self.fs.len(self.node.id)?.saturating_sub(at.0);
-        let size = dst.remaining().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let buffer = buffer(if unchanged { 0 } else { size }, &mut small, &mut large)?;
+        // A page at first, as the file may be short.
+        let mut buffer = self.fs.buffers.take(dst.remaining().min(PAGE as usize))?;
+        let mut read_at = (!flags.contains(OpenFlags::NOATIME)).then(|| self.fs.clock.now_ns());
         let mut done = 0;
-        while dst.remaining() > 0 {
-            let here = at.0.saturating_add(done as u64);
-            let Some(chunk) = self.fs.chunk(self.node.id, here, dst.remaining(), buffer)? else { break };
+        loop {
+            let (here, max) = (at.0.saturating_add(done as u64), dst.remaining());
+            let Found { chunk, left } =
+                self.fs.chunk(self.node.id, here, max, &mut buffer, read_at.take())?;
             let (wanted, result) = match chunk {
-                Chunk::Copied(n) => (n, dst.put(buffer.get(..n).unwrap_or_default())),
-                Chunk::Base(bytes) => (bytes.len(), dst.put(bytes)),
-                Chunk::Zeros(n) => (n, dst.put_zeros(n)),
+                Some(Chunk::Copied(n)) => (n, dst.put(buffer.get(..n).unwrap_or_default())),
+                Some(Chunk::Base(bytes)) => (bytes.len(), dst.put(bytes)),
+                Some(Chunk::Zeros(n)) => (n, dst.put_zeros(n)),
+                None => return Ok(done),
             };
             match result {
                 Ok(n) => {
                     done += n;
-                    if n < wanted {
-                        break;
+                    if n < wanted || n == max || n as u64 == left {
+                        return Ok(done);
                     }
                 }
-                Err(_) if done > 0 => break,
+                Err(_) if done > 0 => return Ok(done),
                 Err(error) => return Err(error),
             }
+            let next = usize::try_from(left).unwrap_or(usize::MAX).min(max).saturating_sub(wanted);
+            if next > PAGE as usize && buffer.len() <= PAGE as usize {
+                // The page will do, if there is no more.
+                buffer = self.fs.buffers.take(next).unwrap_or(buffer);
+            }
         }
-        // A file that was never changed has no access time of its own.
-        if !flags.contains(OpenFlags::NOATIME) && self.fs.state().inodes.contains_key(&self.node.id) {
-            self.accessed();
-        }
-        Ok(done)
     }
 
     fn write(&self, at: Offset, src: &mut dyn Source, flags: OpenFlags) -> Result<usize, FsError> {
@@ -312,7 +290,7 @@ impl Contents {
     ) -> Result<Frame, SharedPageError> {
         let state = &mut *self.fs.state();
         let frame = self.fs.with_pages(state, self.node.id, |pages, budget| Ok(page(pages, budget)));
-        frame.unwrap_or(Err(SharedPageError::Io))
+        frame.map_or(Err(SharedPageError::Io), |(frame, _)| frame)
     }
 }
 
@@ -334,8 +312,8 @@ impl BackingStore for Contents {
         while done < buf.len() {
             let rest = buf.get_mut(done..).unwrap_or_default();
             let at = offset.saturating_add(done as u64);
-            let chunk = self.fs.chunk(self.node.id, at, rest.len(), rest).map_err(|_| StoreError)?;
-            done += match chunk {
+            let found = self.fs.chunk(self.node.id, at, rest.len(), rest, None).map_err(|_| StoreError)?;
+            done += match found.chunk {
                 None => break,
                 Some(Chunk::Copied(n)) => n,
                 Some(Chunk::Base(bytes)) => {
@@ -380,6 +358,6 @@ impl BackingStore for Contents {
     fn punch(&self, range: Range<u64>) -> Result<(), PunchError> {
         let state = &mut *self.fs.state();
         let done = self.fs.with_pages(state, self.node.id, |pages, budget| pages.punch(range, budget));
-        done.map_err(|_| PunchError::NotSupported)
+        done.map(|_| ()).map_err(|_| PunchError::NotSupported)
     }
 }

@@ -10,6 +10,9 @@ use core::hash::{BuildHasher, Hasher};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use mm::paging::FrameSource;
 
+/// A file's access time is brought up to date at least this often when it is read (mount(8), relatime).
+const DAY_NS: u64 = 24 * 3600 * 1_000_000_000;
+
 /// A name in a directory.
 struct Entry {
     name: Arc<[u8]>,
@@ -229,6 +232,14 @@ impl Inode {
             Ok(directory)
         } else {
             Err(FsError::NotDirectory)
+        }
+    }
+
+    /// Records a read at `now` (mount(8), relatime).
+    pub(super) fn accessed(&mut self, now: u64) {
+        let changed = self.atime <= self.mtime || self.atime <= self.ctime;
+        if changed || now.saturating_sub(self.atime) >= DAY_NS {
+            self.atime = now;
         }
     }
 

@@ -93,7 +93,13 @@ impl Pages {
         let (index, offset) = (at / PAGE, (at % PAGE) as usize);
         let n = left.min(PAGE as usize - offset);
         match self.map.get(&index) {
-            Some(Some(_)) => Some(Chunk::Copied(self.copy_out(at, left, buffer))),
+            Some(&Some(frame)) => Some(Chunk::Copied(match buffer.get_mut(..n) {
+                Some(part) if n == left || part.len() == PAGE as usize => {
+                    self.frames.read(frame, offset, part);
+                    n
+                }
+                _ => self.copy_out(at, left, buffer),
+            })),
             Some(None) => Some(Chunk::Zeros(n)),
             None => {
                 let at = usize::try_from(at).unwrap_or(usize::MAX);
