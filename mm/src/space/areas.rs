@@ -58,7 +58,7 @@ impl AddressSpace {
     /// Sets and clears flags of the areas in a range that has no holes.
     ///
     /// # Errors
-    /// `NoMemory`: too many areas.
+    /// `NoMemory`: too many areas, or no memory for one more.
     pub fn set_flags(&mut self, part: Part, set: VmaFlags, clear: VmaFlags) -> Result<(), MmError> {
         if (part.flags - clear) | set == part.flags {
             return Ok(());
@@ -66,6 +66,7 @@ impl AddressSpace {
         if self.vmas.count() + self.vmas.splits(part.start, part.end) > self.layout.max_map_count {
             return Err(MmError::NoMemory);
         }
+        self.reserve_areas()?;
         self.vmas.set_flags(part.start, part.end, set, clear);
         Ok(())
     }

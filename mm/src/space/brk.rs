@@ -53,6 +53,7 @@ impl AddressSpace {
         if self.vmas.count() >= self.layout.max_map_count {
             return None;
         }
+        self.reserve_areas().ok()?;
         let backing = Backing::Anonymous;
         self.vmas
             .insert(Vma { start: old_end, end: new_end, prot, flags, backing, name: Some("[heap]") })

@@ -123,6 +123,7 @@ impl AddressSpace {
             && !too_close
             && end - page <= self.layout.limits.stack
             && self.check_limits(start - page, 0).is_ok();
+        self.reserve_areas().map_err(|_| FaultError::OutOfMemory)?;
         if !allowed || self.vmas.grow_down(start, page).is_err() {
             return Err(FaultError::StackLimit);
         }

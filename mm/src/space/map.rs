@@ -81,6 +81,7 @@ impl AddressSpace {
         if self.vmas.count() + holes >= self.layout.max_map_count {
             return Err(MmError::NoMemory);
         }
+        self.reserve_areas()?;
         if replace {
             self.discard(start, end);
             self.vmas.remove(start, end);
@@ -94,7 +95,7 @@ impl AddressSpace {
     ///
     /// # Errors
     /// `Invalid`: unaligned address, length 0, range outside the program's half. `NoMemory`: one area would become
-    /// two and there are too many.
+    /// two and there are too many, or there is no memory to note that.
     pub fn unmap(&mut self, addr: VirtAddr, len: u64) -> Result<(), MmError> {
         let room = USER_END.checked_sub(addr.0).ok_or(MmError::Invalid)?;
         if !addr.is_page_aligned() || len == 0 || len > room {
@@ -105,6 +106,7 @@ impl AddressSpace {
         if self.vmas.punches_hole(start, end) && self.vmas.count() >= self.layout.max_map_count {
             return Err(MmError::NoMemory);
         }
+        self.reserve_areas()?;
         self.discard(start, end);
         self.vmas.remove(start, end);
         Ok(())
@@ -141,12 +143,18 @@ impl AddressSpace {
                 if self.vmas.count() + self.vmas.splits(at, stop) > self.layout.max_map_count {
                     return Err(MmError::NoMemory);
                 }
+                self.reserve_areas()?;
                 self.vmas.protect(at, stop, prot);
                 self.tables.protect_range(VirtAddr(at), VirtAddr(stop), prot);
             }
             at = stop;
         }
         Ok(())
+    }
+
+    /// Sets memory aside for a change of the areas.
+    pub(super) fn reserve_areas(&mut self) -> Result<(), MmError> {
+        if self.vmas.reserve() { Ok(()) } else { Err(MmError::NoMemory) }
     }
 
     /// Chooses the start of a mapping of `len` bytes (a multiple of the page size) and whether it replaces others.

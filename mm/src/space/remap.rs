@@ -100,6 +100,7 @@ impl AddressSpace {
         if self.vmas.count() >= self.layout.max_map_count {
             return Err(MmError::NoMemory);
         }
+        self.reserve_areas()?;
         let whole = area.len() + more;
         let grown = Vma { end: end + more, backing: area.backing_for(whole), ..area.clone() };
         check_file_end(&grown)?;
@@ -126,6 +127,7 @@ impl AddressSpace {
         check_file_end(&Vma { end: moved.start.saturating_add(new_len), ..moved.clone() })?;
         let at = request.fixed.map_or(Placement::Anywhere, Placement::Fixed);
         let (new, replace) = self.place(at, new_len)?;
+        self.reserve_areas()?;
         if replace {
             self.discard(new, new + new_len);
             self.vmas.remove(new, new + new_len);
@@ -134,6 +136,7 @@ impl AddressSpace {
             }
         }
         let kept = old_len.min(new_len);
+        self.reserve_areas()?;
         self.move_pages(old, new, kept)?;
         if kept > 0 && !request.keep_old {
             self.vmas.remove(old, old + kept);

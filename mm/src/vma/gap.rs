@@ -5,23 +5,10 @@ use crate::addr::VirtAddr;
 
 impl VmaMap {
     /// Start of the highest free range of `len` bytes inside `floor..ceiling`, which also keeps out of the guard gap
-    /// below areas that grow down. `len` is a multiple of the page size and not 0. Walks the areas from the top: the
-    /// cost is the number of areas above the gap.
+    /// below areas that grow down. `len` is a multiple of the page size and not 0. O(log n).
     #[must_use]
     pub fn find_gap(&self, len: u64, floor: u64, ceiling: u64) -> Option<u64> {
-        let above = self.areas.range(ceiling..).next().map_or(ceiling, |(_, vma)| vma.guarded_start());
-        let mut limit = ceiling.min(above);
-        for vma in self.areas.range(..ceiling).rev().map(|(_, vma)| vma) {
-            let bottom = vma.end.max(floor);
-            if limit.checked_sub(bottom).is_some_and(|room| room >= len) {
-                return Some(limit - len);
-            }
-            limit = limit.min(vma.guarded_start());
-            if limit <= floor {
-                return None;
-            }
-        }
-        limit.checked_sub(floor).filter(|&room| room >= len).map(|_| limit - len)
+        self.areas.find_gap(len, floor, ceiling)
     }
 
     /// Whether `start..start + len` is free and clear of the guard gap above it.

@@ -3,9 +3,9 @@
 //! Invariants: areas are sorted, not empty, page-aligned and disjoint; neighbours that could be one area are one;
 //! `total` and `data` are the sums over all areas.
 
-use alloc::collections::BTreeMap;
 use core::fmt;
 
+use super::tree::AreaTree;
 use super::{Prot, Vma, VmaFlags};
 use crate::addr::{USER_END, VirtAddr, is_page_aligned};
 
@@ -22,20 +22,35 @@ impl fmt::Display for Overlap {
 impl core::error::Error for Overlap {}
 
 /// Sorted, disjoint areas. Lookups are O(log n).
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub struct VmaMap {
     /// By start address.
-    pub(super) areas: BTreeMap<u64, Vma>,
+    pub(super) areas: AreaTree,
     total: u64,
     data: u64,
     peak: u64,
 }
 
+impl Default for VmaMap {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl VmaMap {
+    /// Areas that a change may add at most, including parts it makes for a moment.
+    pub const MOST_ADDED: usize = 4;
+
     /// A map without areas.
     #[must_use]
     pub const fn new() -> Self {
-        Self { areas: BTreeMap::new(), total: 0, data: 0, peak: 0 }
+        Self { areas: AreaTree::new(), total: 0, data: 0, peak: 0 }
+    }
+
+    /// Sets memory aside for the next change of the map, which then needs no more. False if there is none. All changes want
+    /// this first.
+    pub fn reserve(&mut self) -> bool {
+        self.areas.reserve(Self::MOST_ADDED).is_ok()
     }
 
     /// Number of areas.
@@ -64,7 +79,7 @@ impl VmaMap {
 
     /// The areas in ascending order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Vma> {
-        self.areas.values()
+        self.areas.iter()
     }
 
     /// The area that contains `addr`.
@@ -76,22 +91,25 @@ impl VmaMap {
     /// The lowest area that ends above `addr`: the one that contains it or the next one.
     #[must_use]
     pub fn find_or_next(&self, addr: VirtAddr) -> Option<&Vma> {
-        self.find(addr).or_else(|| self.areas.range(addr.0..).next().map(|(_, vma)| vma))
+        self.find(addr).or_else(|| self.areas.first_from(addr.0))
     }
 
     /// The nearest areas wholly below and wholly above `addr`.
     #[must_use]
     pub fn neighbours(&self, addr: VirtAddr) -> (Option<&Vma>, Option<&Vma>) {
-        let below = self.areas.range(..=addr.0).rev().map(|(_, vma)| vma).find(|vma| vma.end <= addr.0);
-        let above = addr.checked_add(1).and_then(|next| self.areas.range(next.0..).next());
-        (below, above.map(|(_, vma)| vma))
+        let last = self.last_from(addr);
+        let below = match last.filter(|vma| vma.end > addr.0) {
+            Some(inside) => inside.start.checked_sub(1).and_then(|addr| self.last_from(VirtAddr(addr))),
+            None => last,
+        };
+        let above = addr.checked_add(1).and_then(|next| self.areas.first_from(next.0));
+        (below, above)
     }
 
     /// The areas that overlap `start..end`, ascending.
     pub fn overlapping(&self, start: u64, end: u64) -> impl Iterator<Item = &Vma> {
         let first = self.find(VirtAddr(start)).map_or(start, |vma| vma.start);
-        let range = if start < end { first..end } else { end..end };
-        self.areas.range(range).map(|(_, vma)| vma)
+        self.areas.iter_from(first).take_while(move |vma| start < end && vma.start < end)
     }
 
     /// Whether any area overlaps `start..end`.
@@ -135,7 +153,7 @@ impl VmaMap {
         }
         self.split(start);
         self.split(end);
-        while let Some(key) = self.areas.range(start..end).next().map(|(&key, _)| key) {
+        while let Some(key) = self.areas.first_from(start).map(|vma| vma.start).filter(|&key| key < end) {
             self.take(key);
         }
     }
@@ -157,10 +175,18 @@ impl VmaMap {
         }
         self.split(start);
         self.split(end);
-        for (_, vma) in self.areas.range_mut(start..end) {
-            self.data -= data_len(vma);
-            change(vma);
-            self.data += data_len(vma);
+        let mut at = start;
+        while let Some((key, next)) = self.areas.first_from(at).map(|vma| (vma.start, vma.end)) {
+            if key >= end {
+                break;
+            }
+            let data = &mut self.data;
+            self.areas.change(key, |vma| {
+                *data -= data_len(vma);
+                change(vma);
+                *data += data_len(vma);
+            });
+            at = next;
         }
         self.join_around(start, end);
     }
@@ -187,7 +213,7 @@ impl VmaMap {
 
     /// The area with the highest start that is not above `addr`.
     fn last_from(&self, addr: VirtAddr) -> Option<&Vma> {
-        self.areas.range(..=addr.0).next_back().map(|(_, vma)| vma)
+        self.areas.last_from(addr.0)
     }
 
     /// Makes `at` a border: an area that contains it becomes two.
@@ -206,9 +232,9 @@ impl VmaMap {
             return;
         };
         while let Some(next) =
-            self.areas.range(at + 1..).next().map(|(&key, _)| key).filter(|&key| key <= end)
+            self.areas.first_from(at + 1).map(|vma| vma.start).filter(|&key| key <= end)
         {
-            let joins = match (self.areas.get(&at), self.areas.get(&next)) {
+            let joins = match (self.areas.get(at), self.areas.get(next)) {
                 (Some(low), Some(high)) => low.can_join(high),
                 _ => false,
             };
@@ -224,14 +250,18 @@ impl VmaMap {
     }
 
     fn put(&mut self, vma: Vma) {
-        self.total += vma.len();
-        self.peak = self.peak.max(self.total);
-        self.data += data_len(&vma);
-        self.areas.insert(vma.start, vma);
+        let (len, data) = (vma.len(), data_len(&vma));
+        let added = self.areas.insert(vma);
+        debug_assert!(added.is_ok(), "a change of areas without reserve");
+        if added.is_ok() {
+            self.total += len;
+            self.peak = self.peak.max(self.total);
+            self.data += data;
+        }
     }
 
     fn take(&mut self, start: u64) -> Option<Vma> {
-        let vma = self.areas.remove(&start)?;
+        let vma = self.areas.remove(start)?;
         self.total -= vma.len();
         self.data -= data_len(&vma);
         Some(vma)

@@ -7,6 +7,7 @@ mod gap;
 mod map;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use alloc::sync::Arc;
 use core::fmt;

@@ -181,6 +181,7 @@ fn check(map: &VmaMap, model: &[Option<Page>]) {
     for (i, page) in model.iter().enumerate() {
         assert_eq!(page_of(map, i as u64), *page, "page {i}");
     }
+    map.areas.check();
     let areas: Vec<_> = map.iter().collect();
     for pair in areas.windows(2) {
         assert!(pair[0].end <= pair[1].start && !pair[0].can_join(pair[1]), "{pair:?}");
@@ -239,4 +240,63 @@ proptest! {
             check(&map, &model);
         }
     }
+}
+
+/// The highest gap, by looking at each area.
+fn gap_by_hand(map: &VmaMap, len: u64, floor: u64, ceiling: u64) -> Option<u64> {
+    let mut limit = ceiling;
+    for area in map.iter().rev() {
+        let bottom = area.end.max(floor);
+        if limit.checked_sub(bottom).is_some_and(|room| room >= len) {
+            return Some(limit - len);
+        }
+        limit = limit.min(area.guarded_start());
+    }
+    limit.checked_sub(floor).filter(|room| *room >= len).map(|_| limit - len)
+}
+
+proptest! {
+    #[test]
+    fn gaps_are_those_found_by_hand(
+        areas in prop::collection::vec((0..3000_u64, 1..40_u64, 0..8_u32), 1..120),
+        gone in prop::collection::vec((0..3000_u64, 1..300_u64), 0..6),
+        asked in prop::collection::vec((1..400_u64, 0..3000_u64, 0..3000_u64), 1..20),
+    ) {
+        let mut map = VmaMap::new();
+        for (start, len, kind) in areas {
+            let flags = if kind == 0 { VmaFlags::GROWSDOWN } else { VmaFlags::empty() };
+            let _ = map.insert(Vma { flags, ..anon(start, start + len, RW) });
+        }
+        for (start, len) in gone {
+            map.remove(start * PAGE_SIZE, (start + len) * PAGE_SIZE);
+        }
+        for (len, floor, room) in asked {
+            let (len, floor, ceiling) = (len * PAGE_SIZE, floor * PAGE_SIZE, (floor + room) * PAGE_SIZE);
+            prop_assert_eq!(map.find_gap(len, floor, ceiling), gap_by_hand(&map, len, floor, ceiling));
+        }
+    }
+}
+
+#[test]
+fn many_areas_cost_little_each() {
+    let mut map = VmaMap::new();
+    let base = 1 << 30;
+    for i in 0..60_000_u64 {
+        let prot = if i % 2 == 0 { RW } else { Prot::READ };
+        let at = map.find_gap(PAGE_SIZE, 0, base).expect("room");
+        assert_eq!(at, base - (i + 1) * PAGE_SIZE);
+        map.insert(anon(at / PAGE_SIZE, at / PAGE_SIZE + 1, prot)).unwrap();
+    }
+    assert_eq!(map.count(), 60_000);
+    // Holes of one page near the bottom are not looked at for two.
+    for i in (40_000..60_000).step_by(2) {
+        let at = base - (i + 1) * PAGE_SIZE;
+        map.remove(at, at + PAGE_SIZE);
+    }
+    let highest = base - 40_001 * PAGE_SIZE;
+    assert_eq!(map.find_gap(PAGE_SIZE, 0, base), Some(highest));
+    assert_eq!(map.find_gap(2 * PAGE_SIZE, 0, base), Some(base - 60_002 * PAGE_SIZE));
+    assert_eq!((map.iter().count(), map.iter().rev().count()), (50_000, 50_000));
+    map.remove(0, base);
+    assert_eq!((map.count(), map.total_bytes()), (0, 0));
 }
