@@ -3,8 +3,8 @@
 //! Files with a [`Notifier`](crate::notify::Notifier) put their item into the ready queue when something happens, so a wait costs what is ready, not what
 //! is watched. The others (timers, the console) are looked at by each wait.
 //!
-//! Invariants: an item is in the queue at most once (`queued`); an item whose file is gone does nothing and is removed when it
-//! is met; instances watch each other without cycles and at most [`MAX_NESTS`] deep, so that recursion is bounded. Locks are
+//! Invariants: an item is in the queue at most once (`queued`), and the queue has room for all items; an item whose file is gone
+//! does nothing and is removed when it is met, or when the number of items has doubled since the last look for such; instances watch each other without cycles and at most [`MAX_NESTS`] deep, so that recursion is bounded. Locks are
 //! taken in the order items, queue; no file is called with either held.
 
 use crate::notify::Watcher;
@@ -13,6 +13,7 @@ use abi::{OpenFlags, PollEvents, general as raw};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::{Arc, Weak};
 use alloc::{format, vec::Vec};
+use core::ops::Bound;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use sync::Mutex;
 
@@ -47,7 +48,7 @@ struct Item {
 }
 
 impl Item {
-    fn key(&self) -> (u32, usize) {
+    fn key(&self) -> Key {
         (self.fd, self.file.as_ptr().addr())
     }
 
@@ -79,13 +80,24 @@ impl Watcher for Item {
     }
 }
 
+/// Items by [`Item::key`].
+type Items = BTreeMap<Key, Arc<Item>>;
+type Key = (u32, usize);
+
+/// What an instance watches.
+struct Watched {
+    items: Items,
+    /// At so many items those whose files are gone are removed.
+    tidy_at: usize,
+}
+
 /// An epoll instance.
 pub struct Epoll {
     own: Weak<Epoll>,
-    items: Mutex<BTreeMap<(u32, usize), Arc<Item>>>,
+    watched: Mutex<Watched>,
     ready: Mutex<VecDeque<Arc<Item>>>,
     /// Items of files without a notifier.
-    looked_at: Mutex<Vec<Arc<Item>>>,
+    looked_at: Mutex<Items>,
     /// The instances that watch this one.
     above: Mutex<Vec<Weak<Epoll>>>,
     /// Counts what has been told.
@@ -97,31 +109,22 @@ impl Epoll {
     pub fn new() -> Arc<Self> {
         Arc::new_cyclic(|own| Epoll {
             own: own.clone(),
-            items: Mutex::new(BTreeMap::new()),
+            watched: Mutex::new(Watched { items: BTreeMap::new(), tidy_at: 0 }),
             ready: Mutex::new(VecDeque::new()),
-            looked_at: Mutex::new(Vec::new()),
+            looked_at: Mutex::new(BTreeMap::new()),
             above: Mutex::new(Vec::new()),
             generation: AtomicU64::new(0),
         })
     }
 
     fn find(&self, fd: u32, file: &Arc<OpenFile>) -> Option<Arc<Item>> {
-        self.items.lock().get(&(fd, Arc::as_ptr(file).addr())).cloned()
+        self.watched.lock().items.get(&(fd, Arc::as_ptr(file).addr())).cloned()
     }
 
     /// EPOLL_CTL_ADD.
     pub fn add(&self, fd: u32, file: &Arc<OpenFile>, interest: Interest) -> Result<(), FsError> {
         if !file.file().can_be_polled() {
             return Err(FsError::NotPermitted);
-        }
-        if self.find(fd, file).is_some() {
-            return Err(FsError::Exists);
-        }
-        if let Some(other) = file.file().as_epoll() {
-            self.check_nesting(other)?;
-            let mut above = other.above.lock();
-            above.retain(|epoll| epoll.strong_count() > 0);
-            above.push(self.own.clone());
         }
         let item = Arc::new(Item {
             epoll: self.own.clone(),
@@ -130,15 +133,53 @@ impl Epoll {
             watch: Mutex::new(Watch { interest: always(interest), seen: (0, PollEvents::empty()) }),
             queued: AtomicBool::new(false),
         });
-        self.items.lock().insert(item.key(), item.clone());
+        self.put(&item)?;
+        let told = self.tell(&item, file);
+        if told.is_err() {
+            self.forget(&item);
+        } else {
+            self.queue_if_ready(item, file);
+        }
+        told
+    }
+
+    /// Notes an item, unless its descriptor is watched already.
+    fn put(&self, item: &Arc<Item>) -> Result<(), FsError> {
+        let mut watched = self.watched.lock();
+        if watched.items.contains_key(&item.key()) {
+            return Err(FsError::Exists);
+        }
+        if watched.items.len() >= watched.tidy_at {
+            watched.items.retain(|_, item| item.file.strong_count() > 0);
+            watched.tidy_at = watched.items.len().saturating_mul(2).max(16);
+        }
+        {
+            let mut ready = self.ready.lock();
+            let more = (watched.items.len() + 1).saturating_sub(ready.len());
+            ready.try_reserve(more).map_err(|_| FsError::NoMemory)?;
+        }
+        watched.items.insert(item.key(), item.clone());
+        Ok(())
+    }
+
+    /// Lets an item hear of its file.
+    fn tell(&self, item: &Arc<Item>, file: &OpenFile) -> Result<(), FsError> {
+        if let Some(other) = file.file().as_epoll() {
+            self.check_nesting(other)?;
+            let mut above = other.above.lock();
+            above.retain(|epoll| epoll.strong_count() > 0);
+            above.try_reserve(1).map_err(|_| FsError::NoMemory)?;
+            above.push(self.own.clone());
+        }
         match file.file().notifier() {
             Some(notifier) => {
                 let watcher: Arc<dyn Watcher> = item.clone();
-                notifier.watch(Arc::downgrade(&watcher));
+                notifier.watch(Arc::downgrade(&watcher))?;
             }
-            None => self.looked_at.lock().push(item.clone()),
+            None => {
+                self.looked_at.lock().insert(item.key(), item.clone());
+            }
         }
-        self.queue_if_ready(item, file);
         Ok(())
     }
 
@@ -178,9 +219,17 @@ impl Epoll {
     }
 
     fn forget(&self, item: &Arc<Item>) {
-        self.items.lock().remove(&item.key());
-        self.looked_at.lock().retain(|other| !Arc::ptr_eq(other, item));
-        self.ready.lock().retain(|other| !Arc::ptr_eq(other, item));
+        let remove = |items: &mut Items| {
+            // Another may have its place by now.
+            if items.get(&item.key()).is_some_and(|other| Arc::ptr_eq(other, item)) {
+                items.remove(&item.key());
+            }
+        };
+        remove(&mut self.watched.lock().items);
+        remove(&mut self.looked_at.lock());
+        if item.queued.load(Ordering::Acquire) {
+            self.ready.lock().retain(|other| !Arc::ptr_eq(other, item));
+        }
     }
 
     /// Whether this instance may watch `other`.
@@ -197,9 +246,14 @@ impl Epoll {
         if core::ptr::eq(self, goal) {
             return None;
         }
-        let files: Vec<_> = self.items.lock().values().filter_map(|item| item.file.upgrade()).collect();
-        let nested = files.iter().filter_map(|file| file.file().as_epoll());
-        nested.map(|epoll| epoll.depth_below(goal)).try_fold(0, |most, depth| Some(most.max(depth? + 1)))
+        let mut most = 0;
+        for item in each(|after| after_key(&self.watched.lock().items, after)) {
+            let Some(file) = item.file.upgrade() else { continue };
+            if let Some(epoll) = file.file().as_epoll() {
+                most = most.max(epoll.depth_below(goal)? + 1);
+            }
+        }
+        Some(most)
     }
 
     fn depth_above(&self) -> usize {
@@ -209,8 +263,7 @@ impl Epoll {
 
     /// Queues the files without a notifier that have become ready.
     fn look(&self) {
-        let items: Vec<_> = self.looked_at.lock().clone();
-        for item in items {
+        for item in each(|after| after_key(&self.looked_at.lock(), after)) {
             let Some(file) = item.file.upgrade() else {
                 self.forget(&item);
                 continue;
@@ -274,6 +327,22 @@ impl Epoll {
     }
 }
 
+/// The item that follows the key `after` (`None`: the first).
+fn after_key(items: &Items, after: Option<Key>) -> Option<Arc<Item>> {
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    items.range((from, Bound::Unbounded)).next().map(|(_, item)| item.clone())
+}
+
+/// Items one by one in the order of their keys, without a lock held between them: none that stays is left out.
+fn each(next: impl Fn(Option<Key>) -> Option<Arc<Item>>) -> impl Iterator<Item = Arc<Item>> {
+    let mut last = None;
+    core::iter::from_fn(move || {
+        let item = next(last)?;
+        last = Some(item.key());
+        Some(item)
+    })
+}
+
 /// Errors and hang-ups are always wanted.
 fn always(interest: Interest) -> Interest {
     Interest { events: interest.events | raw::EPOLLERR | raw::EPOLLHUP, ..interest }
@@ -299,10 +368,18 @@ impl File for Epoll {
 
     fn readiness(&self) -> PollEvents {
         self.look();
-        let queued: Vec<_> = self.ready.lock().iter().cloned().collect();
         let happened =
             |item: &Arc<Item>| item.file.upgrade().is_some_and(|file| item.events(file.file().as_ref()) != 0);
-        if queued.iter().any(happened) { PollEvents::IN | PollEvents::RDNORM } else { PollEvents::empty() }
+        // From the end: what is taken from the front meanwhile moves the others down, so that none is left out.
+        let mut left = self.ready.lock().len();
+        while let Some(next) = left.checked_sub(1) {
+            left = next;
+            let item = self.ready.lock().get(next).cloned();
+            if item.is_some_and(|item| happened(&item)) {
+                return PollEvents::IN | PollEvents::RDNORM;
+            }
+        }
+        PollEvents::empty()
     }
 
     // Without a notifier: with files that nobody tells about, an instance has to be looked at as well.
@@ -311,8 +388,8 @@ impl File for Epoll {
     }
 
     fn ready_at(&self) -> Option<u64> {
-        let files: Vec<_> = self.looked_at.lock().iter().filter_map(|item| item.file.upgrade()).collect();
-        files.iter().filter_map(|file| file.file().ready_at()).min()
+        let files = each(|after| after_key(&self.looked_at.lock(), after)).filter_map(|item| item.file.upgrade());
+        files.filter_map(|file| file.file().ready_at()).min()
     }
 
     fn as_epoll(&self) -> Option<&Epoll> {
@@ -324,8 +401,10 @@ impl File for Epoll {
     }
 
     fn details(&self, out: &mut Vec<u8>) {
-        let items: Vec<_> = self.items.lock().values().cloned().collect();
-        for item in items.iter().filter(|item| item.file.strong_count() > 0) {
+        for item in each(|after| after_key(&self.watched.lock().items, after)) {
+            if item.file.strong_count() == 0 {
+                continue;
+            }
             let Interest { events, data } = item.watch.lock().interest;
             out.extend_from_slice(
                 format!("tfd: {:8} events: {events:8x} data: {data:16x}\n", item.fd).as_bytes(),

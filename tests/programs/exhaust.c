@@ -77,15 +77,47 @@ static void contents(void) {
     end("a full memfd", n + 9, error);
 }
 
-// Many, but not to the end: each search of a large set takes its time.
+// One file under many descriptors; then files that are closed while they are watched, which must not pile up.
 static void watched(void) {
-    int set = epoll_create1(0), event = eventfd(0, 0);
+    int set = epoll_create1(0), event = eventfd(0, 0), error = 0, fd;
     long n = 0;
     struct epoll_event wanted = {.events = EPOLLIN};
-    while (n < 4000 && !epoll_ctl(set, EPOLL_CTL_ADD, dup(event), &wanted))
-        n++;
+    for (;; n++) {
+        fd = dup(event);
+        if (fd < 0 || epoll_ctl(set, EPOLL_CTL_ADD, fd, &wanted)) {
+            error = errno;
+            break;
+        }
+    }
     close_all("watched", one_epoll);
-    printf("watched: %d\n", n == 4000);
+    end("watched", n, error);
+    set = epoll_create1(0);
+    for (n = 0; n < 20000; n++) {
+        fd = eventfd(0, 0);
+        if (epoll_ctl(set, EPOLL_CTL_ADD, fd, &wanted))
+            break;
+        close(fd);
+    }
+    printf("closed while watched: %s\n", n == 20000 ? "fine" : error_name(errno));
+    close(set);
+}
+
+// Pages of alternating rights, which cannot join: as many areas as there may be, each placed by the kernel.
+static void mapped(void) {
+    static char *pages[70000];
+    long n = 0;
+    for (; n < 70000; n++) {
+        pages[n] = mmap(0, 4096, n % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (pages[n] == MAP_FAILED)
+            break;
+    }
+    int error = errno;
+    printf("many areas: %s\n", n > 65000 && n < 65530 ? "all" : "too few or too many");
+    int failed = 0;
+    for (long i = 0; i < n; i++)
+        failed |= munmap(pages[i], 4096);
+    printf("given back: %d\n", !failed);
+    end("mapped", n, error);
 }
 
 static void cut(void) {
@@ -169,10 +201,13 @@ int main(void) {
         puts("not on this system");
         return 2;
     }
+    // Its pages must be there before memory is out.
+    memset(output, 1, sizeof output);
+    memset(page, 1, sizeof page);
     setvbuf(stdout, output, _IOFBF, sizeof output);
     struct rlimit limit = {1 << 20, 1 << 20};
     setrlimit(RLIMIT_NOFILE, &limit);
-    static void (*const all[])(void) = {queued, descriptors, contents, watched, cut, locked, files};
+    static void (*const all[])(void) = {mapped, cut, files, queued, descriptors, contents, watched, locked};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         all[i]();
         fflush(stdout);

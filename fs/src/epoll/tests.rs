@@ -91,3 +91,24 @@ fn instances_watch_each_other_without_cycles() {
     assert_eq!(found(&chain[0]), []);
     assert_eq!(join(5, 6), Ok(()));
 }
+
+#[test]
+fn what_was_closed_is_forgotten_in_time() {
+    let epoll = Epoll::new();
+    let kept = event();
+    epoll.add(0, &kept, wants(IN, 0)).unwrap();
+    for fd in 1..1000 {
+        epoll.add(fd, &event(), wants(IN, 1)).unwrap();
+    }
+    assert!(epoll.watched.lock().items.len() <= 16);
+    post(&kept);
+    assert_eq!(found(&epoll), [(IN, 0)]);
+    // What is removed while it is ready leaves the queue.
+    for fd in 1..1000 {
+        epoll.add(fd, &kept, wants(IN, 1)).unwrap();
+    }
+    for fd in 1..1000 {
+        epoll.remove(fd, &kept).unwrap();
+    }
+    assert_eq!((epoll.ready.lock().len(), epoll.watched.lock().items.len()), (1, 1));
+}

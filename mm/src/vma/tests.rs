@@ -297,6 +297,9 @@ fn many_areas_cost_little_each() {
     assert_eq!(map.find_gap(PAGE_SIZE, 0, base), Some(highest));
     assert_eq!(map.find_gap(2 * PAGE_SIZE, 0, base), Some(base - 60_002 * PAGE_SIZE));
     assert_eq!((map.iter().count(), map.iter().rev().count()), (50_000, 50_000));
+    map.areas.check();
     map.remove(0, base);
+    map.areas.check();
+    assert!(map.areas.blocks() <= 5, "memory is given back");
     assert_eq!((map.count(), map.total_bytes()), (0, 0));
 }

@@ -1,8 +1,8 @@
 //! [`AreaTree`]: areas by start address, in a balanced tree (AVL) that also knows where the gaps between them are.
 //!
 //! Used by [`VmaMap`](super::VmaMap) only. Each node has the largest gap within its subtree, so that a gap of any size is
-//! found in O(log n), as is everything else. Nodes lie in blocks that are allocated one by one, so that nothing large is
-//! ever moved; they are linked by number, and removed ones are used again.
+//! found in O(log n), as is everything else. Nodes lie in blocks that are allocated one by one, so that growing moves
+//! nothing; they are linked by number, and removed ones are used again. When three quarters are free, the rest moves together.
 //!
 //! Invariants: areas do not overlap; left of a node is what starts below it; heights of siblings differ by one at most, so
 //! that recursion is at most 1.44 log2(n) deep; `height` and `extent` of a node follow from its area and its children.
@@ -14,6 +14,10 @@ use crate::addr::PAGE_SIZE;
 
 /// No node.
 const NONE: u32 = u32::MAX;
+/// Blocks that are kept even if nearly all of their nodes are free.
+const KEPT_BLOCKS: usize = 4;
+/// What stays set aside when blocks are freed.
+const KEPT_NODES: usize = super::VmaMap::MOST_ADDED;
 /// Nodes in a block: about a page.
 const BLOCK: usize = PAGE_SIZE as usize / core::mem::size_of::<Node>();
 
@@ -211,8 +215,29 @@ impl AreaTree {
         self.balance(at)
     }
 
-    /// Takes the area at `start` out.
+    /// Takes the area at `start` out. Memory that is no longer needed is freed in time.
     pub fn remove(&mut self, start: u64) -> Option<Vma> {
+        let area = self.take(start);
+        if self.blocks.len() > KEPT_BLOCKS && self.len < self.made / 4 {
+            self.shrink();
+        }
+        area
+    }
+
+    /// Moves all areas to blocks of their own, half as many at most, if there is memory for these.
+    fn shrink(&mut self) {
+        let mut smaller = Self::new();
+        if smaller.reserve(self.len + KEPT_NODES).is_err() {
+            return;
+        }
+        while let Some(start) = self.first_from(0).map(|area| area.start) {
+            let moved = self.take(start).map(|area| smaller.insert(area));
+            debug_assert_eq!(moved, Some(Ok(())));
+        }
+        *self = smaller;
+    }
+
+    fn take(&mut self, start: u64) -> Option<Vma> {
         let (root, removed) = self.remove_at(self.root, start);
         self.root = root;
         let free = self.free;
@@ -389,6 +414,11 @@ impl DoubleEndedIterator for Iter<'_> {
 
 #[cfg(test)]
 impl AreaTree {
+    /// Blocks of memory in use.
+    pub fn blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
     /// Checks the invariants of a subtree; returns its height.
     fn check_at(&self, at: u32) -> u32 {
         let Some(node) = self.node(at) else { return 0 };
