@@ -1,5 +1,5 @@
-//! What happens on Ctrl-C and other signals that end a tool: temporary files go, QEMU goes, and the status is
-//! the one that a shell shows for the signal.
+//! What happens on Ctrl-C and other signals that end a tool: temporary files go, QEMU goes, what was made on the host
+//! goes, and the status is the one that a shell shows for the signal.
 //!
 //! A thread waits for the signals; nothing runs in a signal handler. [`install`] is called once by each binary
 //! before it makes anything that has to be cleaned up.
@@ -19,12 +19,21 @@ const GRACE: Duration = Duration::from_secs(2);
 
 struct State {
     files: Vec<PathBuf>,
+    made: Vec<Thing>,
     child: Option<Pid>,
     /// A signal has come and the process is about to end.
     ending: bool,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { files: Vec::new(), child: None, ending: false });
+/// Something with a name, and what removes it.
+#[derive(Clone, Debug)]
+struct Thing {
+    name: String,
+    remove: fn(&str),
+}
+
+static STATE: Mutex<State> =
+    Mutex::new(State { files: Vec::new(), made: Vec::new(), child: None, ending: false });
 
 fn state() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -55,14 +64,15 @@ fn hangup_is_ignored() -> bool {
 }
 
 fn end(number: i32) -> ! {
-    let (files, child) = {
+    let (files, made, child) = {
         let mut state = state();
         state.ending = true;
-        (std::mem::take(&mut state.files), state.child)
+        (std::mem::take(&mut state.files), std::mem::take(&mut state.made), state.child)
     };
     if let Some(child) = child {
         stop(child);
     }
+    made.iter().for_each(|thing| (thing.remove)(&thing.name));
     files.iter().for_each(|path| remove(path));
     std::process::exit(128 + number)
 }
@@ -136,5 +146,43 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         state().files.retain(|path| *path != self.0);
+    }
+}
+
+/// Something on the host that this process made: removed when this value goes, and on a signal.
+#[derive(Debug)]
+pub struct Made(Thing);
+
+impl Made {
+    /// Makes the thing called `name` by `make`, to be removed by `remove`. A signal that comes meanwhile is dealt with
+    /// afterwards, so there is no moment in which the thing is there and unknown here.
+    ///
+    /// # Errors
+    /// That of `make`.
+    pub fn new<E>(name: &str, remove: fn(&str), make: impl FnOnce() -> Result<(), E>) -> Result<Self, E> {
+        let mut state = state();
+        if state.ending {
+            drop(state);
+            wait_for_end();
+        }
+        make()?;
+        let thing = Thing { name: name.to_owned(), remove };
+        state.made.push(thing.clone());
+        Ok(Self(thing))
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        let mut state = state();
+        if state.ending {
+            drop(state);
+            wait_for_end();
+        }
+        // Removed while the state is held: the end of the process waits for it.
+        (self.0.remove)(&self.0.name);
+        if let Some(at) = state.made.iter().position(|thing| thing.name == self.0.name) {
+            state.made.swap_remove(at);
+        }
     }
 }

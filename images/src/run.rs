@@ -1,7 +1,7 @@
 //! `nospin run`: boots an image in QEMU and stands between it and the terminal.
 //!
 //! The order of things: [`options`] say what is wanted, [`prepare`](fn@prepare) finds or makes the image,
-//! [`qemu`] turns both into a command line, [`relay`] moves the bytes while the machine runs, [`second`] reads
+//! [`net`] makes the network, [`qemu`] turns all into a command line, [`relay`] moves the bytes while the machine runs, [`second`] reads
 //! the second channel (with [`symbols`] for backtraces), and the outcome becomes the exit status.
 
 use std::ffi::OsString;
@@ -19,6 +19,7 @@ use crate::make::{self, MakeError, Request};
 use crate::progress::Progress;
 
 pub mod accel;
+pub mod net;
 pub mod options;
 pub mod qemu;
 pub mod relay;
@@ -50,6 +51,8 @@ pub enum RunError {
     Make(MakeError),
     /// There is no kernel to make an image with.
     Kernel(KernelError),
+    /// No network as asked for.
+    Net(net::NetError),
     /// No accelerator as asked for.
     Accel(accel::AccelError),
     /// The image does not fit into the memory of the VM (image, MiB given, MiB needed at least).
@@ -70,6 +73,7 @@ impl fmt::Display for RunError {
             Self::Image(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Make(error) => error.fmt(f),
             Self::Kernel(error) => error.fmt(f),
+            Self::Net(error) => error.fmt(f),
             Self::Accel(error) => error.fmt(f),
             Self::Memory(path, given, needed) => write!(
                 f,
@@ -119,6 +123,15 @@ pub fn run(options: &Options) -> Result<u8, RunError> {
             return Err(RunError::Memory(options.file.clone(), options.memory_mib, needed));
         }
     }
+    let over = &prepared.over;
+    let whole = match &prepared.image {
+        Some(image) => image.cmdline.clone().overlay(over.clone()),
+        None => over.clone(),
+    };
+    let mut network = net::prepare(&options.net, &whole, options.machine, options.cpus, options.dry_run)
+        .map_err(RunError::Net)?;
+    let mut line = over.clone();
+    line.options.append(&mut network.options);
     let mut vm = Vm {
         program: options.qemu.clone(),
         machine: options.machine,
@@ -126,24 +139,32 @@ pub fn run(options: &Options) -> Result<u8, RunError> {
         cpus: options.cpus,
         memory_mib: options.memory_mib,
         image: prepared.path.clone(),
-        append: prepared.over.render(),
+        append: line.render(),
         console: Chardev::Stdio,
         channel: Chardev::File("/dev/stderr".into()),
+        card: network.card.take(),
+        rng: options.rng,
         gdb: options.gdb,
     };
     if options.dry_run {
         check_append(&vm.append)?;
+        let (before, after) = &network.script;
+        before.iter().for_each(|line| println!("{line}"));
         println!("{}", shell::quote_all(&vm.command()));
+        after.iter().for_each(|line| println!("{line}"));
         if prepared.image.is_none() {
             eprintln!("nospin: make the image first: mkimage --elf {}", options.file.display());
         }
         return Ok(0);
     }
-    let mut line = prepared.over.clone();
     line.options.extend(terminal_options());
     vm.append = line.render();
     check_append(&vm.append)?;
-    relay::run(vm, prepared.image.map(|image| *image), options.kernel.as_deref())
+    network.notes.iter().for_each(|note| eprintln!("nospin: {note}"));
+    let image = prepared.image.map(|image| *image);
+    // The device stays until QEMU has ended.
+    let _tap = network.tap;
+    relay::run(vm, image, options.kernel.as_deref(), network.services, network.ports)
 }
 
 fn check_append(append: &str) -> Result<(), RunError> {

@@ -17,6 +17,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::IpAddr;
 
 use crate::header::BuildId;
 
@@ -27,6 +28,40 @@ pub const CHANNEL_PORT: u16 = 0xe9;
 pub const EXIT_PORT: u16 = 0xf4;
 /// The byte that begins a record: ASCII "record separator".
 pub const RECORD_START: u8 = 0x1e;
+
+/// What a socket that serves speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// tcp(7).
+    Tcp,
+    /// udp(7).
+    Udp,
+}
+
+impl Protocol {
+    /// Its name in lower case: `tcp`, `udp`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+
+    /// The protocol of that name.
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        match name {
+            b"tcp" => Some(Self::Tcp),
+            b"udp" => Some(Self::Udp),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
 
 /// A message from the kernel to the tool that runs the VM.
 ///
@@ -44,6 +79,17 @@ pub enum Record {
     /// `input`: the console takes input from now on. What is sent earlier may be lost, because a serial port
     /// that nobody has set up yet holds a single byte.
     Input,
+    /// `listen PROTOCOL ADDRESS PORT`: a socket of the program takes connections or datagrams from now on. The address
+    /// is the socket's own, so unspecified for all addresses of the family; a socket that serves both families is
+    /// announced for each.
+    Listen {
+        /// What it speaks.
+        protocol: Protocol,
+        /// Where in the guest.
+        address: IpAddr,
+        /// Its port.
+        port: u16,
+    },
 }
 
 impl fmt::Display for Record {
@@ -55,6 +101,7 @@ impl fmt::Display for Record {
             Self::Panic => f.write_str("panic\n"),
             Self::Input => f.write_str("input\n"),
             Self::Kernel(id) => writeln!(f, "kernel {id}"),
+            Self::Listen { protocol, address, port } => writeln!(f, "listen {protocol} {address} {port}"),
         }
     }
 }
@@ -81,14 +128,27 @@ impl Record {
             b"exit" => Some(Self::Exit(decimal(rest)?)),
             b"signal" => Some(Self::Signal(decimal(rest)?)),
             b"kernel" => Some(Self::Kernel(BuildId::from_hex(rest)?)),
+            b"listen" => Self::parse_listen(rest),
             _ => None,
         }
     }
+
+    fn parse_listen(text: &[u8]) -> Option<Self> {
+        let mut words = text.split(|&byte| byte == b' ');
+        let protocol = Protocol::from_name(words.next()?)?;
+        let address = core::str::from_utf8(words.next()?).ok()?.parse().ok()?;
+        let port = decimal(words.next()?)?;
+        words.next().is_none().then_some(Self::Listen { protocol, address, port })
+    }
 }
 
-/// A number from 0 to 255 in one to three digits.
-fn decimal(text: &[u8]) -> Option<u8> {
-    if text.is_empty() || text.len() > 3 || !text.iter().all(u8::is_ascii_digit) {
+/// A number in as few digits as the largest of its type at most.
+fn decimal<T: core::str::FromStr>(text: &[u8]) -> Option<T> {
+    let longest = match size_of::<T>() {
+        1 => 3,
+        _ => 5,
+    };
+    if text.is_empty() || text.len() > longest || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
     core::str::from_utf8(text).ok()?.parse().ok()

@@ -11,6 +11,7 @@ use image_format::CommandLine;
 
 use crate::interrupt;
 use crate::make::Mapping;
+use crate::run::net::{self, Forward, Wish};
 use crate::run::options::{AccelChoice, Machine};
 use crate::run::{self, Options, STATUS_FAILED};
 
@@ -51,6 +52,16 @@ struct RunArgs {
     /// The kind of machine
     #[arg(long, value_enum, default_value_t)]
     machine: Machine,
+    /// Forwards a port of this host to the guest; the host's address is 127.0.0.1 unless given, its port 0 is any
+    #[arg(short, long = "publish", value_name = "[ADDR:]HOST:GUEST[/udp]")]
+    publish: Vec<Forward>,
+    /// The guest's network: user networking of QEMU's (the default with -p), none (the default without), a tap device
+    /// that is made for the run or is there already, or one of QEMU's netdevs
+    #[arg(long, value_name = net::KINDS)]
+    net: Option<net::Kind>,
+    /// Gives the guest an entropy device, for CPUs without random numbers of their own
+    #[arg(long)]
+    rng: bool,
     /// Adds options to the guest's command line
     #[arg(long, value_name = "KEY=VALUE ...", value_parser = OsStringValueParser::new().try_map(super::options))]
     append: Vec<CommandLine>,
@@ -107,6 +118,8 @@ fn options(args: RunArgs) -> Options {
         cpus: args.smp,
         accel: args.accel,
         machine: args.machine,
+        net: Wish { kind: args.net, forwards: args.publish },
+        rng: args.rng,
         files: args.file,
         dirs: args.dir,
         dry_run: args.dry_run,

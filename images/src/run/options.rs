@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use image_format::CommandLine;
 
+use super::net::Wish;
 use crate::make::Mapping;
 
 /// How the guest's instructions are run.
@@ -45,6 +46,10 @@ pub struct Options {
     pub machine: Machine,
     /// Options for the guest's command line, environment included, and perhaps a program.
     pub options: CommandLine,
+    /// The network.
+    pub net: Wish,
+    /// Whether there is an entropy device.
+    pub rng: bool,
     /// Files to add to an image made on the fly.
     pub files: Vec<Mapping>,
     /// Directories to add to an image made on the fly.

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use image_format::channel::{CHANNEL_PORT, EXIT_PORT};
 
 use super::accel::Accel;
+use super::net::Card;
 use super::options::Machine;
 
 /// The other end of one of the guest's character devices.
@@ -44,6 +45,10 @@ pub struct Vm {
     pub console: Chardev,
     /// The second channel.
     pub channel: Chardev,
+    /// The network card.
+    pub card: Option<Card>,
+    /// Whether there is an entropy device.
+    pub rng: bool,
     /// Wait for a debugger on this TCP port.
     pub gdb: Option<u16>,
 }
@@ -68,6 +73,17 @@ impl Vm {
         let channel = format!("isa-debugcon,iobase={CHANNEL_PORT:#x},chardev=channel");
         add(&["-chardev", &chardev("channel", &self.channel), "-device", &channel]);
         add(&["-device", &format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=0x04")]);
+        if (self.card.is_some() || self.rng) && self.machine == Machine::Microvm {
+            // Without it these devices have the interface from before the standard.
+            add(&["-global", "virtio-mmio.force-legacy=false"]);
+        }
+        if let Some(card) = &self.card {
+            add(&["-netdev", &with_id(&card.netdev), "-device", &self.card_device(card)]);
+        }
+        if self.rng {
+            let device = self.bus_name("virtio-rng");
+            add(&["-object", "rng-builtin,id=rng0", "-device", &format!("{device},rng=rng0")]);
+        }
         if let Some(port) = self.gdb {
             add(&["-gdb", &format!("tcp:127.0.0.1:{port}"), "-S"]);
         }
@@ -77,6 +93,37 @@ impl Vm {
             words.extend(["-append".into(), OsString::from(&self.append)]);
         }
         words
+    }
+
+    /// The name of a virtio device on this machine.
+    fn bus_name(&self, device: &str) -> String {
+        match self.machine {
+            // Nobody boots from the network, so the card's firmware does not have to run.
+            Machine::Q35 if device == "virtio-net" => format!("{device}-pci,disable-legacy=on,romfile="),
+            Machine::Q35 => format!("{device}-pci,disable-legacy=on"),
+            Machine::Microvm => format!("{device}-device"),
+        }
+    }
+
+    fn card_device(&self, card: &Card) -> String {
+        let mac = card.mac.map(|byte| format!("{byte:02x}")).join(":");
+        let mut device = format!("{},netdev=net0,mac={mac}", self.bus_name("virtio-net"));
+        if card.queues > 1 {
+            device.push_str(",mq=on");
+            if self.machine == Machine::Q35 {
+                // One for each queue of a pair, one for the configuration, one for the control queue.
+                device.push_str(&format!(",vectors={}", 2 * card.queues + 2));
+            }
+        }
+        device
+    }
+}
+
+/// The value of `-netdev` with its id, which comes behind the kind.
+fn with_id(netdev: &str) -> String {
+    match netdev.split_once(',') {
+        Some((kind, rest)) => format!("{kind},id=net0,{rest}"),
+        None => format!("{netdev},id=net0"),
     }
 }
 
@@ -104,6 +151,8 @@ mod tests {
             append: "-- /bin/x \"a b\"".into(),
             console: Chardev::Socket(7),
             channel: Chardev::File("/tmp/a,b".into()),
+            card: None,
+            rng: false,
             gdb: None,
         }
     }
@@ -138,5 +187,30 @@ mod tests {
         assert!(has(&vm, &["-gdb", "tcp:127.0.0.1:1234", "-S"]));
         assert!(vm.command().iter().any(|word| word.to_string_lossy().starts_with("microvm,")));
         assert!(!vm.command().contains(&"-append".into()));
+    }
+
+    #[test]
+    fn devices_are_attached_as_the_machine_has_it() {
+        let card = Card { netdev: "user".into(), mac: [2, 0xab, 0, 0, 0, 1], queues: 1 };
+        let vm = Vm { card: Some(card), rng: true, ..vm() };
+        let device = "virtio-net-pci,disable-legacy=on,romfile=,netdev=net0,mac=02:ab:00:00:00:01";
+        assert!(has(&vm, &["-netdev", "user,id=net0", "-device", device]), "{:?}", vm.command());
+        let device = "virtio-rng-pci,disable-legacy=on,rng=rng0";
+        assert!(has(&vm, &["-object", "rng-builtin,id=rng0", "-device", device]));
+        assert!(!vm.command().contains(&"-global".into()));
+        let vm = Vm { machine: Machine::Microvm, ..vm };
+        assert!(has(&vm, &["-global", "virtio-mmio.force-legacy=false"]));
+        assert!(has(&vm, &["-device", "virtio-net-device,netdev=net0,mac=02:ab:00:00:00:01"]));
+        assert!(has(&vm, &["-device", "virtio-rng-device,rng=rng0"]));
+    }
+
+    #[test]
+    fn a_card_with_several_queues_has_an_interrupt_for_each() {
+        let card = Card { netdev: "tap,ifname=t0,queues=4".into(), mac: [2; 6], queues: 4 };
+        let vm = Vm { card: Some(card), ..vm() };
+        assert!(has(&vm, &["-netdev", "tap,id=net0,ifname=t0,queues=4"]));
+        let device =
+            "virtio-net-pci,disable-legacy=on,romfile=,netdev=net0,mac=02:02:02:02:02:02,mq=on,vectors=10";
+        assert!(has(&vm, &["-device", device]), "{:?}", vm.command());
     }
 }

@@ -25,6 +25,8 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, getppid, kill_process, set_parent_process_death_signal, waitid,
 };
 
+use super::net::ports::Reserved;
+use super::net::services::Services;
 use super::qemu::{Chardev, Vm};
 use super::second::{self, Outcome};
 use super::symbols::Symbols;
@@ -37,15 +39,22 @@ const CHUNK: usize = 64 << 10;
 /// As much of QEMU's own messages is kept for the case that it fails.
 const STDERR_MAX: u64 = 64 << 10;
 
-/// Starts the VM, relays until it has ended, and returns the exit status for `nospin`.
+/// Starts the VM, relays until it has ended, and returns the exit status for `nospin`. QEMU takes over `ports`.
 ///
 /// # Errors
 /// QEMU cannot be started.
-pub fn run(mut vm: Vm, image: Option<Image>, kernel: Option<&Path>) -> Result<u8, RunError> {
+pub fn run(
+    mut vm: Vm,
+    image: Option<Image>,
+    kernel: Option<&Path>,
+    services: Services,
+    ports: Reserved,
+) -> Result<u8, RunError> {
     let (console, console_guest) = UnixStream::pair().map_err(RunError::Start)?;
     let (channel, channel_guest) = UnixStream::pair().map_err(RunError::Start)?;
     vm.console = Chardev::Socket(console_guest.as_raw_fd());
     vm.channel = Chardev::Socket(channel_guest.as_raw_fd());
+    drop(ports);
     let mut child = spawn(&vm, [console_guest.into(), channel_guest.into()])?;
     let pid = Pid::from_child(&child);
     interrupt::child_started(pid);
@@ -74,7 +83,8 @@ pub fn run(mut vm: Vm, image: Option<Image>, kernel: Option<&Path>) -> Result<u8
         }
     });
     let kernel = kernel.map(Path::to_owned);
-    let messages = thread::spawn(move || second::read(channel, Symbols::new(image, kernel), announce));
+    let messages =
+        thread::spawn(move || second::read(channel, Symbols::new(image, kernel), announce, services));
     let complaints = child.stderr.take().map(|stderr| thread::spawn(move || collect(stderr)));
 
     let status = wait(&mut child, pid).map_err(RunError::Start)?;

@@ -5,6 +5,7 @@ use std::sync::mpsc::Sender;
 
 use image_format::channel::{Frame, Line, Record, parse_line};
 
+use super::net::services::Services;
 use super::symbols::Symbols;
 
 /// A line of more bytes than this is shown in parts.
@@ -22,9 +23,9 @@ pub enum Outcome {
 }
 
 /// Reads the channel to its end and shows what is for the user on stderr. `input` is told when the guest takes
-/// input. Returns how the guest ended, if it said so.
-pub fn read(channel: impl Read, symbols: Symbols, input: Sender<()>) -> Option<Outcome> {
-    let mut reader = Reader { out: stderr(), symbols, input, outcome: None, in_backtrace: false };
+/// input; `services` tells where clients find what the guest serves. Returns how the guest ended, if it said so.
+pub fn read(channel: impl Read, symbols: Symbols, input: Sender<()>, services: Services) -> Option<Outcome> {
+    let mut reader = Reader { out: stderr(), symbols, input, services, outcome: None, in_backtrace: false };
     reader.run(channel);
     reader.outcome
 }
@@ -33,6 +34,7 @@ struct Reader<W> {
     out: W,
     symbols: Symbols,
     input: Sender<()>,
+    services: Services,
     outcome: Option<Outcome>,
     /// The line before was a frame, so an address in the next one is a return address.
     in_backtrace: bool,
@@ -79,6 +81,11 @@ impl<W: Write> Reader<W> {
             Record::Panic => self.outcome = Some(Outcome::Panic),
             // Without a receiver there is nothing to send.
             Record::Input => drop(self.input.send(())),
+            Record::Listen { protocol, address, port } => {
+                for line in self.services.listening(protocol, address, port) {
+                    self.show(line.as_bytes(), &[]);
+                }
+            }
             Record::Kernel(id) => {
                 if let Err(why) = self.symbols.kernel_is(id) {
                     self.show(why.as_bytes(), &[]);
@@ -114,7 +121,9 @@ mod tests {
     fn shown(channel: &[u8]) -> (Option<Outcome>, String) {
         let (input, _) = std::sync::mpsc::channel();
         let symbols = Symbols::new(None, None);
-        let mut reader = Reader { out: Vec::new(), symbols, input, outcome: None, in_backtrace: false };
+        let services = Services::forwarded([10, 0, 2, 15].into(), vec!["8080:80".parse().unwrap()]);
+        let mut reader =
+            Reader { out: Vec::new(), symbols, input, services, outcome: None, in_backtrace: false };
         reader.run(channel);
         (reader.outcome, String::from_utf8_lossy(&reader.out).into_owned())
     }
@@ -137,10 +146,17 @@ mod tests {
     fn input_is_announced() {
         let (input, ready) = std::sync::mpsc::channel();
         assert_eq!(
-            read(&b"\x1einput\n\x1eexit 0\n"[..], Symbols::new(None, None), input),
+            read(&b"\x1einput\n\x1eexit 0\n"[..], Symbols::new(None, None), input, Services::default()),
             Some(Outcome::Exit(0))
         );
         assert!(ready.recv().is_ok() && ready.recv().is_err());
+    }
+
+    #[test]
+    fn a_service_is_announced_once() {
+        let (_, text) =
+            shown(b"\x1elisten tcp 0.0.0.0 80\n\x1elisten tcp 0.0.0.0 80\n\x1elisten tcp 0.0.0.0 81\n");
+        assert_eq!(text, "nospin: serving on 127.0.0.1:8080 (tcp)\n");
     }
 
     #[test]

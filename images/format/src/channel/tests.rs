@@ -11,6 +11,10 @@ fn records_as_text() {
     assert_eq!(Record::Input.to_string(), "\x1einput\n");
     let id = BuildId([0xab; 20]);
     assert_eq!(Record::Kernel(id).to_string(), format!("\x1ekernel {}\n", "ab".repeat(20)));
+    let listen =
+        |protocol, address: &str, port| Record::Listen { protocol, address: address.parse().unwrap(), port };
+    assert_eq!(listen(Protocol::Tcp, "0.0.0.0", 11211).to_string(), "\x1elisten tcp 0.0.0.0 11211\n");
+    assert_eq!(listen(Protocol::Udp, "fe80::1", 0).to_string(), "\x1elisten udp fe80::1 0\n");
     let mut out = String::new();
     Record::Exit(0).encode(&mut out).unwrap();
     assert_eq!(out, "\x1eexit 0\n");
@@ -32,6 +36,13 @@ fn lookalikes_are_text() {
         b"\x1ekernel 12",
         b"\x1eexit \xff",
         b" \x1eexit 1",
+        b"\x1elisten tcp 0.0.0.0",
+        b"\x1elisten tcp 0.0.0.0 65536",
+        b"\x1elisten tcp 0.0.0.0 +1",
+        b"\x1elisten tcp 0.0.0.0 1 2",
+        b"\x1elisten tcp 0.0.0 1",
+        b"\x1elisten TCP 0.0.0.0 1",
+        b"\x1elisten tcp fe80::1%1 1",
         b"",
     ] {
         assert_eq!(parse_line(line), Line::Text(line));
@@ -76,6 +87,8 @@ fn record() -> impl Strategy<Value = Record> {
         Just(Record::Panic),
         Just(Record::Input),
         any::<[u8; 20]>().prop_map(|id| Record::Kernel(BuildId(id))),
+        (prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp)], any::<IpAddr>(), any::<u16>())
+            .prop_map(|(protocol, address, port)| Record::Listen { protocol, address, port }),
     ]
 }
 
