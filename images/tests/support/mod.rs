@@ -21,6 +21,7 @@ pub enum Scenario {
     Panic = 5,
     Hang = 6,
     Signal = 7,
+    Listen = 8,
 }
 
 /// A directory for one test, with a program and kernels in it.

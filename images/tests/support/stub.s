@@ -139,6 +139,16 @@ scenario:
     .if SCENARIO == 7                   # killed by signal 11
     say message "\036signal 11\n"
     .endif
+
+    .if SCENARIO == 8                   # says that it serves, prints the command line, and never ends
+    say message "\036listen tcp 0.0.0.0 80\n\036listen udp 0.0.0.0 53\n\036listen tcp 0.0.0.0 80\n"
+    movl 24(%ebp), %esi
+    call puts
+    say puts "\n"
+    cli
+1:  hlt
+    jmp 1b
+    .endif
     ret
 
     .bss
