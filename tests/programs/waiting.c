@@ -133,18 +133,18 @@ static long ms(void) {
 static void timers(void) {
     int t = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
     uint64_t x = 0;
-    struct itimerspec new = {{0, 20000000}, {0, 50000000}}, old;
+    struct itimerspec new = {{0, 20000000}, {0, 500000000}}, old;
+    long from = ms();
     V("not armed", read(t, &x, 8));
     V("settime", timerfd_settime(t, 0, &new, &old));
     printf("%ld %ld\n", old.it_value.tv_sec, old.it_value.tv_nsec);
     V("early", read(t, &x, 8));
     V("gettime", timerfd_gettime(t, &old));
-    printf("left %d every %ld\n", old.it_value.tv_nsec > 0 && old.it_value.tv_nsec <= 50000000, old.it_interval.tv_nsec);
+    printf("left %d every %ld\n", old.it_value.tv_nsec > 0 && old.it_value.tv_nsec <= 500000000, old.it_interval.tv_nsec);
     struct pollfd f = {t, POLLIN, 0};
-    long from = ms();
-    V("poll", poll(&f, 1, 5000));
+    V("poll", poll(&f, 1, 60000));
     long took = ms() - from;
-    printf("took %d\n", took >= 40 && took < 2000);
+    printf("took %d\n", took >= 500);
     fcntl(t, F_SETFL, 0);
     V("read", read(t, &x, 8));
     printf("at least one %d\n", x >= 1);
