@@ -12,6 +12,7 @@
 mod file;
 mod options;
 
+use crate::notify::Notifier;
 use crate::tty::{Available, LineDiscipline, default_termios};
 use crate::{FsError, Sink, Source};
 use abi::general as raw;
@@ -65,6 +66,8 @@ pub struct Console {
     winsize: Mutex<Winsize>,
     foreground: AtomicU32,
     target: SetOnce<Arc<dyn SignalTarget>>,
+    /// Told when input has been taken in.
+    changed: Notifier,
 }
 
 /// Bytes moved at a time between the device and the program.
@@ -88,6 +91,7 @@ impl Console {
             winsize: Mutex::new(Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 }),
             foreground: AtomicU32::new(0),
             target: SetOnce::new(),
+            changed: Notifier::new(),
         })
     }
 
@@ -116,18 +120,30 @@ impl Console {
     /// Takes in what the device has received, without waiting: echo and signals happen now. Called by reads and polls, and by
     /// the kernel when it returns to the program after a receive interrupt. Returns whether a signal was made.
     pub fn take_in(&self) -> bool {
+        self.take_all().0
+    }
+
+    /// As [`take_in`](Self::take_in); also whether there was anything.
+    fn take_all(&self) -> (bool, bool) {
         let mut signalled = false;
         let mut buf = [0; 64];
         let mut input = self.input.lock();
+        let mut any = false;
         loop {
             let n = self.device.read(&mut buf, false);
+            any |= n > 0;
             for &byte in buf.get(..n).unwrap_or_default() {
                 signalled |= self.take_byte(&mut input, byte);
             }
             if n < buf.len() {
-                return signalled;
+                break;
             }
         }
+        drop(input);
+        if any {
+            self.changed.notify();
+        }
+        (signalled, any)
     }
 
     fn take_byte(&self, input: &mut Buffered, byte: u8) -> bool {
@@ -155,8 +171,9 @@ impl Console {
         if dst.remaining() == 0 {
             return Ok(0);
         }
+        let mut waited = false;
         loop {
-            let signalled = self.take_in();
+            let (signalled, any) = self.take_all();
             if let Some(n) = self.read_ready(dst)? {
                 return Ok(n);
             }
@@ -166,7 +183,12 @@ impl Console {
             if signalled || self.target.get().is_some_and(|target| target.is_interrupted()) {
                 return Err(FsError::Interrupted);
             }
+            if waited && !any {
+                // The device does not wait itself: the caller does, for `changed`.
+                return Err(FsError::WouldBlock);
+            }
             self.device.read(&mut [], true);
+            waited = true;
         }
     }
 
@@ -216,6 +238,11 @@ impl Console {
             *eof = false;
         }
         reached.then_some(0)
+    }
+
+    /// Told when input has been taken in.
+    pub fn changed(&self) -> &Notifier {
+        &self.changed
     }
 
     /// write(2) on the console.

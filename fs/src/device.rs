@@ -2,6 +2,7 @@
 //!
 //! [`vfs`](crate::vfs) asks [`Devices`] when a character device node is opened. Numbers are Linux's (devices.txt).
 
+use crate::notify::Notifier;
 use crate::{Console, File, FsError, Metadata, NodeRef, Offset, Pinned, SeekFrom, Sink, Source};
 use abi::{OpenFlags, PollEvents};
 use alloc::sync::Arc;
@@ -188,6 +189,13 @@ impl File for DeviceFile {
         match &self.device {
             Device::Tty(console) | Device::Console(console) => console.ioctl(request, arg, memory),
             _ => Err(FsError::NotTty),
+        }
+    }
+
+    fn changes(&self) -> [Option<&Notifier>; 2] {
+        match &self.device {
+            Device::Tty(console) | Device::Console(console) => [Some(console.changed()), None],
+            _ => [None, None],
         }
     }
 

@@ -7,7 +7,7 @@
 //! does nothing and is removed when it is met, or when the number of items has doubled since the last look for such; instances watch each other without cycles and at most [`MAX_NESTS`] deep, so that recursion is bounded. Locks are
 //! taken in the order items, queue; no file is called with either held.
 
-use crate::notify::Watcher;
+use crate::notify::{Notifier, Watcher};
 use crate::{File, FsError, Metadata, Offset, OpenFile, Sink, Source};
 use abi::{OpenFlags, PollEvents, general as raw};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -45,6 +45,8 @@ struct Item {
     fd: u32,
     watch: Mutex<Watch>,
     queued: AtomicBool,
+    /// The file has no notifier.
+    looked_at: bool,
 }
 
 impl Item {
@@ -74,8 +76,12 @@ impl Item {
 impl Watcher for Item {
     fn changed(self: Arc<Self>) {
         if let Some(epoll) = self.epoll.upgrade() {
-            self.enqueue(&epoll);
+            // A file without a notifier is looked at by who waits.
+            if !self.looked_at {
+                self.enqueue(&epoll);
+            }
             epoll.generation.fetch_add(1, Ordering::Relaxed);
+            epoll.changed.notify();
         }
     }
 }
@@ -102,6 +108,8 @@ pub struct Epoll {
     above: Mutex<Vec<Weak<Epoll>>>,
     /// Counts what has been told.
     generation: AtomicU64,
+    /// Told when something has been queued, or a file that has to be looked at has changed.
+    changed: Notifier,
 }
 
 impl Epoll {
@@ -114,6 +122,7 @@ impl Epoll {
             looked_at: Mutex::new(BTreeMap::new()),
             above: Mutex::new(Vec::new()),
             generation: AtomicU64::new(0),
+            changed: Notifier::new(),
         })
     }
 
@@ -132,6 +141,7 @@ impl Epoll {
             fd,
             watch: Mutex::new(Watch { interest: always(interest), seen: (0, PollEvents::empty()) }),
             queued: AtomicBool::new(false),
+            looked_at: file.file().notifier().is_none(),
         });
         self.put(&item)?;
         let told = self.tell(&item, file);
@@ -171,14 +181,12 @@ impl Epoll {
             above.try_reserve(1).map_err(|_| FsError::NoMemory)?;
             above.push(self.own.clone());
         }
-        match file.file().notifier() {
-            Some(notifier) => {
-                let watcher: Arc<dyn Watcher> = item.clone();
-                notifier.watch(Arc::downgrade(&watcher))?;
-            }
-            None => {
-                self.looked_at.lock().insert(item.key(), item.clone());
-            }
+        if item.looked_at {
+            self.looked_at.lock().insert(item.key(), item.clone());
+        }
+        for notifier in file.file().changes().into_iter().flatten() {
+            let watcher: Arc<dyn Watcher> = item.clone();
+            notifier.watch(Arc::downgrade(&watcher))?;
         }
         Ok(())
     }
@@ -187,6 +195,7 @@ impl Epoll {
         if item.events(file.file().as_ref()) != 0 {
             item.enqueue(self);
             self.generation.fetch_add(1, Ordering::Relaxed);
+            self.changed.notify();
         }
     }
 
@@ -323,6 +332,10 @@ impl Epoll {
         {
             found.push(event);
         }
+        if !found.is_empty() && !self.ready.lock().is_empty() {
+            // There may be more for the next who waits.
+            self.changed.pass_on();
+        }
         found
     }
 }
@@ -380,6 +393,10 @@ impl File for Epoll {
             }
         }
         PollEvents::empty()
+    }
+
+    fn changes(&self) -> [Option<&Notifier>; 2] {
+        [Some(&self.changed), None]
     }
 
     // Without a notifier: with files that nobody tells about, an instance has to be looked at as well.

@@ -184,6 +184,17 @@ pub trait File: Send + Sync {
         None
     }
 
+    /// What threads that wait for this file enter themselves with: told after each change, also of [`ready_at`](Self::ready_at).
+    fn changes(&self) -> [Option<&Notifier>; 2] {
+        [self.notifier(), None]
+    }
+
+    /// Whether a change lets one of several threads that wait in read(2) or write(2) go on, who then tells the next if there is
+    /// more.
+    fn wakes_one(&self) -> bool {
+        false
+    }
+
     /// The monotonic time, nanoseconds, at which the file may become ready by itself.
     fn ready_at(&self) -> Option<u64> {
         None

@@ -1,15 +1,21 @@
-//! [`Notifier`]: tells those who watch a file that its readiness may have changed.
+//! [`Notifier`]: tells those who watch a file, and threads that wait for it, that its readiness may have changed.
 //!
-//! Files that other program code makes ready (pipes, eventfds, epoll instances) have one and call [`notify`](Notifier::notify)
-//! after each change, with none of their locks held. Files that become ready by themselves (timers, the console) have none:
-//! whoever waits for them looks at them.
+//! Files have one and call [`notify`](Notifier::notify) after each change, with none of their locks held. Files that also become
+//! ready by themselves (timers) notify when the time of that changes.
+//!
+//! A thread that waits enters itself, *then* looks at the file, then sleeps ([`Sleeping`]), so no change is lost. Of those who
+//! entered as exclusive only one is woken by a change; if it leaves without having looked since, the wake goes to the next.
+//!
+//! Invariants: the lists are a leaf among locks; nobody is told or woken while they are locked.
 
 use crate::FsError;
+use alloc::collections::BTreeMap;
 use alloc::{
     sync::{Arc, Weak},
     vec::Vec,
 };
-use sync::Mutex;
+use core::sync::atomic::{AtomicBool, Ordering};
+use sync::{Handle, Mutex};
 
 /// Somebody who wants to know.
 pub trait Watcher: Send + Sync {
@@ -17,10 +23,38 @@ pub trait Watcher: Send + Sync {
     fn changed(self: Arc<Self>);
 }
 
-/// The watchers of a file.
-#[derive(Default)]
-pub struct Notifier {
-    watchers: Mutex<Watchers>,
+/// A thread's part in waits for files. It waits for one set of files at a time.
+pub struct Sleeper {
+    thread: Handle,
+    /// A file that it waits for has changed since it last took this.
+    told: AtomicBool,
+}
+
+impl Sleeper {
+    /// For the waits of a thread.
+    pub fn new(thread: Handle) -> Arc<Self> {
+        Arc::new(Sleeper { thread, told: AtomicBool::new(false) })
+    }
+
+    fn tell(&self) {
+        self.told.store(true, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+
+    /// Whether a file has changed since the last call.
+    pub fn take_told(&self) -> bool {
+        self.told.swap(false, Ordering::SeqCst)
+    }
+
+    /// Whether a file has changed since [`take_told`](Self::take_told).
+    pub fn is_told(&self) -> bool {
+        self.told.load(Ordering::SeqCst)
+    }
+}
+
+struct Entry {
+    sleeper: Arc<Sleeper>,
+    exclusive: bool,
 }
 
 #[derive(Default)]
@@ -30,10 +64,28 @@ struct Watchers {
     tidy_at: usize,
 }
 
+#[derive(Default)]
+struct Lists {
+    watchers: Watchers,
+    /// By the order of their coming.
+    sleepers: BTreeMap<u64, Entry>,
+    last: u64,
+}
+
+/// Those who want to know about a file.
+#[derive(Default)]
+pub struct Notifier {
+    lists: Mutex<Lists>,
+}
+
+/// How many sleepers are woken without memory for a list of them.
+const AT_ONCE: usize = 16;
+
 impl Notifier {
-    /// Without watchers.
+    /// Without anybody.
     pub const fn new() -> Self {
-        Notifier { watchers: Mutex::new(Watchers { list: Vec::new(), tidy_at: 0 }) }
+        let watchers = Watchers { list: Vec::new(), tidy_at: 0 };
+        Notifier { lists: Mutex::new(Lists { watchers, sleepers: BTreeMap::new(), last: 0 }) }
     }
 
     /// Adds a watcher; it goes when it is dropped. The cost does not grow with their number, on average.
@@ -41,7 +93,7 @@ impl Notifier {
     /// # Errors
     /// [`FsError::NoMemory`].
     pub fn watch(&self, watcher: Weak<dyn Watcher>) -> Result<(), FsError> {
-        let mut watchers = self.watchers.lock();
+        let watchers = &mut self.lists.lock().watchers;
         if watchers.list.len() >= watchers.tidy_at {
             watchers.list.retain(|watcher| watcher.strong_count() > 0);
             watchers.tidy_at = watchers.list.len().saturating_mul(2).max(8);
@@ -51,15 +103,138 @@ impl Notifier {
         Ok(())
     }
 
-    /// Tells all watchers, the last to come first, as on Linux.
+    /// Tells all watchers, all sleepers that share, and the first that is exclusive.
     pub fn notify(&self) {
-        // None is told with the lock held. When dropped ones are removed meanwhile, the others move down: nobody is left out.
-        let mut left = self.watchers.lock().list.len();
+        let (mut left, sleepers) = {
+            let lists = self.lists.lock();
+            (lists.watchers.list.len(), !lists.sleepers.is_empty())
+        };
+        // The last to come is told first, as on Linux, and none with the lock held. When dropped ones are removed meanwhile, the
+        // others move down: nobody is left out.
         while let Some(next) = left.checked_sub(1) {
             left = next;
-            let watcher = self.watchers.lock().list.get(next).and_then(Weak::upgrade);
+            let watcher = self.lists.lock().watchers.list.get(next).and_then(Weak::upgrade);
             if let Some(watcher) = watcher {
                 watcher.changed();
+            }
+        }
+        if !sleepers {
+            return;
+        }
+        self.wake(1);
+    }
+
+    /// As [`notify`](Self::notify), for a change that concerns every sleeper: an end that has been closed.
+    pub fn notify_all(&self) {
+        self.notify();
+        self.wake(usize::MAX);
+    }
+
+    /// Wakes the next sleeper that is exclusive: there is more than the last one took.
+    pub fn pass_on(&self) {
+        self.wake_some(1, false);
+    }
+
+    /// Wakes all sleepers that share, and `most` that are exclusive.
+    fn wake(&self, most: usize) {
+        self.wake_some(most, true);
+    }
+
+    fn wake_some(&self, most: usize, shared: bool) {
+        let (mut from, mut left) = (0, most);
+        loop {
+            let mut batch: [Option<Arc<Sleeper>>; AT_ONCE] = [const { None }; AT_ONCE];
+            let mut taken = [None; AT_ONCE];
+            {
+                let mut lists = self.lists.lock();
+                let mut used = 0;
+                for (&at, entry) in lists.sleepers.range(from..) {
+                    let Some((slot, gone)) = batch.get_mut(used).zip(taken.get_mut(used)) else { break };
+                    from = at + 1;
+                    if entry.exclusive {
+                        if left == 0 {
+                            continue;
+                        }
+                        left -= 1;
+                        *gone = Some(at);
+                    } else if !shared {
+                        continue;
+                    }
+                    *slot = Some(entry.sleeper.clone());
+                    used += 1;
+                }
+                for at in taken.into_iter().flatten() {
+                    lists.sleepers.remove(&at);
+                }
+            }
+            let full = batch.last().is_some_and(Option::is_some);
+            batch.into_iter().flatten().for_each(|sleeper| sleeper.tell());
+            if !full {
+                return;
+            }
+        }
+    }
+
+    fn enter(&self, sleeper: &Arc<Sleeper>, exclusive: bool) -> u64 {
+        let mut lists = self.lists.lock();
+        lists.last += 1;
+        let at = lists.last;
+        lists.sleepers.insert(at, Entry { sleeper: sleeper.clone(), exclusive });
+        at
+    }
+
+    fn leave(&self, at: u64) {
+        let gone = self.lists.lock().sleepers.remove(&at);
+        drop(gone);
+    }
+}
+
+/// A sleeper that has entered itself with files; dropping it takes it out.
+pub struct Sleeping<'a> {
+    sleeper: Arc<Sleeper>,
+    entered: Vec<(&'a Notifier, u64)>,
+    exclusive: bool,
+}
+
+/// No memory for the entries of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoMemory;
+
+impl<'a> Sleeping<'a> {
+    /// Enters `sleeper` with all `notifiers`. `exclusive`: a change wakes one of those who wait like this.
+    ///
+    /// # Errors
+    /// [`NoMemory`].
+    pub fn enter(
+        sleeper: Arc<Sleeper>,
+        notifiers: impl Iterator<Item = &'a Notifier>,
+        exclusive: bool,
+    ) -> Result<Self, NoMemory> {
+        sleeper.take_told();
+        let mut sleeping = Sleeping { sleeper, entered: Vec::new(), exclusive };
+        for notifier in notifiers {
+            sleeping.entered.try_reserve(1).map_err(|_| NoMemory)?;
+            let at = notifier.enter(&sleeping.sleeper, exclusive);
+            sleeping.entered.push((notifier, at));
+        }
+        Ok(sleeping)
+    }
+
+    /// The sleeper.
+    pub fn sleeper(&self) -> &Sleeper {
+        &self.sleeper
+    }
+}
+
+impl Drop for Sleeping<'_> {
+    fn drop(&mut self) {
+        for (notifier, at) in &self.entered {
+            notifier.leave(*at);
+        }
+        if self.exclusive && self.sleeper.take_told() {
+            // Told after it looked for the last time: the change is another's.
+            for (notifier, _) in &self.entered {
+                notifier.pass_on();
             }
         }
     }
@@ -68,7 +243,84 @@ impl Notifier {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::sync::atomic::{AtomicUsize, Ordering};
+    use core::sync::atomic::AtomicUsize;
+
+    fn sleeper() -> Arc<Sleeper> {
+        Sleeper::new(sync::thread::current())
+    }
+
+    #[test]
+    fn one_exclusive_and_all_others() {
+        let notifier = Notifier::new();
+        let all: Vec<_> = (0..40).map(|_| sleeper()).collect();
+        let sleeping: Vec<_> = (0..)
+            .zip(&all)
+            .map(|(i, s)| Sleeping::enter(s.clone(), [&notifier].into_iter(), i % 2 == 0).unwrap())
+            .collect();
+        let told = || all.iter().map(|s| usize::from(s.take_told())).sum::<usize>();
+        notifier.notify();
+        assert_eq!(told(), 21, "20 that share, and one");
+        notifier.notify_all();
+        assert_eq!(told(), 39, "the one has not come back");
+        drop(sleeping);
+        notifier.notify();
+        assert_eq!(told(), 0);
+    }
+
+    #[test]
+    fn an_unused_wake_is_passed_on() {
+        let notifier = Notifier::new();
+        let (a, b) = (sleeper(), sleeper());
+        let first = Sleeping::enter(a.clone(), [&notifier].into_iter(), true).unwrap();
+        let _second = Sleeping::enter(b.clone(), [&notifier].into_iter(), true).unwrap();
+        notifier.notify();
+        assert!(a.is_told() && !b.is_told());
+        drop(first);
+        assert!(b.is_told());
+    }
+
+    /// Readers that take one unit each from a counter that a writer fills: nobody sleeps while there is something.
+    #[test]
+    fn no_wake_is_lost() {
+        use core::sync::atomic::AtomicU32;
+        let (notifier, units) = (Notifier::new(), AtomicU32::new(0));
+        let take = || units.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        let mut sleeping: Option<Sleeping<'_>> = None;
+                        let own = sleeper();
+                        loop {
+                            own.take_told();
+                            if take() {
+                                break;
+                            }
+                            if sleeping.is_none() {
+                                sleeping = Sleeping::enter(own.clone(), [&notifier].into_iter(), true).ok();
+                                continue;
+                            }
+                            if own.is_told() {
+                                sleeping = None;
+                                continue;
+                            }
+                            sync::thread::park(&mut sync::MaySleep::claim(), None);
+                            if own.is_told() {
+                                // The entry is gone.
+                                own.take_told();
+                                sleeping = None;
+                            }
+                        }
+                    }
+                });
+            }
+            for _ in 0..8000 {
+                units.fetch_add(1, Ordering::SeqCst);
+                notifier.notify();
+            }
+        });
+        assert_eq!(units.load(Ordering::SeqCst), 0);
+    }
 
     #[derive(Default)]
     struct Counter(AtomicUsize);
@@ -90,7 +342,7 @@ mod tests {
         for _ in 0..100 {
             notifier.watch(weak(&Arc::new(Counter::default()))).unwrap();
         }
-        assert!(notifier.watchers.lock().list.len() <= 8);
+        assert!(notifier.lists.lock().watchers.list.len() <= 8);
         for _ in 0..100 {
             notifier.watch(weak(&counter)).unwrap();
         }

@@ -1,5 +1,6 @@
 //! [`TimerFd`]: a timer as a file (timerfd_create(2)), over a clock that is given to it.
 
+use crate::notify::Notifier;
 use crate::{File, FsError, Metadata, Offset, Sink, Source};
 use abi::{OpenFlags, PollEvents};
 use alloc::{boxed::Box, format, vec::Vec};
@@ -80,12 +81,13 @@ impl State {
 pub struct TimerFd {
     clock: Clock,
     state: Mutex<State>,
+    changed: Notifier,
 }
 
 impl TimerFd {
     /// A timer that is not armed.
     pub fn new(clock: Clock) -> Self {
-        TimerFd { clock, state: Mutex::new(State::default()) }
+        TimerFd { clock, state: Mutex::new(State::default()), changed: Notifier::new() }
     }
 
     /// Whether the clock has been set, which ends the timer.
@@ -103,7 +105,7 @@ impl TimerFd {
 
 impl Timer for TimerFd {
     fn set(&self, new: Setting, absolute: bool, cancel: bool) -> Setting {
-        self.look(|state, now| {
+        let old = self.look(|state, now| {
             let old = state.setting(now);
             let at = if absolute { new.value } else { now.saturating_add(new.value) };
             state.next = (new.value > 0).then_some(at);
@@ -112,7 +114,9 @@ impl Timer for TimerFd {
             state.times_set = cancel.then(|| (self.clock.times_set)());
             state.events = state.events.wrapping_add(1);
             old
-        })
+        });
+        self.changed.notify();
+        old
     }
 
     fn get(&self) -> Setting {
@@ -156,6 +160,10 @@ impl File for TimerFd {
     fn readiness(&self) -> PollEvents {
         let ready = self.look(|state, _| state.expired > 0 || self.is_cancelled(state));
         if ready { PollEvents::IN | PollEvents::RDNORM } else { PollEvents::empty() }
+    }
+
+    fn changes(&self) -> [Option<&Notifier>; 2] {
+        [Some(&self.changed), None]
     }
 
     fn ready_at(&self) -> Option<u64> {

@@ -8,15 +8,16 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use mm::addr::PhysAddr;
 use mm::paging::{FrameSource, PageTables};
 use mm::user::{Paging, RawUserMemory, UserMemory};
+use sched::ThreadId;
 use sync::{Mutex, SetOnce};
-use task::{CpuFeatures, CpuInfo, MemoryUse, Platform, Vdso, VectorLayout};
+use task::{CpuFeatures, CpuInfo, MemoryUse, NewThread, NoThread, Platform, Runner, Vdso, VectorLayout};
 
 use crate::arch::usertables::UserTables;
-use crate::arch::{cpu, percpu, tsc, usercopy, vdso, vectors};
+use crate::arch::{cpu, percpu, shootdown, tsc, usercopy, vdso, vectors};
 use crate::drivers::rtc;
 use crate::drivers::virtio::rng;
 use crate::mem::frames::{self, MachineFrames};
-use crate::{logging, program_timer, threads};
+use crate::{logging, program, program_timer, threads};
 
 /// The machine as `task` and `syscall` see it.
 pub struct Machine;
@@ -58,12 +59,43 @@ impl Platform for Machine {
     }
 
     fn idle_ns(&self) -> u64 {
-        // One thread runs the program: what it did not use was idle, as far as the program can tell.
-        tsc::monotonic_ns().saturating_sub(threads::run_time_ns())
+        // What the program did not use was idle, as far as it can tell.
+        let used = program::process().map_or(0, |process| process.run_time(self));
+        tsc::monotonic_ns().saturating_mul(percpu::all().len() as u64).saturating_sub(used)
     }
 
     fn wait(&self, deadline: Option<u64>) {
-        threads::park(deadline);
+        // Making the thread takes locks, which may use up the permit of a wake that has come.
+        if !program_timer::ensure() {
+            threads::park(deadline);
+        }
+    }
+
+    fn new_thread(&self, new: NewThread) -> Result<Runner, NoThread> {
+        program::new_thread(new)
+    }
+
+    fn kick(&self, thread: &Runner) {
+        threads::kick(&thread.handle);
+    }
+
+    fn thread_time(&self, thread: Option<&Runner>) -> u64 {
+        thread.map_or(0, |thread| threads::run_time_ns(ThreadId::from_raw(thread.number)))
+    }
+
+    fn current_tid(&self) -> u32 {
+        program::current_tid()
+    }
+
+    fn yield_now(&self) {
+        threads::yield_now();
+    }
+
+    fn barrier(&self) {
+        if let Some(process) = program::process() {
+            let root = process.space().root().0;
+            shootdown::barrier(root);
+        }
     }
 
     fn set_timer(&self, deadline: Option<u64>) {

@@ -1,11 +1,12 @@
 //! The program: how it is started, and what its traps and system calls lead to.
 //!
-//! Between the processor (`arch`) and the layers that know Linux (`task`, `syscall`). One process with one
-//! thread runs in this step.
+//! Between the processor (`arch`) and the layers that know Linux (`task`, `syscall`). One process runs, in any number of threads;
+//! each is run by a thread of the kernel, which knows it ([`threads::program`]).
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering, fence};
 
 use abi::regs::UserRegs;
 use fs::archive::ArchiveFs;
@@ -18,21 +19,23 @@ use mm::addr::PhysAddr;
 use mm::space::{Access, FaultError};
 use mm::user::UserMemory;
 use sync::SetOnce;
-use sync::thread::Handle;
 use syscall::{Context as CallContext, Outcome};
 use task::fault::{Cause, Exception, TrapInfo};
 use task::hlt::{self, Site};
 use task::procfs::{self, Tasks};
 use task::signal::deliver::Target;
-use task::{Entry, ExecRequest, ExitStatus, Platform, Process, StartOptions, Thread};
+use task::{
+    Entry, ExecRequest, ExitStatus, NewThread, NoThread, Platform, Process, Runner, StartOptions, Thread,
+};
 
 use crate::arch::switch::Context;
 use crate::arch::trap::{self, Trap};
-use crate::arch::{cpu, syscall_entry, usercopy, vectors};
+use crate::arch::vectors::VectorArea;
+use crate::arch::{cpu, percpu, syscall_entry, usercopy, vectors};
 use crate::drivers::serial::SerialConsole;
 use crate::mem::heap;
 use crate::platform::MACHINE;
-use crate::{platform, power, threads};
+use crate::{platform, power, program_timer, threads};
 
 /// Environment of a program whose image and command line set nothing else.
 const DEFAULT_ENV: [(&str, &[u8]); 2] =
@@ -52,17 +55,27 @@ const STATUS_NOT_EXECUTABLE: u8 = 126;
 
 const HLT: u8 = 0xf4;
 
-/// What runs.
-struct Running {
+/// A thread of the program, as the kernel's thread that runs it knows it.
+pub struct Running {
     process: Arc<Process>,
     thread: Arc<Thread>,
-    /// The kernel's thread that runs it.
-    kernel_thread: Handle,
+}
+
+/// What a thread of the program begins with.
+pub struct ProgramStart {
+    new: NewThread,
+    vectors: VectorArea,
+    root: u64,
+}
+
+/// The program.
+struct Program {
+    process: Arc<Process>,
     console: Arc<Console>,
 }
 
-static RUNNING: SetOnce<Running> = SetOnce::new();
-/// The console's device has received something since the program last ran.
+static PROGRAM: SetOnce<Program> = SetOnce::new();
+/// The console's device has received something that nobody has taken in.
 static INPUT_ARRIVED: AtomicBool = AtomicBool::new(false);
 
 /// Starts the program that the command line names, from the archive at physical address `archive_at`.
@@ -93,7 +106,7 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
     match task::start(&MACHINE, vfs, &console, &request, options) {
         Ok((process, thread, entry)) => {
             tasks.enter(&process, &thread);
-            enter(Running { process, thread, kernel_thread: sync::thread::current(), console }, entry)
+            enter(Running { process, thread }, console, entry)
         }
         Err(error) => {
             log::error!("{}: {error}", path.escape_ascii());
@@ -167,14 +180,17 @@ fn environment(line: &CommandLine) -> Vec<Vec<u8>> {
     defaults.chain(given()).map(|(name, value)| [name.as_bytes(), b"=", value].concat()).collect()
 }
 
-fn enter(running: Running, entry: Entry) -> ! {
+fn enter(running: Running, console: Arc<Console>, entry: Entry) -> ! {
     if !threads::context().is_some_and(Context::init_vectors) {
         log::error!("not enough memory for the program's registers");
         power::fail()
     }
+    let number = threads::current_id().map_or(0, |id| id.to_raw());
+    running.thread.set_runner(Runner::current(number));
     // Set once: one program is started.
-    let _ = RUNNING.set(running);
-    syscall_entry::start_program(&UserRegs {
+    let _ = PROGRAM.set(Program { process: running.process.clone(), console });
+    threads::set_program(Box::new(running));
+    go(UserRegs {
         rip: entry.rip,
         rsp: entry.rsp,
         rflags: trap::INITIAL_FLAGS,
@@ -184,16 +200,62 @@ fn enter(running: Running, entry: Entry) -> ! {
     })
 }
 
-/// The running program. Traps and calls come from it, so it exists.
-fn running() -> &'static Running {
-    RUNNING.get().unwrap_or_else(|| panic!("a trap from a program before there is one"))
+/// Makes a thread of the program, whose vector registers are those of the caller.
+pub fn new_thread(new: NewThread) -> Result<Runner, NoThread> {
+    program_timer::ensure();
+    let vectors = VectorArea::new().ok_or(NoThread)?;
+    cpu::without_interrupts(|| vectors.save());
+    let root = new.process.space().root().0;
+    let start = Box::new(ProgramStart { new, vectors, root });
+    let (handle, id) = threads::create_program(start).map_err(|_| NoThread)?;
+    Ok(Runner { handle, number: id.to_raw() })
 }
 
-fn end(status: ExitStatus) -> ! {
-    if let Some(running) = RUNNING.get() {
-        log::debug!("{} page faults", running.process.space().fault_count());
+/// The first thing that such a thread does.
+pub fn begin(start: ProgramStart) -> ! {
+    let ProgramStart { new, vectors, root } = start;
+    let NewThread { process, thread, regs, fs_base } = new;
+    if let Some(context) = threads::context() {
+        context.set_root(root);
+        context.set_fs_base(fs_base);
+        context.load_vectors(vectors);
     }
+    threads::set_program(Box::new(Running { process, thread }));
+    go(regs)
+}
+
+/// Goes to the program.
+fn go(mut regs: UserRegs) -> ! {
+    before_return(&mut regs);
+    syscall_entry::start_program(&regs)
+}
+
+/// The running thread of the program. Traps and calls come from it, so it exists.
+fn running() -> &'static Running {
+    threads::program().unwrap_or_else(|| panic!("a trap from a program before there is one"))
+}
+
+/// Ends the machine with the process.
+fn end(status: ExitStatus) -> ! {
+    let running = running();
+    if !running.process.begin_end(&running.thread) {
+        // Another thread does.
+        loop {
+            threads::park(None);
+        }
+    }
+    log::debug!("{} page faults", running.process.space().fault_count());
     power::exit(status)
+}
+
+/// The number of the running thread of the program; 0 for the kernel's own.
+pub fn current_tid() -> u32 {
+    threads::program().map_or(0, |running| running.thread.tid)
+}
+
+/// The program's first process, once it runs.
+pub fn process() -> Option<&'static Arc<Process>> {
+    PROGRAM.get().map(|program| &program.process)
 }
 
 /// An exception of the program, on its kernel stack with interrupts on.
@@ -249,7 +311,7 @@ const GENERAL_PROTECTION: TrapInfo = TrapInfo { vector: 13, error: 0, cr2: 0, st
 
 /// A fault of the kernel on program memory, inside `usercopy`.
 pub fn page_fault(addr: u64, access: Access) -> Result<(), FaultError> {
-    match RUNNING.get() {
+    match threads::program() {
         Some(running) => running.process.fault(addr, access),
         None => Err(FaultError::NotMapped),
     }
@@ -257,51 +319,72 @@ pub fn page_fault(addr: u64, access: Access) -> Result<(), FaultError> {
 
 /// Called by the console's interrupt handler.
 pub fn input_arrived() {
-    INPUT_ARRIVED.store(true, Ordering::Relaxed);
-    // It may be waiting for input.
-    if let Some(running) = RUNNING.get() {
-        running.kernel_thread.unpark();
+    INPUT_ARRIVED.store(true, Ordering::Release);
+    if program_timer::wake() {
+        return;
+    }
+    // Nobody has waited for anything yet: there is one thread, and it runs.
+    if let Some(runner) = process().and_then(|process| process.main_thread().runner()) {
+        threads::kick(&runner.handle);
+    }
+}
+
+/// Takes in what the console has received; what that means for threads, they are told.
+pub fn take_input() {
+    if let Some(program) = PROGRAM.get()
+        && INPUT_ARRIVED.swap(false, Ordering::Acquire)
+    {
+        program.console.take_in();
     }
 }
 
 /// A timer interrupt came while the program's code ran, or the kernel's for it. In the handler: counts.
 pub fn sample(in_program: bool) {
-    if let Some(running) = RUNNING.get() {
+    if let Some(running) = threads::program() {
         running.thread.samples.count(in_program);
     }
-}
-
-/// One of the program's timers has expired: it looks at them as soon as it can.
-pub fn timer_expired() {
-    if let Some(running) = RUNNING.get() {
-        running.process.timers.mark_due();
-        running.kernel_thread.unpark();
-        threads::interrupt(&running.kernel_thread);
-    }
-}
-
-/// Whether [`timer_expired`] has not been noticed yet.
-pub fn is_timer_due() -> bool {
-    RUNNING.get().is_some_and(|running| running.process.timers.due() != 0)
 }
 
 /// Whether an interrupt that returns to the program leaves something to do first. In the interrupt
 /// handler: looks, and does nothing else.
 pub fn needs_attention(frame: &UserRegs) -> bool {
-    let due = RUNNING.get().is_some_and(|running| running.process.timers.due() != 0);
-    due || INPUT_ARRIVED.load(Ordering::Relaxed) || byte_before(frame.rip) == Some(HLT)
+    let signals = threads::program().is_some_and(|running| running.process.needs_attention(&running.thread));
+    signals || INPUT_ARRIVED.load(Ordering::Relaxed) || byte_before(frame.rip) == Some(HLT)
+}
+
+/// Whether something has come for the running thread of the program. With interrupts masked.
+pub fn look() -> bool {
+    percpu::current().attention.store(false, Ordering::Relaxed);
+    // The CPU said before this that it runs the thread; who left something looks for that afterwards (`threads::kick`).
+    fence(Ordering::SeqCst);
+    let signals = threads::program().is_some_and(|running| running.process.needs_attention(&running.thread));
+    signals || INPUT_ARRIVED.load(Ordering::Relaxed)
+}
+
+/// The last thing before the program goes on with `frame`: delivers what has come. Returns with interrupts masked, and then
+/// nothing has.
+pub fn before_return(frame: &mut UserRegs) {
+    loop {
+        cpu::disable_interrupts();
+        if !look() {
+            return;
+        }
+        cpu::enable_interrupts();
+        attend_signals(frame);
+    }
+}
+
+fn attend_signals(frame: &mut UserRegs) {
+    take_input();
+    if let Some(status) = syscall::deliver_signals(&mut context(running(), frame)) {
+        end(status)
+    }
 }
 
 /// What [`needs_attention`] asked for, on the thread's kernel stack.
 pub fn attend(frame: &mut UserRegs) {
     let running = running();
-    let mut signals = running.process.timers.due() != 0;
-    if INPUT_ARRIVED.swap(false, Ordering::Relaxed) {
-        signals |= running.console.take_in();
-    }
-    if signals && let Some(status) = syscall::deliver_signals(&mut context(running, frame)) {
-        end(status)
-    }
+    attend_signals(frame);
     if byte_before(frame.rip) == Some(HLT) && was_halted(frame) {
         // In ring 3 the instruction would not have run.
         frame.rip -= 1;
@@ -359,6 +442,7 @@ pub fn system_call(frame: &mut UserRegs) -> bool {
         }
         Outcome::AllRegisters => true,
         Outcome::Exit(status) => end(status),
+        Outcome::ThreadEnds => threads::exit_program(),
     }
 }
 
@@ -369,5 +453,6 @@ pub fn system_call_full(frame: &mut UserRegs) {
         // It has all registers now, so it cannot ask for them again.
         Outcome::AllRegisters => {}
         Outcome::Exit(status) => end(status),
+        Outcome::ThreadEnds => threads::exit_program(),
     }
 }

@@ -1,60 +1,77 @@
-//! The thread that waits for the program's timers (setitimer(2), timer_create(2)).
+//! The thread that waits for the program's timers (setitimer(2), timer_create(2)) and takes in what the console receives.
 //!
-//! [`set`] is called by threads of the program whenever the earliest deadline changes. The thread is made at the first deadline, so a
-//! program without timers has none. It only says that a timer has expired; the program's thread does the rest.
+//! [`set`] is called by threads of the program whenever the earliest deadline changes. The thread is made at the first deadline, or
+//! when a thread of the program sleeps or makes another for the first time, so a program that does nothing like that has none. It
+//! sends the signals itself; threads that run program code are kicked.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sync::SetOnce;
 use sync::thread::Handle;
 
 use crate::arch::tsc;
+use crate::platform::MACHINE;
 use crate::{program, threads};
 
 /// No deadline.
 const NEVER: u64 = u64::MAX;
-/// How soon the program is reminded of a timer: the first time it may have been on its way out of the kernel.
-const REMINDER_NS: u64 = 1_000_000;
 
-/// When the program is to be interrupted, monotonic nanoseconds.
+/// When the program's timers are to be looked at, monotonic nanoseconds.
 static DEADLINE: AtomicU64 = AtomicU64::new(NEVER);
 static THREAD: SetOnce<Handle> = SetOnce::new();
+/// Somebody has made the thread, or is about to.
+static STARTED: AtomicBool = AtomicBool::new(false);
 
-/// Asks for an interrupt of the program at `deadline` (monotonic); `None` for no more.
+/// Asks for the timers to be looked at at `deadline` (monotonic); `None` for no more.
 pub fn set(deadline: Option<u64>) {
     let deadline = deadline.unwrap_or(NEVER);
-    let before = DEADLINE.swap(deadline, Ordering::Release);
+    let before = DEADLINE.swap(deadline, Ordering::SeqCst);
     if deadline >= before {
         // The thread wakes up too early, once, and finds the new deadline.
         return;
     }
-    match THREAD.get() {
-        Some(thread) => thread.unpark(),
-        None => match threads::spawn(run) {
-            Ok(thread) => {
-                // Two threads at a time would both begin one; the second does no harm.
-                let _ = THREAD.set(thread);
-            }
-            Err(_) => log::error!("no memory for the thread that waits for timers: they do not expire"),
-        },
+    ensure();
+    wake();
+}
+
+/// Makes the thread, if there is none. Returns whether it did.
+pub fn ensure() -> bool {
+    if STARTED.load(Ordering::Relaxed) || STARTED.swap(true, Ordering::Relaxed) {
+        return false;
     }
+    match threads::spawn(run) {
+        Ok(thread) => {
+            // Set once, by whoever set the flag.
+            let _ = THREAD.set(thread.clone());
+            // Those who came meanwhile have not found it.
+            thread.unpark();
+        }
+        Err(_) => log::error!("no memory for the thread that waits for timers: they do not expire"),
+    }
+    true
+}
+
+/// Wakes the thread; false if there is none. Also in interrupt handlers.
+pub fn wake() -> bool {
+    let thread = THREAD.get();
+    if let Some(thread) = thread {
+        thread.unpark();
+    }
+    thread.is_some()
 }
 
 fn run() {
     loop {
-        let deadline = DEADLINE.load(Ordering::Acquire);
-        let now = tsc::monotonic_ns();
-        let next = if deadline <= now {
+        program::take_input();
+        let deadline = DEADLINE.load(Ordering::SeqCst);
+        if deadline <= tsc::monotonic_ns() {
             // A later one may have been set meanwhile: then that stands.
             let _ = DEADLINE.compare_exchange(deadline, NEVER, Ordering::Relaxed, Ordering::Relaxed);
-            program::timer_expired();
-            now.saturating_add(REMINDER_NS)
-        } else if program::is_timer_due() {
-            program::timer_expired();
-            deadline.min(now.saturating_add(REMINDER_NS))
-        } else {
-            deadline
-        };
-        threads::park((next != NEVER).then_some(next));
+            if let Some(process) = program::process() {
+                process.expire_timers(&MACHINE);
+            }
+            continue;
+        }
+        threads::park((deadline != NEVER).then_some(deadline));
     }
 }

@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use core::num::NonZeroUsize;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 
 use sched::{CpuSet, Halt, Interrupts, Next, Params, Reason, Scheduler, ThreadId};
 use sync::thread::{Handle, MaySleep, Shared, Threads, Unpark};
@@ -20,18 +20,26 @@ use crate::arch::percpu::{self, PerCpu};
 use crate::arch::switch::{self, Context};
 use crate::arch::{apic, cpu, timer, tsc};
 use crate::mem::stacks::{self, ThreadStack};
+use crate::program::{self, ProgramStart, Running};
 
 /// A thread as handles and the scheduler refer to it.
 pub type Thread = Shared<KernelThread>;
 
-/// What a thread begins with. It runs with interrupts on; when it returns the thread ends.
-type Start = Box<dyn FnOnce() + Send>;
+/// What a thread begins with, with interrupts on.
+enum Start {
+    /// When it returns the thread ends.
+    Call(Box<dyn FnOnce() + Send>),
+    /// A thread of the program.
+    Program(Box<ProgramStart>),
+}
 
 /// What the kernel hangs on a thread.
 pub struct KernelThread {
     context: Context,
     /// Its [`ThreadId`], 0 for an idle loop.
     id: AtomicU64,
+    /// The program's thread that it runs; null for the kernel's own. Owned; set and taken by the thread itself.
+    program: AtomicPtr<Running>,
     /// What it begins with; taken by the thread itself.
     start: UnsafeCell<Option<Start>>,
     /// The next in the list of the dead.
@@ -48,6 +56,7 @@ impl KernelThread {
         Self {
             context,
             id: AtomicU64::new(0),
+            program: AtomicPtr::new(core::ptr::null_mut()),
             start: UnsafeCell::new(start),
             next_dead: AtomicPtr::new(core::ptr::null_mut()),
         }
@@ -156,6 +165,33 @@ pub fn current_id() -> Option<ThreadId> {
     (raw != 0).then(|| ThreadId::from_raw(raw))
 }
 
+/// The program's thread that the running thread runs. In a thread, or in an interrupt handler. `None` for the kernel's own.
+pub fn program() -> Option<&'static Running> {
+    // SAFETY: set by the thread and taken when it ends, after which it looks no more; the caller is that thread or has
+    // interrupted it.
+    current_thread().and_then(|thread| unsafe { thread.program.load(Ordering::Relaxed).as_ref() })
+}
+
+/// Says what the running thread runs; once.
+pub fn set_program(running: Box<Running>) {
+    if let Some(thread) = current_thread() {
+        let before = thread.program.swap(Box::into_raw(running), Ordering::Relaxed);
+        debug_assert!(before.is_null());
+    }
+}
+
+/// Ends the running thread, which ran one of the program's.
+pub fn exit_program() -> ! {
+    if let Some(thread) = current_thread() {
+        let running = thread.program.swap(core::ptr::null_mut(), Ordering::Relaxed);
+        if !running.is_null() {
+            // SAFETY: `set_program` made the pointer from a box, and this takes it once.
+            drop(unsafe { Box::from_raw(running) });
+        }
+    }
+    exit()
+}
+
 /// The running thread's part of the processor. `None` before there are threads.
 pub fn context() -> Option<&'static Context> {
     current_thread().map(|thread| thread.context())
@@ -181,21 +217,28 @@ pub fn runs_thread(cpu: &PerCpu) -> bool {
     !thread.is_null() && thread != cpu.idle.load(Ordering::Relaxed)
 }
 
-/// Interrupts the CPU that runs `thread`, if another one does, so that the thread looks at what has been left for it. A thread
-/// that moves meanwhile looks by itself.
-pub fn interrupt(thread: &Handle) {
+/// Makes `thread`, if a CPU runs it, look at what has been left for it before it goes back to its program. A thread that is
+/// switched to meanwhile looks by itself.
+pub fn kick(thread: &Handle) {
+    // What was left is visible before it is looked who runs the thread; `look` does the opposite.
+    fence(Ordering::SeqCst);
     let here = percpu::current().index();
-    for cpu in percpu::all().iter().filter(|cpu| cpu.index() != here) {
+    for cpu in percpu::all() {
         // A thread's number is where its stack begins.
         if cpu.kernel_stack().0 as usize == thread.id().get() {
-            apic::send_ipi(cpu.apic_id(), apic::RESCHEDULE_VECTOR);
+            cpu.attention.store(true, Ordering::SeqCst);
+            if cpu.index() != here {
+                apic::send_ipi(cpu.apic_id(), apic::RESCHEDULE_VECTOR);
+            }
         }
     }
 }
 
 /// Another CPU's interrupt: the scheduler has something for this one.
 pub fn kicked() {
-    percpu::current().tick_wanted.store(true, Ordering::Relaxed);
+    let cpu = percpu::current();
+    cpu.tick_wanted.store(true, Ordering::Relaxed);
+    cpu.attention.store(true, Ordering::Relaxed);
 }
 
 /// In an interrupt handler whose interrupted flow can be switched away from: whether to do so, with [`preempt`].
@@ -262,8 +305,10 @@ extern "C" fn thread_begin() -> ! {
     // SAFETY: put in before the thread was known, and taken by the thread alone.
     let start = current_thread().and_then(|thread| unsafe { (*thread.start.get()).take() });
     cpu::enable_interrupts();
-    if let Some(start) = start {
-        start();
+    match start {
+        Some(Start::Call(start)) => start(),
+        Some(Start::Program(start)) => program::begin(*start),
+        None => {}
     }
     exit()
 }
@@ -317,6 +362,17 @@ pub struct NoThread;
 
 /// Makes a thread that begins with `start`, and lets it run.
 pub fn spawn(start: impl FnOnce() + Send + 'static) -> Result<Handle, NoThread> {
+    let (handle, _) = create(Start::Call(Box::new(start)))?;
+    handle.unpark();
+    Ok(handle)
+}
+
+/// Makes a thread of the program. It begins when it is unparked.
+pub fn create_program(start: Box<ProgramStart>) -> Result<(Handle, ThreadId), NoThread> {
+    create(Start::Program(start))
+}
+
+fn create(start: Start) -> Result<(Handle, ThreadId), NoThread> {
     let scheduler = scheduler().ok_or(NoThread)?;
     reap();
     if current_thread().is_some_and(|thread| thread.id.load(Ordering::Relaxed) != 0) {
@@ -328,13 +384,12 @@ pub fn spawn(start: impl FnOnce() + Send + 'static) -> Result<Handle, NoThread> 
         Some(stack) => stack,
         None => stacks::map_thread_stack().map_err(|_| NoThread)?,
     };
-    let thread = Arc::new(Thread::new(KernelThread::new(Context::new(stack), Some(Box::new(start)))));
+    let thread = Arc::new(Thread::new(KernelThread::new(Context::new(stack), Some(start))));
     let everywhere = CpuSet::first(percpu::all().len());
     match everywhere.and_then(|cpus| scheduler.spawn(thread.clone(), Params::default(), &cpus)) {
         Ok(id) => {
             thread.id.store(id.to_raw(), Ordering::Relaxed);
-            unpark(id);
-            Ok(Handle::from(thread))
+            Ok((Handle::from(thread), id))
         }
         Err(_) => {
             STACKS.lock().push(stack);
@@ -374,12 +429,16 @@ fn preempt_point() {
     });
 }
 
-/// Nanoseconds of processor time that the running thread has had.
-pub fn run_time_ns() -> u64 {
-    // The thread is charged from boot on, as the clock counts from there.
+/// Nanoseconds of processor time that a thread has had.
+pub fn run_time_ns(id: ThreadId) -> u64 {
+    // The first thread is charged from boot on, as the clock counts from there.
     let now = tsc::monotonic_ns();
-    let (Some(scheduler), Some(id)) = (scheduler(), current_id()) else { return 0 };
-    scheduler.run_time(id, now).unwrap_or(0)
+    scheduler().and_then(|scheduler| scheduler.run_time(id, now)).unwrap_or(0)
+}
+
+/// Lets others of the running thread's priority run.
+pub fn yield_now() {
+    cpu::without_interrupts(|| reschedule(Reason::Yield));
 }
 
 /// The kernel's threads, as `sync` needs them.

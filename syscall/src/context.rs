@@ -1,10 +1,12 @@
 //! [`Context`]: what a call runs in, and the helpers that most calls share.
 
 use crate::{CallError, CallResult};
+use abi::structs::SigInfo;
 use abi::{AT_FDCWD, Errno, FdFlags, OpenFlags, PATH_MAX, SigSet, Signal, UserRegs};
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::Range;
 use fs::access::CAP_FSETID;
+use fs::notify::{Notifier, Sleeping};
 use fs::{File, FsError, NodeRef, OpenFile, Source, UserSink, UserSource, View};
 use mm::addr::page_floor;
 use mm::user::{CStrBuffer, Fault, UserMemory, UserPtr, UserSlice};
@@ -101,6 +103,13 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The thread with a number, 0 being the caller's: ESRCH without such, EINVAL for a negative number.
+    pub fn thread_of(&self, tid: i32) -> CallResult<Arc<Thread>> {
+        let tid = u32::try_from(tid).map_err(|_| Errno::EINVAL)?;
+        let tid = if tid == 0 { self.thread.tid } else { tid };
+        Ok(self.process.thread(tid).ok_or(Errno::ESRCH)?)
+    }
+
     /// What signals are delivered to.
     pub fn target(&self) -> Target<'a> {
         Target { platform: self.platform, process: self.process, thread: self.thread }
@@ -118,17 +127,40 @@ impl<'a> Context<'a> {
         deadline: Option<u64>,
         ready: impl FnMut() -> CallResult<Option<T>>,
     ) -> CallResult<Option<T>> {
-        self.sleep_on(deadline, || None, ready)
+        self.sleep_for(deadline, || None, &[], false, ready)
     }
 
-    /// As [`sleep`](Self::sleep), on something that may become ready by itself at the time that `ready_at` tells.
+    /// As [`sleep`](Self::sleep), for `files`, some of which may become ready by themselves.
     pub fn sleep_on<T>(
         &self,
         deadline: Option<u64>,
+        files: &[&dyn File],
+        ready: impl FnMut() -> CallResult<Option<T>>,
+    ) -> CallResult<Option<T>> {
+        let ready_at = || files.iter().filter_map(|file| file.ready_at()).min();
+        let mut notifiers: Vec<&Notifier> = Vec::new();
+        for notifier in files.iter().flat_map(|file| file.changes()).flatten() {
+            notifiers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            notifiers.push(notifier);
+        }
+        self.sleep_for(deadline, ready_at, &notifiers, false, ready)
+    }
+
+    /// As [`sleep`](Self::sleep), until one of `notifiers` tells, or the time of `ready_at`. `exclusive`: one change wakes one of
+    /// those who wait like this.
+    pub fn sleep_for<T>(
+        &self,
+        deadline: Option<u64>,
         ready_at: impl Fn() -> Option<u64>,
+        notifiers: &[&Notifier],
+        exclusive: bool,
         mut ready: impl FnMut() -> CallResult<Option<T>>,
     ) -> CallResult<Option<T>> {
+        let sleeper = self.thread.sleeper();
+        let mut sleeping = None;
         loop {
+            // What is told from here on is looked at in the next turn.
+            sleeper.take_told();
             if let Some(value) = ready()? {
                 return Ok(Some(value));
             }
@@ -138,9 +170,21 @@ impl<'a> Context<'a> {
             if self.interrupted() {
                 return Err(Errno::EINTR.into());
             }
-            let timer = self.process.next_timer(self.platform);
-            self.platform.wait(deadline.into_iter().chain(ready_at()).chain(timer).min());
-            self.process.expire_timers(self.platform);
+            if sleeping.is_none() && !notifiers.is_empty() {
+                let entered = Sleeping::enter(sleeper.clone(), notifiers.iter().copied(), exclusive);
+                sleeping = Some(entered.map_err(|_| Errno::ENOMEM)?);
+                continue;
+            }
+            let until = deadline.into_iter().chain(ready_at()).min();
+            // Nothing between here and the sleep may use up the permit that comes with these.
+            if !sleeper.is_told() && !self.thread.has_news(self.process) {
+                self.platform.wait(until);
+            }
+            if exclusive && sleeper.is_told() {
+                // Whoever told has taken it out.
+                sleeper.take_told();
+                sleeping = None;
+            }
         }
     }
 
@@ -150,12 +194,28 @@ impl<'a> Context<'a> {
         file: &OpenFile,
         mut operation: impl FnMut() -> Result<T, FsError>,
     ) -> CallResult<T> {
+        let first = operation();
         let waits = !file.flags().contains(OpenFlags::NONBLOCK);
-        let done = self.sleep_on(
+        if !matches!(first, Err(FsError::WouldBlock)) || !waits {
+            return Ok(first?);
+        }
+        let [one, other] = file.file().changes();
+        let both;
+        let notifiers: &[&Notifier] = match (&one, &other) {
+            (Some(one), Some(other)) => {
+                both = [*one, *other];
+                &both
+            }
+            (Some(one), None) | (None, Some(one)) => core::slice::from_ref(one),
+            (None, None) => &[],
+        };
+        let done = self.sleep_for(
             None,
             || file.file().ready_at(),
+            notifiers,
+            file.file().wakes_one(),
             || match operation() {
-                Err(FsError::WouldBlock) if waits => Ok(None),
+                Err(FsError::WouldBlock) => Ok(None),
                 result => Ok(Some(result?)),
             },
         );
@@ -198,12 +258,19 @@ impl<'a> Context<'a> {
                 }
                 Err(error) => {
                     if error == Errno::EPIPE.into() {
-                        self.process.signals.send(Signal::SIGPIPE);
+                        self.send_broken_pipe();
                     }
                     return if done > 0 { Ok(done as u64) } else { Err(error) };
                 }
             }
         }
+    }
+
+    /// Sends SIGPIPE to the calling thread.
+    pub fn send_broken_pipe(&self) {
+        let info = SigInfo::new(Signal::SIGPIPE, task::signal::SI_KERNEL);
+        // A signal of the kernel finds room in any queue.
+        let _ = self.process.send_to_thread(self.thread, Signal::SIGPIPE, info);
     }
 
     /// Does `operation` under the signal mask at `mask`, if that is not null. If a signal ends it, that signal is delivered
@@ -219,12 +286,12 @@ impl<'a> Context<'a> {
             return Err(Errno::EINVAL.into());
         }
         let before = self.thread.mask();
-        self.thread.set_mask(SigSet(mask.read(self.memory())?));
+        self.process.set_mask(self.thread, SigSet(mask.read(self.memory())?));
         let result = operation(self);
         if matches!(result, Err(CallError::Errno(Errno::EINTR))) {
             self.thread.restore_mask_later(before);
         } else {
-            self.thread.set_mask(before);
+            self.process.set_mask(self.thread, before);
         }
         result
     }

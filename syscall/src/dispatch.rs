@@ -15,23 +15,44 @@ pub enum Outcome {
     AllRegisters,
     /// The process has ended.
     Exit(ExitStatus),
+    /// The thread has ended, and others go on.
+    ThreadEnds,
+}
+
+impl From<Ended> for Outcome {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Process(status) => Outcome::Exit(status),
+            Ended::Thread => Outcome::ThreadEnds,
+        }
+    }
+}
+
+/// What a call has ended that does not return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The process.
+    Process(ExitStatus),
+    /// The thread.
+    Thread,
 }
 
 /// What the program finds in RAX for a result; `Err` if it never sees it.
 #[inline]
-pub fn encode(result: CallResult<u64>) -> Result<u64, ExitStatus> {
+pub fn encode(result: CallResult<u64>) -> Result<u64, Ended> {
     match result {
         Ok(value) => Ok(value),
         Err(CallError::Errno(errno)) => Ok(errno.to_rax()),
-        Err(CallError::Exit(status)) => Err(status),
+        Err(CallError::Exit(status)) => Err(Ended::Process(status)),
+        Err(CallError::ThreadEnds) => Err(Ended::Thread),
     }
 }
 
 /// Runs call `nr`. Linux looks at the low half of the number only.
 #[inline]
 pub fn dispatch(ctx: &mut Context<'_>, nr: u64, args: [u64; 6]) -> Outcome {
-    if nr as u32 == abi::nr::RT_SIGRETURN {
-        // It replaces all registers.
+    if matches!(nr as u32, abi::nr::RT_SIGRETURN | abi::nr::CLONE | abi::nr::CLONE3) {
+        // They replace or copy all registers.
         return Outcome::AllRegisters;
     }
     let args = RawArgs(args);
@@ -41,12 +62,12 @@ pub fn dispatch(ctx: &mut Context<'_>, nr: u64, args: [u64; 6]) -> Outcome {
             Outcome::AllRegisters
         }
         Ok(value) => Outcome::Return(value),
-        Err(status) => Outcome::Exit(status),
+        Err(ended) => ended.into(),
     }
 }
 
 #[inline]
-fn execute(ctx: &mut Context<'_>, nr: u64, args: &RawArgs) -> Result<u64, ExitStatus> {
+fn execute(ctx: &mut Context<'_>, nr: u64, args: &RawArgs) -> Result<u64, Ended> {
     let result = match TABLE.get(nr as u32 as usize) {
         Some(Some(row)) => (row.run)(ctx, args),
         _ => Err(unknown(ctx, u64::from(nr as u32), args).into()),
@@ -65,7 +86,7 @@ pub fn dispatch_full(ctx: &mut Context<'_>) -> Outcome {
         None => execute(ctx, ctx.regs.orig_rax, &RawArgs(ctx.regs.syscall_args())),
     };
     match result {
-        Err(status) => Outcome::Exit(status),
+        Err(ended) => ended.into(),
         Ok(value) => {
             ctx.regs.rax = value;
             match ctx.target().deliver_pending(ctx.regs, true) {

@@ -8,10 +8,11 @@ use mm::store::PunchError;
 use mm::user::{CStrError, Fault, IoVecError};
 use sched::timers::OutOfMemory;
 use task::credentials::NotPermitted;
+use task::futex::FutexError;
 use task::limits::LimitError;
 use task::signal::pending::QueueFull;
 use task::timers::posix::TimerError;
-use task::{AltStackError, ExitStatus, FdError};
+use task::{AltStackError, ExitStatus, FdError, NoThread};
 
 /// Why a call does not return a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum CallError {
     Errno(Errno),
     /// It does not return: the process ends.
     Exit(ExitStatus),
+    /// It does not return: the thread has ended, and others go on.
+    ThreadEnds,
 }
 
 impl CallError {
@@ -199,6 +202,18 @@ errors! {
         TimerError::NoMemory => ENOMEM;
     OutOfMemory:
         _ => ENOMEM;
+    NoThread:
+        _ => EAGAIN;
+    FutexError:
+        FutexError::Changed | FutexError::Busy => EAGAIN,
+        FutexError::Fault => EFAULT,
+        FutexError::TimedOut => ETIMEDOUT,
+        FutexError::Interrupted => EINTR,
+        FutexError::NoMemory => ENOMEM,
+        FutexError::Deadlock => EDEADLK,
+        FutexError::NotOwner => EPERM,
+        FutexError::NoOwner => ESRCH,
+        FutexError::Invalid => EINVAL;
     LimitError:
         LimitError::Invalid => EINVAL,
         LimitError::Permission => EPERM;

@@ -139,16 +139,22 @@ fn ask(
 fn set(ctx: &Context<'_>, file: &OpenFile, wanted: &RecordLock, command: Command) -> CallResult<()> {
     let locks = ctx.process.vfs.locks();
     let mut waiting = None;
-    let done = ctx.sleep(None, || match file.set_record(locks, wanted) {
-        Err(FsError::WouldBlock) if command.wait => {
-            // Descriptions take no part: nobody is to blame for what they wait for (fcntl(2)).
-            if waiting.is_none() && !command.of_description {
-                waiting = Some(locks.wait_for(file.lock_key()?, wanted)?);
+    let done = ctx.sleep_for(
+        None,
+        || None,
+        &[locks.notifier()],
+        false,
+        || match file.set_record(locks, wanted) {
+            Err(FsError::WouldBlock) if command.wait => {
+                // Descriptions take no part: nobody is to blame for what they wait for (fcntl(2)).
+                if waiting.is_none() && !command.of_description {
+                    waiting = Some(locks.wait_for(file.lock_key()?, wanted)?);
+                }
+                Ok(None)
             }
-            Ok(None)
-        }
-        result => Ok(Some(result?)),
-    });
+            result => Ok(Some(result?)),
+        },
+    );
     done.map_err(|error| error.if_interrupted(Errno::ERESTARTSYS))?;
     Ok(())
 }

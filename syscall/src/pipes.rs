@@ -1,9 +1,10 @@
 //! What the calls that move the content of pipes share: flags, waiting, files at the other end. Called by `calls`.
 
 use crate::prelude::*;
-use abi::{Mode, OpenFlags, Signal};
+use abi::{Mode, OpenFlags};
+use alloc::vec::Vec;
 use fs::pipe::PipeEnd;
-use fs::{FsError, Offset, OpenFile, SliceSink, SliceSource};
+use fs::{File, FsError, Offset, OpenFile, SliceSink, SliceSource};
 
 /// SPLICE_F_MOVE, which only asks for speed.
 const MOVE: u32 = 1;
@@ -39,10 +40,24 @@ pub fn wait<T>(
     ctx: &Context<'_>,
     flags: u32,
     pipes: &[&OpenFile],
+    operation: impl FnMut() -> Result<T, FsError>,
+) -> CallResult<T> {
+    let waits = pipes.iter().all(|pipe| !pipe.flags().contains(OpenFlags::NONBLOCK));
+    wait_on(ctx, if waits { flags } else { flags | NONBLOCK }, pipes, operation)
+}
+
+/// As [`wait`], whatever the descriptions say.
+pub fn wait_on<T>(
+    ctx: &Context<'_>,
+    flags: u32,
+    pipes: &[&OpenFile],
     mut operation: impl FnMut() -> Result<T, FsError>,
 ) -> CallResult<T> {
-    let waits = flags & NONBLOCK == 0 && pipes.iter().all(|pipe| !pipe.flags().contains(OpenFlags::NONBLOCK));
-    let done = ctx.sleep(None, || match operation() {
+    let waits = flags & NONBLOCK == 0;
+    let mut files: Vec<&dyn File> = Vec::new();
+    files.try_reserve_exact(pipes.len()).map_err(|_| Errno::ENOMEM)?;
+    files.extend(pipes.iter().map(|pipe| &**pipe.file() as &dyn File));
+    let done = ctx.sleep_on(None, &files, || match operation() {
         Err(FsError::WouldBlock) if waits => Ok(None),
         result => Ok(Some(result?)),
     });
@@ -50,7 +65,7 @@ pub fn wait<T>(
         Ok(done) => Ok(done.ok_or(Errno::EAGAIN)?),
         Err(error) => {
             if error == Errno::EPIPE.into() {
-                ctx.process.signals.send(Signal::SIGPIPE);
+                ctx.send_broken_pipe();
             }
             Err(error)
         }

@@ -54,7 +54,7 @@ fn write(
         Ok(value) if kinds_return_address(nr) => write!(out, ") = {value:#x}"),
         Ok(value) => write!(out, ") = {}", *value as i64),
         Err(CallError::Errno(errno)) => write!(out, ") = -1 {errno}"),
-        Err(CallError::Exit(_)) => write!(out, ") = ?"),
+        Err(CallError::Exit(_) | CallError::ThreadEnds) => write!(out, ") = ?"),
     }
 }
 

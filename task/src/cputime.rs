@@ -1,7 +1,7 @@
 //! Processor time: exact in all, split into the program's and the kernel's own by samples.
 //!
 //! Looking at the clock at each entry and return of the kernel would cost as much as a short call. So the time a process has
-//! run is what has passed and was not idle, and [`Samples`], which the kernel counts at its timer interrupts, say in which
+//! run is what the scheduler charged to its threads, and [`Samples`], which the kernel counts at its timer interrupts, say in which
 //! proportion. Without samples all of it is the program's.
 //!
 //! Invariant: neither part of what [`Process::cpu_times`] gives ever decreases, and their sum is the exact time.
@@ -25,7 +25,7 @@ impl Samples {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn get(&self) -> (u64, u64) {
+    pub(crate) fn get(&self) -> (u64, u64) {
         (self.user.load(Ordering::Relaxed), self.system.load(Ordering::Relaxed))
     }
 }
@@ -60,15 +60,15 @@ impl LastTimes {
 }
 
 impl Process {
-    /// How long it has run, nanoseconds.
+    /// How long its threads have run, nanoseconds.
     pub fn run_time(&self, platform: &dyn Platform) -> u64 {
-        let elapsed = platform.monotonic_ns().saturating_sub(self.start_ns);
-        elapsed.saturating_sub(platform.idle_ns().saturating_sub(self.start_idle_ns))
+        self.time_of_threads(platform).0
     }
 
-    /// How long it has run in its own code and in the kernel.
+    /// How long they have run in their own code and in the kernel.
     pub fn cpu_times(&self, platform: &dyn Platform) -> CpuTimes {
-        self.last_times.split(self.run_time(platform), self.main_thread().samples.get())
+        let (time, samples) = self.time_of_threads(platform);
+        self.last_times.split(time, samples)
     }
 }
 

@@ -165,7 +165,7 @@ pub struct StartOptions {
 /// Starts the first process: loads the program, opens its standard files on the console, makes it the terminal's foreground
 /// group, and activates its address space.
 pub fn start(
-    platform: &dyn Platform,
+    platform: &'static dyn Platform,
     vfs: Arc<Vfs>,
     console: &Arc<Console>,
     request: &ExecRequest<'_>,
@@ -174,7 +174,7 @@ pub fn start(
     let limits = Limits::for_root(platform.memory().total);
     let Loaded { space, image, entry } = load(platform, &vfs, vfs.root(), &limits, request)?;
     platform.activate(space.root());
-    let parts = Parts { vfs, space, image, limits, strace: options.strace };
+    let parts = Parts { platform, vfs, space, image, limits, strace: options.strace };
     let process = Arc::new_cyclic(|me| Process::new(me.clone(), parts));
     open_standard_files(&process, fs::console::standard_files(console));
     console.set_foreground(process.pid, Some(process.clone()));

@@ -27,6 +27,7 @@ mod status;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod thread;
+pub mod threads;
 pub mod timers;
 pub mod vector;
 
@@ -35,7 +36,7 @@ pub use cputime::CpuTimes;
 pub use credentials::Credentials;
 pub use exec::{Entry, ExecError, ExecRequest, StartOptions, start};
 pub use fd_table::{Fd, FdError, FdTable};
-pub use platform::{CpuFeatures, CpuInfo, MemoryUse, Platform, Vdso};
+pub use platform::{CpuFeatures, CpuInfo, MemoryUse, NewThread, NoThread, Platform, Runner, Vdso};
 pub use process::{FIRST_PID, NAME_LEN, Process};
 pub use signal::Signals;
 pub use status::ExitStatus;

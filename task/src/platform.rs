@@ -3,12 +3,15 @@
 //! Implemented once by `kernel`, and by [`testing`](crate::testing) for tests. Times are nanoseconds.
 
 use crate::vector::VectorLayout;
+use crate::{Process, Thread};
+use abi::UserRegs;
 use alloc::{boxed::Box, sync::Arc};
 use core::fmt;
 use mm::addr::PhysAddr;
 use mm::paging::{FrameSource, PageTables};
 use mm::store::BackingStore;
 use mm::user::UserMemory;
+use sync::Handle;
 
 /// Memory of the machine, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +68,31 @@ pub struct CpuInfo {
     pub virtual_bits: u32,
 }
 
+/// The kernel's thread that runs a thread of a program.
+#[derive(Clone, Debug)]
+pub struct Runner {
+    /// Wakes it.
+    pub handle: Handle,
+    /// What the platform calls it; never used again for another thread.
+    pub number: u64,
+}
+
+/// No memory for another thread, or too many of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoThread;
+
+/// What a new thread begins with.
+pub struct NewThread {
+    /// Its process.
+    pub process: Arc<Process>,
+    /// The thread.
+    pub thread: Arc<Thread>,
+    /// Its registers; the vector registers are those of the calling thread.
+    pub regs: UserRegs,
+    /// Its FS base.
+    pub fs_base: u64,
+}
+
 /// The kernel's services.
 pub trait Platform: Send + Sync {
     /// Time since boot.
@@ -82,17 +110,38 @@ pub trait Platform: Send + Sync {
     /// How fine the clocks are.
     fn clock_resolution_ns(&self) -> u64;
 
-    /// Time since boot that the CPU was halted because nobody had anything to do.
+    /// Time since boot that CPUs were halted because nobody had anything to do, of all CPUs together.
     fn idle_ns(&self) -> u64;
 
-    /// Halts the CPU until an interrupt comes or `deadline` (monotonic) is reached; it may return at any time before. Callers
-    /// look again at what they wait for.
+    /// Lets the calling thread sleep until it is unparked or `deadline` (monotonic) is reached; it may return at any time before.
+    /// Callers look again at what they wait for.
     fn wait(&self, deadline: Option<u64>);
 
-    /// Asks for an interrupt of the running program at `deadline` (monotonic), which marks its timers as due
-    /// ([`Timers::mark_due`](crate::Timers::mark_due)); `None` for no more. One deadline is kept; it may be forgotten once the
-    /// interrupt came.
+    /// Asks for [`Process::expire_timers`] to be called at `deadline` (monotonic); `None` for no more. One deadline is kept; it
+    /// may be forgotten once it has passed.
     fn set_timer(&self, deadline: Option<u64>);
+
+    /// Makes a thread that runs a program with the given registers. It begins when it is unparked for the first time.
+    ///
+    /// # Errors
+    /// [`NoThread`].
+    fn new_thread(&self, new: NewThread) -> Result<Runner, NoThread>;
+
+    /// Makes a thread that runs program code come into the kernel, or look again on its way out. A sleeping thread is not
+    /// woken.
+    fn kick(&self, thread: &Runner);
+
+    /// Processor time of a thread that lives, nanoseconds; `None` is the machine's only one.
+    fn thread_time(&self, thread: Option<&Runner>) -> u64;
+
+    /// The number of the calling thread; 0 if it runs no program.
+    fn current_tid(&self) -> u32;
+
+    /// Lets other threads of the same priority run.
+    fn yield_now(&self);
+
+    /// When this returns, every CPU that runs the program has been through a full barrier (membarrier(2)).
+    fn barrier(&self);
 
     /// Fills `buf` with unpredictable bytes.
     fn random(&self, buf: &mut [u8]);

@@ -1,17 +1,18 @@
 //! [`Process`]: the program as Linux sees it.
 //!
-//! Made by [`exec`](crate::exec); used by every system call and by the fault path. In this state of the project there is one
-//! process with one thread, and its memory, files and dispositions are shared with nobody, but they are objects behind their
-//! own locks as fork and threads will need them.
+//! Made by [`exec`](crate::exec); used by every system call and by the fault path, by several threads at a time. There is one
+//! process; its memory, files and dispositions are objects behind their own locks.
 //!
 //! Invariants: no lock is held while program memory is accessed, except those that the page-fault path never takes (files'
 //! positions, the console); the locks here are taken one at a time.
 
 use crate::cputime::LastTimes;
 use crate::exec::ProgramImage;
+use crate::futex::FutexTable;
 use crate::limits::Limits;
-use crate::signal::pending::{Pending, QueueFull};
-use crate::{Attributes, Credentials, FdTable, Signals, Thread, Timers};
+use crate::signal::pending::QueueFull;
+use crate::threads::Threads;
+use crate::{Attributes, Credentials, FdTable, Platform, Signals, Thread, Timers};
 use abi::structs::SigInfo;
 use abi::{Signal, general as raw};
 use alloc::sync::{Arc, Weak};
@@ -50,12 +51,16 @@ pub struct Process {
     pub oom_score_adj: AtomicI32,
     /// Monotonic time of its start, nanoseconds.
     pub start_ns: u64,
-    /// Platform idle time at its start, nanoseconds.
-    pub start_idle_ns: u64,
+    /// The futexes that its threads wait for.
+    pub futexes: FutexTable,
+    pub(crate) platform: &'static dyn Platform,
     me: Weak<Process>,
     pub(crate) last_times: LastTimes,
     strace: AtomicBool,
+    /// The thread whose end ends the process; 0 while it runs.
+    ended_by: AtomicU32,
     main: Arc<Thread>,
+    threads: Mutex<Threads>,
     name: Mutex<[u8; NAME_LEN + 1]>,
     image: Mutex<Arc<ProgramImage>>,
     cwd: Mutex<Pinned>,
@@ -73,6 +78,7 @@ pub struct Process {
 
 /// What a new process is made of.
 pub(crate) struct Parts {
+    pub platform: &'static dyn Platform,
     pub vfs: Arc<Vfs>,
     pub space: AddressSpace,
     pub image: ProgramImage,
@@ -84,6 +90,7 @@ impl Process {
     pub(crate) fn new(me: Weak<Process>, parts: Parts) -> Self {
         let name = name_of(&parts.image.path);
         let cwd = parts.vfs.root().clone();
+        let main = Arc::new(Thread::new(FIRST_PID));
         Process {
             pid: FIRST_PID,
             ppid: 1,
@@ -95,11 +102,14 @@ impl Process {
             // The first process starts with the machine. Asking the clock here would make every boot
             // wait until its frequency has been measured, also for programs that never want to know.
             start_ns: 0,
-            start_idle_ns: 0,
+            futexes: FutexTable::new(),
+            platform: parts.platform,
             me,
             last_times: LastTimes::default(),
             strace: AtomicBool::new(parts.strace),
-            main: Arc::new(Thread::new(FIRST_PID)),
+            ended_by: AtomicU32::new(0),
+            threads: Mutex::new(Threads::new(main.clone())),
+            main,
             name: Mutex::new(name),
             image: Mutex::new(Arc::new(parts.image)),
             cwd: Mutex::new(Pinned::new(cwd)),
@@ -124,12 +134,24 @@ impl Process {
         &self.main
     }
 
-    /// Sends a signal to the process.
+    pub(crate) fn threads(&self) -> MutexGuard<'_, Threads> {
+        self.threads.lock()
+    }
+
+    /// Sends a signal to the process: one of its threads takes it.
     ///
     /// # Errors
     /// [`QueueFull`] for a real-time signal with a value.
     pub fn send(&self, signal: Signal, info: SigInfo) -> Result<(), QueueFull> {
-        self.send_to(self.signals.queue(), signal, info)
+        // An ignored signal that is blocked waits: its disposition may change, or sigtimedwait take it.
+        if self.signals.is_ignored(signal) && !self.main.mask().contains(signal) {
+            return Ok(());
+        }
+        let limit = self.limits().soft(raw::RLIMIT_SIGPENDING);
+        self.signals.queue().add(signal, info, limit)?;
+        self.choose_thread(signal);
+        self.signals.changed.notify();
+        Ok(())
     }
 
     /// Sends a signal to a thread of the process.
@@ -137,26 +159,48 @@ impl Process {
     /// # Errors
     /// [`QueueFull`] for a real-time signal with a value.
     pub fn send_to_thread(&self, thread: &Thread, signal: Signal, info: SigInfo) -> Result<(), QueueFull> {
-        self.send_to(thread.pending(), signal, info)
-    }
-
-    fn send_to(&self, queue: &Pending, signal: Signal, info: SigInfo) -> Result<(), QueueFull> {
-        // An ignored signal that is blocked waits: its disposition may change, or sigtimedwait take it.
-        if self.signals.is_ignored(signal) && !self.main.mask().contains(signal) {
+        if self.signals.is_ignored(signal) && !thread.mask().contains(signal) {
             return Ok(());
         }
         let limit = self.limits().soft(raw::RLIMIT_SIGPENDING);
-        queue.add(signal, info, limit)
+        thread.pending().add(signal, info, limit)?;
+        self.wake_thread(thread);
+        self.signals.changed.notify();
+        Ok(())
     }
 
-    /// Sends the signal of a timer, to the first thread or to the process; returns whether it was not ignored.
-    pub(crate) fn send_expiry(&self, signal: Signal, info: SigInfo, to_thread: bool) -> bool {
-        if self.signals.is_ignored(signal) && !self.main.mask().contains(signal) {
+    /// Sends a signal of the kernel to the process. It finds room in any queue: at worst what is known about it is lost.
+    pub fn send_kernel(&self, signal: Signal) {
+        let _ = self.send(signal, SigInfo::new(signal, crate::signal::SI_KERNEL));
+    }
+
+    /// Sends the signal of a timer, to a thread or to the process; returns whether it was not ignored.
+    pub(crate) fn send_expiry(&self, signal: Signal, info: SigInfo, to_thread: Option<u32>) -> bool {
+        let thread = to_thread.map(|tid| self.thread(tid).unwrap_or_else(|| self.main.clone()));
+        let mask = thread.as_ref().unwrap_or(&self.main).mask();
+        if self.signals.is_ignored(signal) && !mask.contains(signal) {
             return false;
         }
-        let queue = if to_thread { self.main.pending() } else { self.signals.queue() };
-        queue.add_expiry(signal, info);
+        match thread {
+            Some(thread) => {
+                thread.pending().add_expiry(signal, info);
+                self.wake_thread(&thread);
+            }
+            None => {
+                self.signals.queue().add_expiry(signal, info);
+                self.choose_thread(signal);
+            }
+        }
+        self.signals.changed.notify();
         true
+    }
+
+    /// Makes `thread` the one that ends the process; false if another is.
+    pub fn begin_end(&self, thread: &Thread) -> bool {
+        match self.ended_by.compare_exchange(0, thread.tid, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => true,
+            Err(tid) => tid == thread.tid,
+        }
     }
 
     /// Whether the way back to the program has something to do: deliver a signal, or look at timers.
@@ -278,11 +322,11 @@ impl Process {
 
 impl SignalTarget for Process {
     fn terminal_signal(&self, signal: Signal) {
-        self.signals.send(signal);
+        self.send_kernel(signal);
     }
 
     fn is_interrupted(&self) -> bool {
-        self.main.is_interrupted(self)
+        self.thread(self.platform.current_tid()).is_some_and(|thread| thread.is_interrupted(self))
     }
 }
 

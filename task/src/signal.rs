@@ -8,8 +8,10 @@ pub mod frame;
 pub mod pending;
 
 use abi::signal::DefaultAction;
-use abi::structs::{SigAction, SigInfo};
+use abi::structs::SigAction;
 use abi::{SigSet, Signal};
+use alloc::sync::Arc;
+use fs::notify::Notifier;
 use pending::Pending;
 use sync::Mutex;
 
@@ -35,6 +37,8 @@ pub enum Delivery {
 pub struct Signals {
     actions: Mutex<[SigAction; Signal::MAX as usize]>,
     pending: Pending,
+    /// Told when a signal has been sent, for the files of signalfd(2).
+    pub changed: Arc<Notifier>,
 }
 
 impl Default for Signals {
@@ -49,6 +53,7 @@ impl Signals {
         Signals {
             actions: Mutex::new([SigAction::default(); Signal::MAX as usize]),
             pending: Pending::default(),
+            changed: Arc::new(Notifier::new()),
         }
     }
 
@@ -95,14 +100,6 @@ impl Signals {
         }
     }
 
-    /// Makes a signal of the kernel pending, unless it is ignored.
-    pub fn send(&self, signal: Signal) {
-        if !self.is_ignored(signal) {
-            // A signal of the kernel finds room in any queue: at worst what is known about it is lost.
-            let _ = self.pending.add(signal, SigInfo::new(signal, SI_KERNEL), u64::MAX);
-        }
-    }
-
     /// The signals that wait for the process.
     #[inline]
     pub fn pending(&self) -> SigSet {
@@ -139,6 +136,7 @@ pub fn default_delivery(signal: Signal) -> Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use abi::structs::SigInfo;
 
     fn handler(address: u64) -> SigAction {
         SigAction { handler: address, mask: u64::MAX, ..SigAction::default() }
@@ -164,11 +162,10 @@ mod tests {
     #[test]
     fn pending_and_blocked() {
         let signals = Signals::new();
-        signals.send(Signal::SIGCHLD);
-        assert_eq!(signals.pending(), SigSet::EMPTY, "ignored ones are not kept");
-        signals.send(Signal::SIGTERM);
-        signals.send(Signal::SIGINT);
-        signals.send(Signal::SIGSEGV);
+        assert!(signals.is_ignored(Signal::SIGCHLD));
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGSEGV] {
+            let _ = signals.queue().add(signal, SigInfo::new(signal, SI_KERNEL), u64::MAX);
+        }
         let mut mask = SigSet::EMPTY;
         mask.insert(Signal::SIGINT);
         let take = |mask| signals.queue().take(mask).map(|(signal, _)| signal);

@@ -4,12 +4,13 @@
 //! those for the process, as sigtimedwait(2) does. The file belongs to the process that made it, as long as that lives.
 
 use crate::signal::deliver::Target;
-use crate::{Platform, Process};
+use crate::{Platform, Process, Thread};
 use abi::structs::SigInfo;
 use abi::{OpenFlags, PollEvents, SigSet, general as raw};
-use alloc::sync::Weak;
+use alloc::sync::{Arc, Weak};
 use alloc::{format, vec::Vec};
 use core::sync::atomic::{AtomicU64, Ordering};
+use fs::notify::Notifier;
 use fs::{File, FsError, Metadata, Offset, Sink, Source};
 
 /// Bytes of `struct signalfd_siginfo`.
@@ -19,13 +20,15 @@ const RECORD: usize = 128;
 pub struct SignalFd {
     platform: &'static dyn Platform,
     process: Weak<Process>,
+    changed: Arc<Notifier>,
     set: AtomicU64,
 }
 
 impl SignalFd {
     /// For the signals of `set`.
-    pub fn new(platform: &'static dyn Platform, process: Weak<Process>, set: SigSet) -> Self {
-        let file = SignalFd { platform, process, set: AtomicU64::new(0) };
+    pub fn new(platform: &'static dyn Platform, process: &Process, set: SigSet) -> Self {
+        let changed = process.signals.changed.clone();
+        let file = SignalFd { platform, process: process.weak(), changed, set: AtomicU64::new(0) };
         file.set_signals(set);
         file
     }
@@ -39,9 +42,15 @@ impl SignalFd {
         SigSet(self.set.load(Ordering::Relaxed))
     }
 
+    /// The thread that looks: signals for it alone count too.
+    fn reader(&self, process: &Process) -> Arc<Thread> {
+        process.thread(self.platform.current_tid()).unwrap_or_else(|| process.main_thread().clone())
+    }
+
     fn take(&self) -> Option<SigInfo> {
         let process = self.process.upgrade()?;
-        let target = Target { platform: self.platform, process: &process, thread: process.main_thread() };
+        let thread = self.reader(&process);
+        let target = Target { platform: self.platform, process: &process, thread: &thread };
         target.dequeue(SigSet(!self.signals().0)).map(|(_, info)| info)
     }
 }
@@ -113,15 +122,19 @@ impl File for SignalFd {
 
     fn readiness(&self) -> PollEvents {
         let ready = self.process.upgrade().is_some_and(|process| {
-            let waiting = process.main_thread().pending().set().0 | process.signals.pending().0;
+            let waiting = self.reader(&process).pending().set().0 | process.signals.pending().0;
             waiting & self.signals().0 != 0
         });
         if ready { PollEvents::IN | PollEvents::RDNORM } else { PollEvents::empty() }
     }
 
+    fn changes(&self) -> [Option<&Notifier>; 2] {
+        [Some(&self.changed), None]
+    }
+
     fn generation(&self) -> u64 {
-        let sent = |process: alloc::sync::Arc<Process>| {
-            process.main_thread().pending().sent().wrapping_add(process.signals.queue().sent())
+        let sent = |process: Arc<Process>| {
+            self.reader(&process).pending().sent().wrapping_add(process.signals.queue().sent())
         };
         self.process.upgrade().map_or(0, sent)
     }

@@ -4,11 +4,11 @@
 //! handler that touches program memory while it holds the address space's lock.
 
 use crate::exec::{self, Entry, ExecError, ExecRequest, StartOptions};
-use crate::platform::{CpuFeatures, CpuInfo, MemoryUse, Platform, Vdso};
+use crate::platform::{CpuFeatures, CpuInfo, MemoryUse, NewThread, NoThread, Platform, Runner, Vdso};
 use crate::vector::VectorLayout;
 use crate::{Process, Thread};
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use fs::console::{ConsoleMode, ConsoleOptions};
 use fs::testing::{FakeLine, Member, tree};
 use mm::addr::{PhysAddr, VirtAddr};
@@ -39,6 +39,8 @@ pub struct FakeMachine {
     pub wall_sets: AtomicU64,
     /// When it would interrupt the program; `u64::MAX` for never.
     pub timer: AtomicU64,
+    /// A wait that nothing would end is ended by SIGKILL.
+    pub impatient: AtomicBool,
     /// The program's FS base.
     pub fs_base: AtomicU64,
     /// The program's vector registers.
@@ -56,6 +58,7 @@ impl FakeMachine {
             wall_offset: AtomicU64::new(1_700_000_000_000_000_000),
             wall_sets: AtomicU64::new(0),
             timer: AtomicU64::new(u64::MAX),
+            impatient: AtomicBool::new(false),
             fs_base: AtomicU64::new(0),
             vectors: Mutex::new([0; VECTOR_SIZE]),
             messages: Mutex::new(Vec::new()),
@@ -108,9 +111,34 @@ impl Platform for FakeMachine {
     }
 
     fn wait(&self, deadline: Option<u64>) {
+        // There is one thread: what wakes it is time alone.
         let now = self.clock.load(Ordering::Relaxed);
-        self.clock.store(deadline.unwrap_or(now).max(now + 1000), Ordering::Relaxed);
+        let next = deadline.into_iter().chain(self.process().next_timer(self)).min();
+        if next.is_none() && self.impatient.load(Ordering::Relaxed) {
+            self.process().send_kernel(abi::Signal::SIGKILL);
+        }
+        self.clock.store(next.unwrap_or(now).max(now + 1000), Ordering::Relaxed);
+        self.process().expire_timers(self);
     }
+
+    fn new_thread(&self, _new: NewThread) -> Result<Runner, NoThread> {
+        // This machine has one thread.
+        Err(NoThread)
+    }
+
+    fn kick(&self, _thread: &Runner) {}
+
+    fn thread_time(&self, _thread: Option<&Runner>) -> u64 {
+        self.monotonic_ns()
+    }
+
+    fn current_tid(&self) -> u32 {
+        crate::FIRST_PID
+    }
+
+    fn yield_now(&self) {}
+
+    fn barrier(&self) {}
 
     fn set_timer(&self, deadline: Option<u64>) {
         self.timer.store(deadline.unwrap_or(u64::MAX), Ordering::Relaxed);

@@ -4,15 +4,20 @@
 //! accessed.
 
 use crate::Process;
+use crate::Runner;
+use crate::attributes::Scheduling;
 use crate::cputime::Samples;
 use crate::fault::TrapInfo;
+use crate::futex::Waiter;
 use crate::signal::frame;
 use crate::signal::pending::Pending;
 use crate::vector::VectorBuffer;
 use abi::structs::StackT;
 use abi::{SigSet, general as raw};
-use core::sync::atomic::{AtomicU64, Ordering};
-use sync::Mutex;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use fs::notify::Sleeper;
+use sync::{Mutex, SetOnce};
 
 /// What restart_syscall(2) goes on with. Times are monotonic nanoseconds, addresses those of the first call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +42,12 @@ pub enum RestartBlock {
     Futex {
         /// The word.
         word: u64,
+        /// The operation with its flags.
+        operation: u32,
         /// What it must be.
         value: u32,
+        /// Which wakes count.
+        mask: u32,
         /// When the wait ends.
         deadline: u64,
     },
@@ -62,6 +71,14 @@ pub struct Thread {
     /// The complement of the mask, as every return from a call looks at it.
     unblocked: AtomicU64,
     pending: Pending,
+    /// Chosen to take a signal of the process, and has not looked since.
+    chosen: AtomicBool,
+    /// The signals that sigtimedwait(2) waits for, a bit for each.
+    awaited: AtomicU64,
+    runner: SetOnce<Runner>,
+    waiter: SetOnce<Arc<Waiter>>,
+    sleeper: SetOnce<Arc<Sleeper>>,
+    scheduling: Mutex<Scheduling>,
     /// Where timer interrupts found it.
     pub samples: Samples,
     /// The alternate signal stack (sigaltstack(2)).
@@ -79,6 +96,18 @@ pub struct Thread {
     vectors: Mutex<VectorBuffer>,
 }
 
+/// What a thread makes for itself at its first use.
+fn own<T>(cell: &SetOnce<Arc<T>>, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
+    match cell.get() {
+        Some(made) => made.clone(),
+        None => {
+            let made = make();
+            let _ = cell.set(made.clone());
+            made
+        }
+    }
+}
+
 impl Thread {
     pub(crate) fn new(tid: u32) -> Self {
         let disabled = StackT { flags: raw::SS_DISABLE as i32, ..StackT::default() };
@@ -86,6 +115,12 @@ impl Thread {
             tid,
             unblocked: AtomicU64::new(u64::MAX),
             pending: Pending::default(),
+            chosen: AtomicBool::new(false),
+            awaited: AtomicU64::new(0),
+            runner: SetOnce::new(),
+            waiter: SetOnce::new(),
+            sleeper: SetOnce::new(),
+            scheduling: Mutex::new(Scheduling::default()),
             samples: Samples::default(),
             alt_stack: Mutex::new(disabled),
             clear_child_tid: AtomicU64::new(0),
@@ -114,10 +149,68 @@ impl Thread {
         &self.pending
     }
 
-    /// Whether a signal waits that is not blocked.
+    /// The kernel's thread that runs it; `None` before it begins.
+    pub fn runner(&self) -> Option<&Runner> {
+        self.runner.get()
+    }
+
+    /// Notes who runs it; once.
+    pub fn set_runner(&self, runner: Runner) {
+        let _ = self.runner.set(runner);
+    }
+
+    /// Its part in waits for futexes. Called by the thread itself.
+    pub fn waiter(&self) -> Arc<Waiter> {
+        own(&self.waiter, || Arc::new(Waiter::new(sync::thread::current())))
+    }
+
+    /// Its part in waits for files. Called by the thread itself.
+    pub fn sleeper(&self) -> Arc<Sleeper> {
+        own(&self.sleeper, || Sleeper::new(sync::thread::current()))
+    }
+
+    /// Whether a signal ends what it waits for: one of its own, or one of the process that it has been chosen for.
     #[inline]
     pub fn is_interrupted(&self, process: &Process) -> bool {
-        self.waiting_signals(process) != 0
+        let unblocked = self.unblocked.load(Ordering::Relaxed);
+        self.pending.set().0 & unblocked != 0
+            || (process.signals.pending().0 & unblocked != 0 && self.chosen.load(Ordering::Acquire))
+    }
+
+    /// Whether a signal waits that a call of it is to notice before it sleeps: one that ends what it waits for, or that it waits
+    /// for. Takes no lock.
+    pub fn has_news(&self, process: &Process) -> bool {
+        let waiting = self.pending.set().0 | process.signals.pending().0;
+        waiting & self.awaited.load(Ordering::SeqCst) != 0 || self.is_interrupted(process)
+    }
+
+    /// Whether it takes `signal` of the process: it is not blocked, or waited for.
+    pub(crate) fn wants(&self, signal: u64) -> bool {
+        (self.unblocked.load(Ordering::Relaxed) | self.awaited.load(Ordering::Relaxed)) & signal != 0
+    }
+
+    pub(crate) fn choose(&self, chosen: bool) {
+        self.chosen.store(chosen, Ordering::SeqCst);
+    }
+
+    /// Says which signals sigtimedwait(2) waits for; none at its end.
+    pub fn await_signals(&self, set: SigSet) {
+        self.awaited.store(set.0, Ordering::SeqCst);
+    }
+
+    /// Policy, priority and nice value.
+    pub fn scheduling(&self) -> Scheduling {
+        *self.scheduling.lock()
+    }
+
+    /// Changes policy, priority and nice value.
+    pub fn set_scheduling(&self, scheduling: Scheduling) {
+        *self.scheduling.lock() = scheduling;
+    }
+
+    /// The time on a processor that it has had, nanoseconds.
+    pub fn run_time(&self, platform: &dyn crate::Platform) -> u64 {
+        platform.thread_time(self.runner.get())
     }
 
     /// The waiting signals that are not blocked, a bit for each.

@@ -14,7 +14,6 @@
 
 pub mod posix;
 
-use crate::signal::SI_KERNEL;
 use crate::{Platform, Process};
 use abi::structs::SigInfo;
 use abi::{Signal, general as raw};
@@ -271,11 +270,6 @@ impl Process {
         }
     }
 
-    fn send_kernel(&self, signal: Signal) {
-        // Standard signals find room: at worst what is known about one is lost.
-        let _ = self.send(signal, SigInfo::new(signal, SI_KERNEL));
-    }
-
     /// When the next timer expires while nobody runs (monotonic): clocks of the processor stand still.
     pub fn next_timer(&self, platform: &dyn Platform) -> Option<u64> {
         self.earliest(platform, &[Base::Monotonic, Base::Realtime])
@@ -288,7 +282,14 @@ impl Process {
                 return Some(deadline);
             }
             let left = deadline.saturating_sub(self.base_now(platform, base));
-            let least = if base == Base::User && left > 0 { USER_TIME_STEP } else { 0 };
+            // The clocks of the processor run as fast as threads run at a time, and stand still while none does.
+            let (left, least) = match base {
+                Base::Cpu | Base::User if left > 0 => {
+                    let at_a_time = self.thread_count().min(platform.cpu_count() as usize).max(1);
+                    (left / at_a_time as u64, USER_TIME_STEP)
+                }
+                _ => (left, 0),
+            };
             // Looked at after the other clock: rather a little late than too early and for nothing.
             Some(platform.monotonic_ns().saturating_add(left.max(least)))
         };

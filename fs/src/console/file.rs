@@ -1,6 +1,7 @@
 //! [`ConsoleFile`]: the console as the program's standard files.
 
 use super::Console;
+use crate::notify::Notifier;
 use crate::{File, FsError, Metadata, Offset, OpenFile, Sink, Source};
 use abi::{Mode, OpenFlags, PollEvents, ioctl};
 use alloc::{sync::Arc, vec::Vec};
@@ -75,6 +76,10 @@ impl File for ConsoleFile {
 
     fn reopen(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn File>, FsError> {
         Ok(self)
+    }
+
+    fn changes(&self) -> [Option<&Notifier>; 2] {
+        [Some(self.console.changed()), None]
     }
 
     fn readiness(&self) -> PollEvents {

@@ -71,21 +71,29 @@ impl Pipe {
         })
     }
 
+    /// After bytes have come in. One reader is woken; a writer that was, and left room, wakes the next.
     fn tell_filled(&self) {
         self.filled.notify();
         self.either.notify();
+        if self.state.lock().ring.free() > 0 {
+            self.drained.pass_on();
+        }
     }
 
+    /// After bytes have been taken out; as above.
     fn tell_drained(&self) {
         self.drained.notify();
         self.either.notify();
+        if !self.state.lock().ring.is_empty() {
+            self.filled.pass_on();
+        }
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.state.lock());
-        self.filled.notify();
-        self.drained.notify();
-        self.either.notify();
+        self.filled.notify_all();
+        self.drained.notify_all();
+        self.either.notify_all();
         result
     }
 }
@@ -287,6 +295,10 @@ impl File for PipeEnd {
             (false, true) => &self.pipe.drained,
             _ => &self.pipe.either,
         })
+    }
+
+    fn wakes_one(&self) -> bool {
+        self.reads != self.writes
     }
 
     fn as_pipe(&self) -> Option<&PipeEnd> {

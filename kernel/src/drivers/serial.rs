@@ -12,7 +12,7 @@ use sync::spsc::Ring;
 use crate::arch::pio::{inb, out_bytes, outb};
 use crate::arch::{apic, cpu, ioapic};
 use crate::boot::acpi::Platform;
-use crate::{logging, program, threads};
+use crate::{logging, program};
 
 const PORT: u16 = 0x3f8;
 const ISA_IRQ: u8 = 4;
@@ -115,11 +115,8 @@ impl ConsoleDevice for SerialConsole {
         write(bytes);
     }
 
-    fn read(&self, buf: &mut [u8], wait: bool) -> usize {
-        // Whoever reads is woken by `input_arrived`, whose permit is kept if it comes before the thread sleeps.
-        while wait && INPUT.is_empty() {
-            threads::park(None);
-        }
+    fn read(&self, buf: &mut [u8], _wait: bool) -> usize {
+        // Whoever reads waits for `Console::changed`.
         let count = INPUT.pop_slice(buf);
         if HELD_BACK.load(Ordering::Relaxed) {
             resume_input();

@@ -30,9 +30,12 @@ pub fn wait(ctx: &Context<'_>, epoll: i32, events: u64, max: i32, deadline: Opti
     let file = ctx.file(epoll)?;
     let epoll = file.file().as_epoll().filter(|_| !file.is_path_only()).ok_or(Errno::EINVAL)?;
     let most = usize::try_from(most).unwrap_or(AT_ONCE).min(AT_ONCE);
-    let found = ctx.sleep_on(
+    let [changed, _] = file.file().changes();
+    let found = ctx.sleep_for(
         deadline,
         || file.file().ready_at(),
+        changed.as_slice(),
+        true,
         || {
             let found = epoll.collect(most);
             Ok((!found.is_empty()).then_some(found))

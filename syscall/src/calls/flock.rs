@@ -35,11 +35,17 @@ impl Syscall for Flock {
             return Err(Errno::EBADF.into());
         }
         let locks = ctx.process.vfs.locks();
-        let done = ctx.sleep(None, || match file.lock(locks, exclusive) {
-            Ok(()) => Ok(Some(())),
-            Err(FsError::WouldBlock) if wait => Ok(None),
-            Err(error) => Err(error.into()),
-        });
+        let done = ctx.sleep_for(
+            None,
+            || None,
+            &[locks.notifier()],
+            false,
+            || match file.lock(locks, exclusive) {
+                Ok(()) => Ok(Some(())),
+                Err(FsError::WouldBlock) if wait => Ok(None),
+                Err(error) => Err(error.into()),
+            },
+        );
         done.map_err(|error| error.if_interrupted(Errno::ERESTARTSYS))?;
         Ok(0)
     }

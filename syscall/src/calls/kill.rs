@@ -3,6 +3,7 @@
 use crate::prelude::*;
 use abi::Signal;
 use abi::structs::SigInfo;
+use task::Thread;
 
 /// `kill(pid, signal)`.
 pub struct Kill {
@@ -13,10 +14,10 @@ pub struct Kill {
 /// Every program runs as root.
 const ROOT: u32 = 0;
 
-/// Sends a signal to the calling thread, as tkill(2) and tgkill(2) do.
-pub fn send_to_thread(ctx: &Context<'_>, signal: Signal) -> CallResult<()> {
+/// Sends a signal to a thread, as tkill(2) and tgkill(2) do.
+pub fn send_to_thread(ctx: &Context<'_>, thread: &Thread, signal: Signal) -> CallResult<()> {
     let info = SigInfo::sent(signal, abi::general::SI_TKILL, ctx.process.pid, ROOT);
-    Ok(ctx.process.send_to_thread(ctx.thread, signal, info)?)
+    Ok(ctx.process.send_to_thread(thread, signal, info)?)
 }
 
 /// The signal of a kill-like call: `None` for 0, which only checks the target.

@@ -1,4 +1,4 @@
-//! membarrier(2): barriers on all CPUs that run the program: it is on one.
+//! membarrier(2): barriers on all CPUs that run the program.
 
 use crate::prelude::*;
 
@@ -30,12 +30,19 @@ impl Syscall for MemBarrier {
         }
         match self.command {
             QUERY => Ok(SUPPORTED.into()),
-            GLOBAL | GLOBAL_EXPEDITED | REGISTER_GLOBAL_EXPEDITED => Ok(0),
+            GLOBAL | GLOBAL_EXPEDITED => {
+                ctx.platform.barrier();
+                Ok(0)
+            }
+            REGISTER_GLOBAL_EXPEDITED => Ok(0),
             REGISTER_PRIVATE_EXPEDITED => {
                 ctx.process.attributes().memory_barriers = true;
                 Ok(0)
             }
-            PRIVATE_EXPEDITED if ctx.process.attributes().memory_barriers => Ok(0),
+            PRIVATE_EXPEDITED if ctx.process.attributes().memory_barriers => {
+                ctx.platform.barrier();
+                Ok(0)
+            }
             PRIVATE_EXPEDITED => Err(Errno::EPERM.into()),
             _ => Err(Errno::EINVAL.into()),
         }

@@ -5,7 +5,7 @@ use abi::PollEvents;
 use abi::structs::PollFd;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use fs::OpenFile;
+use fs::{File, OpenFile};
 use task::RestartBlock;
 
 /// `poll(descriptors, count, milliseconds)`.
@@ -30,8 +30,10 @@ pub fn poll(ctx: &Context<'_>, fds: UserPtr<PollFd>, count: u64, deadline: Optio
         entries.push((entry, ctx.file(entry.fd).ok()));
     }
     let files: Vec<_> = entries.iter().filter_map(|(_, file)| file.clone()).collect();
-    let ready_at = || files.iter().filter_map(|file| file.file().ready_at()).min();
-    let ready = ctx.sleep_on(deadline, ready_at, || {
+    let mut waited: Vec<&dyn File> = Vec::new();
+    waited.try_reserve_exact(files.len()).map_err(|_| Errno::ENOMEM)?;
+    waited.extend(files.iter().map(|file| &**file.file() as &dyn File));
+    let ready = ctx.sleep_on(deadline, &waited, || {
         let mut ready = 0;
         for (entry, file) in &mut entries {
             entry.revents = events(entry, file.as_deref()).bits() as i16;

@@ -5,7 +5,7 @@ use abi::PollEvents;
 use abi::structs::Timespec;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use fs::OpenFile;
+use fs::{File, OpenFile};
 
 /// `pselect6(count, readable, writable, exceptional, timeout, mask and its size)`.
 pub struct PSelect6 {
@@ -53,8 +53,10 @@ pub fn select(ctx: &Context<'_>, sets: &Sets, deadline: Option<u64>) -> CallResu
         }
     }
     let entries = entries(ctx, &asked, count)?;
-    let ready_at = || entries.iter().filter_map(|entry| entry.file.file().ready_at()).min();
-    let found = ctx.sleep_on(deadline, ready_at, || {
+    let mut waited: Vec<&dyn File> = Vec::new();
+    waited.try_reserve_exact(entries.len()).map_err(|_| Errno::ENOMEM)?;
+    waited.extend(entries.iter().map(|entry| &**entry.file.file() as &dyn File));
+    let found = ctx.sleep_on(deadline, &waited, || {
         let mut bits = [const { Vec::new() }; 3];
         bits.iter_mut().for_each(|bits: &mut Vec<u64>| bits.resize(words, 0));
         let mut total = 0;

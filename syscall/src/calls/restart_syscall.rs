@@ -24,9 +24,7 @@ impl Syscall for RestartSyscall {
             Some(RestartBlock::Poll { fds, count, deadline }) => {
                 poll::poll_again(ctx, UserPtr::new(fds), count, deadline)
             }
-            Some(RestartBlock::Futex { word, value, deadline }) => {
-                Futex::wait_again(ctx, word, value, deadline)
-            }
+            Some(block @ RestartBlock::Futex { .. }) => Futex::wait_again(ctx, block),
             None => Err(Errno::EINTR.into()),
         }
     }

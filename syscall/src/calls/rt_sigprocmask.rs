@@ -36,7 +36,7 @@ impl Syscall for RtSigProcMask {
                 raw::SIG_SETMASK => set,
                 _ => return Err(Errno::EINVAL.into()),
             };
-            ctx.thread.set_mask(SigSet(new));
+            ctx.process.set_mask(ctx.thread, SigSet(new));
         }
         if let Some(old) = self.old.non_null() {
             old.write(ctx.memory(), &before.0)?;

@@ -19,6 +19,7 @@ impl Syscall for RtSigReturn {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let before = ctx.thread.mask();
         if frame::pop(ctx.platform, ctx.thread, ctx.regs).is_err() {
             ctx.regs.orig_rax = frame::NO_CALL;
             let info = SigInfo::new(Signal::SIGSEGV, SI_KERNEL);
@@ -26,6 +27,7 @@ impl Syscall for RtSigReturn {
                 return Err(CallError::Exit(status));
             }
         }
+        ctx.process.mask_changed(ctx.thread, before);
         // RAX is the interrupted program's, not a result.
         Ok(ctx.regs.rax)
     }

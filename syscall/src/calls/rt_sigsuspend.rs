@@ -23,7 +23,7 @@ impl Syscall for RtSigSuspend {
         let mask = self.mask.read(ctx.memory())?;
         // The signal is delivered under the mask of this call; the handler returns to the one before.
         ctx.thread.restore_mask_later(ctx.thread.mask());
-        ctx.thread.set_mask(SigSet(mask));
+        ctx.process.set_mask(ctx.thread, SigSet(mask));
         ctx.sleep(None, || Ok(None::<()>)).map_err(|error| error.if_interrupted(Errno::ERESTARTNOHAND))?;
         Ok(0)
     }

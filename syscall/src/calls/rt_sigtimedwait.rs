@@ -39,9 +39,11 @@ impl Syscall for RtSigTimedWait {
             None => {
                 // While it waits, the signals it wants must not be delivered.
                 let before = ctx.thread.mask();
-                ctx.thread.set_mask(SigSet(before.0 | wanted));
+                ctx.thread.await_signals(SigSet(wanted));
+                ctx.process.set_mask(ctx.thread, SigSet(before.0 | wanted));
                 let result = ctx.sleep(deadline, || Ok(take()));
-                ctx.thread.set_mask(before);
+                ctx.thread.await_signals(SigSet::EMPTY);
+                ctx.process.set_mask(ctx.thread, before);
                 result?
             }
         };

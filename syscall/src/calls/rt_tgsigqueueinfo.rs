@@ -26,13 +26,12 @@ impl Syscall for RtTgSigQueueInfo {
         if self.pid <= 0 || self.tid <= 0 {
             return Err(Errno::EINVAL.into());
         }
-        let own =
-            u32::try_from(self.pid) == Ok(ctx.process.pid) && u32::try_from(self.tid) == Ok(ctx.thread.tid);
-        if !own {
+        if u32::try_from(self.pid) != Ok(ctx.process.pid) {
             return Err(Errno::ESRCH.into());
         }
+        let thread = ctx.thread_of(self.tid)?;
         if let Some((signal, info)) = sent {
-            ctx.process.send_to_thread(ctx.thread, signal, info)?;
+            ctx.process.send_to_thread(&thread, signal, info)?;
         }
         Ok(0)
     }

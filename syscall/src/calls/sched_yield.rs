@@ -1,4 +1,4 @@
-//! sched_yield(2): there is nobody else to run.
+//! sched_yield(2): lets other threads run.
 
 use crate::prelude::*;
 
@@ -13,7 +13,8 @@ impl Syscall for SchedYield {
         Ok(SchedYield)
     }
 
-    fn execute(self, _: &mut Context<'_>) -> CallResult<u64> {
+    fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        ctx.platform.yield_now();
         Ok(0)
     }
 }

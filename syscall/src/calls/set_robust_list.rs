@@ -9,7 +9,7 @@ pub struct SetRobustList {
 }
 
 /// `sizeof(struct robust_list_head)`.
-const HEAD_SIZE: usize = 24;
+pub const HEAD_SIZE: usize = 24;
 
 impl Syscall for SetRobustList {
     const NR: u32 = nr::SET_ROBUST_LIST;

@@ -46,7 +46,7 @@ impl Syscall for SignalFd4 {
             return Err(Errno::EINVAL.into());
         }
         if self.fd == -1 {
-            let file = SignalFd::new(ctx.platform, ctx.process.weak(), set);
+            let file = SignalFd::new(ctx.platform, ctx.process, set);
             let status = self.flags & OpenFlags::NONBLOCK | OpenFlags::RDWR;
             let file = OpenFile::new(Arc::new(file), status);
             return ctx.install(file, self.flags.contains(OpenFlags::CLOEXEC));

@@ -24,13 +24,12 @@ impl Syscall for TgKill {
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let signal = signal_number(self.signal)?;
-        let own =
-            u32::try_from(self.pid) == Ok(ctx.process.pid) && u32::try_from(self.tid) == Ok(ctx.thread.tid);
-        if !own {
+        if u32::try_from(self.pid) != Ok(ctx.process.pid) {
             return Err(Errno::ESRCH.into());
         }
+        let thread = ctx.thread_of(self.tid)?;
         if let Some(signal) = signal {
-            send_to_thread(ctx, signal)?;
+            send_to_thread(ctx, &thread, signal)?;
         }
         Ok(0)
     }

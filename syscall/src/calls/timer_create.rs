@@ -18,12 +18,15 @@ pub struct TimerCreate {
 /// What an event asks for: EINVAL for anything unknown and for a thread that is not the process's.
 fn notify(ctx: &Context<'_>, event: &SigEvent) -> Result<Notify, Errno> {
     let value = Some(event.value);
-    let to_thread = event.notify as u32 == raw::SIGEV_THREAD_ID;
+    let mut to_thread = None;
     match event.notify as u32 {
-        raw::SIGEV_NONE => return Ok(Notify { signal: None, to_thread: false, value }),
+        raw::SIGEV_NONE => return Ok(Notify { signal: None, to_thread: None, value }),
         // What SIGEV_THREAD means is the C library's business.
         raw::SIGEV_SIGNAL | raw::SIGEV_THREAD => {}
-        raw::SIGEV_THREAD_ID if u32::try_from(event.thread) == Ok(ctx.thread.tid) => {}
+        raw::SIGEV_THREAD_ID => {
+            let tid = u32::try_from(event.thread).map_err(|_| Errno::EINVAL)?;
+            to_thread = Some(ctx.process.thread(tid).ok_or(Errno::EINVAL)?.tid);
+        }
         _ => return Err(Errno::EINVAL),
     }
     let signal = u64::try_from(event.signo).ok().and_then(Signal::new).ok_or(Errno::EINVAL)?;
@@ -55,7 +58,7 @@ impl Syscall for TimerCreate {
         };
         let notify = match event {
             Some(event) => notify(ctx, &event)?,
-            None => Notify { signal: Some(Signal::SIGALRM), to_thread: false, value: None },
+            None => Notify { signal: Some(Signal::SIGALRM), to_thread: None, value: None },
         };
         let id = ctx.process.create_timer(clock, notify)?;
         if let Err(fault) = self.timer.write(ctx.memory(), &(id as i32)) {

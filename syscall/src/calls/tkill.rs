@@ -23,11 +23,9 @@ impl Syscall for TKill {
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let signal = signal_number(self.signal)?;
-        if u32::try_from(self.tid) != Ok(ctx.thread.tid) {
-            return Err(Errno::ESRCH.into());
-        }
+        let thread = ctx.thread_of(self.tid)?;
         if let Some(signal) = signal {
-            send_to_thread(ctx, signal)?;
+            send_to_thread(ctx, &thread, signal)?;
         }
         Ok(0)
     }

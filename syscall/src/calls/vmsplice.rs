@@ -44,7 +44,7 @@ impl Syscall for VmSplice {
         }
         let pipe = file.file().as_pipe().ok_or(Errno::EBADF)?;
         // O_NONBLOCK of the description does not count here, only the flag.
-        let moved = pipes::wait(ctx, self.flags, &[], || {
+        let moved = pipes::wait_on(ctx, self.flags, &[&file], || {
             if file.flags().writable() {
                 let mut source = UserSource::new(memory, vectors.slices(), abi::MAX_RW_COUNT);
                 pipe.splice_from(size, 0, &mut |buffer| source.take(buffer))

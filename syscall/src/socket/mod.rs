@@ -138,7 +138,7 @@ impl Waiting {
         }
         let deadline = self.deadline.or_else(|| self.timeout.map(|ns| crate::time::deadline_in(ctx, ns)));
         self.deadline = deadline;
-        let done = ctx.sleep_on(deadline, || file.file().ready_at(), operation);
+        let done = ctx.sleep_on(deadline, &[&**file.file()], operation);
         let done = done.map_err(|error| match self.timeout {
             // With a time limit it would begin anew.
             Some(_) => error,

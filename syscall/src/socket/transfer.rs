@@ -2,7 +2,7 @@
 
 use super::{Waiting, is_stream, message_flags, of, on_behalf};
 use crate::{CallResult, Context};
-use abi::{Errno, Signal, net as raw};
+use abi::{Errno, net as raw};
 use fs::socket::{Address, Control, Received};
 use fs::{OpenFile, Sink, Source, UserSink, UserSource};
 use mm::user::UserSlice;
@@ -41,7 +41,7 @@ pub fn send(
             Err(_) if done > 0 => return Ok(done as u64),
             Err(error) => {
                 if error == Errno::EPIPE.into() && is_stream(socket) && flags & raw::MSG_NOSIGNAL == 0 {
-                    ctx.process.signals.send(Signal::SIGPIPE);
+                    ctx.send_broken_pipe();
                 }
                 return Err(error);
             }

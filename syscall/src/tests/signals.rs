@@ -46,7 +46,7 @@ fn the_result_survives_until_the_signals_are_delivered() {
     let mut regs = UserRegs::default();
     let mut ctx = c.context(&mut regs);
     assert_eq!(dispatch(&mut ctx, nr::GETPPID.into(), [0; 6]), Outcome::Return(1));
-    c.r.process.signals.send(Signal::SIGTSTP);
+    c.r.process.send_kernel(Signal::SIGTSTP);
     assert_eq!(dispatch(&mut ctx, nr::GETPPID.into(), [0; 6]), Outcome::AllRegisters);
     assert_eq!(dispatch_full(&mut ctx), Outcome::Return(1));
     assert_eq!(dispatch(&mut ctx, nr::GETPPID.into(), [0; 6]), Outcome::Return(1), "delivered once");
@@ -215,7 +215,7 @@ fn calls_that_start_again() {
     let c = Caller::with_terminal();
     let pause = |flags| {
         handle(&c, raw::SIGUSR1, flags | raw::SA_NODEFER);
-        c.r.process.signals.send(Signal::SIGUSR1);
+        c.r.process.send_kernel(Signal::SIGUSR1);
         let regs = registers_after(&c, nr::PAUSE, [0; 6]);
         c.get::<abi::sigframe::RtSigFrame>(regs.rsp).uc.mcontext
     };
@@ -230,7 +230,7 @@ fn calls_that_start_again() {
     let context = read(raw::SA_RESTART);
     assert_eq!((context.rax, context.rip), (nr::READ.into(), 0x40_14fe));
     // Without a handler: nobody notices.
-    c.r.process.signals.send(Signal::SIGTSTP);
+    c.r.process.send_kernel(Signal::SIGTSTP);
     c.put(BUF + 64, &Timespec { tv_sec: 5, tv_nsec: 0 });
     let regs = registers_after(&c, nr::NANOSLEEP, [BUF + 64, BUF + 80, 0, 0, 0, 0]);
     assert_eq!((regs.rax, regs.rip), (nr::RESTART_SYSCALL.into(), 0x40_14fe));

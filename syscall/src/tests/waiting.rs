@@ -39,7 +39,7 @@ fn pipes() {
     c.ok(nr::CLOSE, &[read]);
     c.r.thread.set_mask(abi::SigSet(u64::MAX));
     c.fails(nr::WRITE, &[write, BUF, 1], Errno::EPIPE);
-    assert!(c.r.process.signals.pending().contains(Signal::SIGPIPE));
+    assert!(c.r.thread.pending().set().contains(Signal::SIGPIPE));
     c.fails(nr::PIPE2, &[FDS, 1], Errno::EINVAL);
     c.fails(nr::PIPE, &[BAD], Errno::EFAULT);
     c.ok(nr::PIPE, &[FDS]);

@@ -105,17 +105,17 @@ fn pending_signals() {
         target.deliver_pending(&mut regs(&r), false)
     };
     assert_eq!(deliver(), None);
-    r.process.signals.send(Signal::SIGTERM);
+    r.process.send_kernel(Signal::SIGTERM);
     assert_eq!(deliver(), Some(ExitStatus::Signal(Signal::SIGTERM)));
     let messages = r.machine.take_messages();
     assert!(
         messages.len() == 1 && messages[0].contains("killed by SIGTERM"),
         "a line, no report: {messages:?}"
     );
-    r.process.signals.send(Signal::SIGABRT);
+    r.process.send_kernel(Signal::SIGABRT);
     assert_eq!(deliver(), Some(ExitStatus::Signal(Signal::SIGABRT)));
     assert!(r.machine.take_messages()[0].contains("killed by SIGABRT (Aborted)"));
-    r.process.signals.send(Signal::SIGTSTP);
+    r.process.send_kernel(Signal::SIGTSTP);
     assert_eq!(deliver(), None);
     assert!(r.machine.take_messages()[0].contains("SIGTSTP does not stop"));
 }

@@ -49,6 +49,8 @@ impl Target<'_> {
     pub fn deliver_pending(&self, regs: &mut UserRegs, from_call: bool) -> Option<ExitStatus> {
         let from_call = from_call && regs.orig_rax != frame::NO_CALL;
         let mut restart = if from_call { Errno::restart_code(regs.rax) } else { None };
+        // Chosen anew by those who send from here on.
+        self.thread.choose(false);
         while let Some((signal, info)) = self.next_signal() {
             let action = self.process.signals.action(signal);
             match delivery(&action, signal) {
@@ -72,7 +74,7 @@ impl Target<'_> {
             start_again(regs, code);
         }
         if let Some(mask) = self.thread.take_saved_mask() {
-            self.thread.set_mask(mask);
+            self.process.set_mask(self.thread, mask);
         }
         None
     }
@@ -130,7 +132,7 @@ impl Target<'_> {
         if action.flags & u64::from(raw::SA_NODEFER) == 0 {
             blocked.insert(signal);
         }
-        self.thread.set_mask(blocked);
+        self.process.set_mask(self.thread, blocked);
         None
     }
 
@@ -138,7 +140,9 @@ impl Target<'_> {
     fn terminate(&self, regs: &UserRegs, cause: Cause) -> ExitStatus {
         let signal = cause.signal();
         let sent = matches!(cause, Cause::Sent(_));
-        if sent && signal.default_action() != DefaultAction::Core {
+        if !self.process.begin_end(self.thread) {
+            // Another thread ends the process and has said why.
+        } else if sent && signal.default_action() != DefaultAction::Core {
             report::headline(self.platform, self.process, self.thread, &cause);
         } else {
             report::print(self.platform, self.process, self.thread, regs, &cause);

@@ -77,6 +77,11 @@ impl Pending {
 
     /// Takes a signal that `blocked` does not have: those of faults first, then the lowest number, and of one number the oldest.
     pub fn take(&self, blocked: SigSet) -> Option<(Signal, SigInfo)> {
+        if self.set().0 & !blocked.0 == 0 {
+            return None;
+        }
+        let mut queue = self.queue.lock();
+        // Another thread may have taken it meanwhile.
         let ready = self.set().0 & !blocked.0;
         if ready == 0 {
             return None;
@@ -84,7 +89,6 @@ impl Pending {
         let first = if ready & SYNCHRONOUS != 0 { ready & SYNCHRONOUS } else { ready };
         let signal = Signal::new(u64::from(first.trailing_zeros()) + 1)?;
         let number = i32::from(signal.raw());
-        let mut queue = self.queue.lock();
         let found = queue.iter().position(|info| info.signo == number);
         let info = found.and_then(|at| queue.remove(at)).unwrap_or(SigInfo::new(signal, 0));
         if !queue.iter().any(|info| info.signo == number) {
@@ -95,10 +99,9 @@ impl Pending {
 
     /// Forgets the signals of `set`.
     pub fn discard(&self, set: SigSet) {
+        let mut queue = self.queue.lock();
         self.set.fetch_and(!set.0, Ordering::Relaxed);
-        self.queue
-            .lock()
-            .retain(|info| !Signal::new(info.signo as u64).is_some_and(|signal| set.contains(signal)));
+        queue.retain(|info| !Signal::new(info.signo as u64).is_some_and(|signal| set.contains(signal)));
     }
 }
 

@@ -27,8 +27,8 @@ pub enum TimerError {
 pub struct Notify {
     /// The signal; `None` for nothing (SIGEV_NONE).
     pub signal: Option<Signal>,
-    /// It is for the thread (SIGEV_THREAD_ID), not for the process.
-    pub to_thread: bool,
+    /// The thread that it is for (SIGEV_THREAD_ID); `None` is the process.
+    pub to_thread: Option<u32>,
     /// Goes with the signal; `None` for the timer's number.
     pub value: Option<u64>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Expiry {
     pub id: u32,
     pub signal: Signal,
     pub info: SigInfo,
-    pub to_thread: bool,
+    pub to_thread: Option<u32>,
 }
 
 struct PosixTimer {

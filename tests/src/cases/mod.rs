@@ -15,6 +15,7 @@ mod rust;
 mod signals;
 mod start;
 mod stock;
+mod threads;
 mod tools;
 mod vdso;
 
@@ -36,6 +37,7 @@ pub fn quick() -> Vec<Case> {
         options::cases(),
         tools::cases(),
         vdso::cases(),
+        threads::cases(),
         memory::cases(),
         stock::cases(),
         hostile::cases(),

@@ -3,6 +3,7 @@
 
     .set GS_USER_RSP, 8
     .set GS_KSTACK_TOP, 16
+    .set GS_ATTENTION, 40
     .set CS_KERNEL, 0x08
     .set SS_KERNEL, 0x10
     .set STRING_MIN, 256          /* bytes from which on string instructions pay off */
@@ -43,7 +44,9 @@ syscall_entry:
     /* Back at once: nothing touches the program's stack, and no interrupt is taken between the
      * pop of the flags (IF clear) and the jump (sti shadows it). */
     cli
-    add rsp, 48
+    cmp byte ptr gs:[GS_ATTENTION], 0
+    jne 3f
+2:  add rsp, 48
     pop r11
     pop r10
     pop r9
@@ -70,6 +73,20 @@ syscall_entry:
     mov [rsp + 40], rbx
     mov rdi, rsp
     call syscall_slow
+    cli
+    jmp frame_return
+3:  /* Something may have come for the thread since the call looked, or it has been switched to. */
+    call syscall_look
+    test eax, eax
+    jz 2b
+    mov [rsp], r15
+    mov [rsp + 8], r14
+    mov [rsp + 16], r13
+    mov [rsp + 24], r12
+    mov [rsp + 32], rbp
+    mov [rsp + 40], rbx
+    mov rdi, rsp
+    call syscall_late
     cli
     jmp frame_return
 

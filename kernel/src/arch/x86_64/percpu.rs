@@ -31,6 +31,9 @@ pub struct PerCpu {
     index: u32,
     /// Its local APIC id. The boot processor's is known after `ap::start`.
     apic_id: AtomicU32,
+    /// Offset 40: the program's thread that runs here looks for signals once more before it goes back to its program. Set by
+    /// kicks, and whenever such a thread is switched to.
+    pub attention: AtomicBool,
     /// It runs the kernel and takes interrupts.
     online: AtomicBool,
     tables: Tables,
@@ -63,6 +66,7 @@ pub struct PerCpu {
 const _: () = assert!(offset_of!(PerCpu, user_rsp) == 8);
 const _: () = assert!(offset_of!(PerCpu, kstack_top) == 16);
 const _: () = assert!(offset_of!(PerCpu, index) == 32);
+const _: () = assert!(offset_of!(PerCpu, attention) == 40);
 
 impl PerCpu {
     /// The area of CPU `index`, whose GS is not set yet.
@@ -74,6 +78,7 @@ impl PerCpu {
             kstack_bottom: AtomicU64::new(0),
             index,
             apic_id: AtomicU32::new(apic_id),
+            attention: AtomicBool::new(false),
             online: AtomicBool::new(false),
             tables: Tables::new(),
             thread: AtomicPtr::new(core::ptr::null_mut()),

@@ -108,6 +108,14 @@ pub fn settle(root: u64, stale: &mut Stale) {
     wait(&request);
 }
 
+/// When this returns, every CPU that has the page tables at `root` loaded has been interrupted, which is a full barrier.
+pub fn barrier(root: u64) {
+    fence(Ordering::SeqCst);
+    let mut stale = Stale::NONE;
+    stale.add(0, 4096);
+    settle(root, &mut stale);
+}
+
 /// As the above without memory for more than one message at a time.
 fn one_by_one(request: &Request) {
     for cpu in percpu::all() {

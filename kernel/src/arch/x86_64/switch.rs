@@ -112,6 +112,15 @@ impl Context {
         true
     }
 
+    /// Gives the running thread, whose own context this is, the vector registers in `area`.
+    pub fn load_vectors(&self, area: VectorArea) {
+        cpu::without_interrupts(|| {
+            area.load();
+            // SAFETY: the thread's own context, and interrupts are masked: nobody switches.
+            unsafe { *self.vectors.get() = Some(area) };
+        });
+    }
+
     /// The vector registers of the thread in memory.
     fn vectors(&self) -> Option<&VectorArea> {
         // SAFETY: interrupts are masked in a switch, so the owner is not in `init_vectors`.
@@ -127,6 +136,8 @@ pub fn switch(cpu: &PerCpu, from: &Context, to: &Context) {
     }
     ap::use_stack(cpu, &to.stack);
     if to.has_program() {
+        // Who kicked it meanwhile may not have found it on any CPU.
+        cpu.attention.store(true, Ordering::SeqCst);
         let same_cpu = to.last_cpu.swap(cpu.index(), Ordering::Relaxed) == cpu.index();
         // The tables may have changed while another CPU ran the thread.
         paging::switch_root(cpu, to.root.load(Ordering::Relaxed), !same_cpu);

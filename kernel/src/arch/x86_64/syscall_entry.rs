@@ -56,4 +56,17 @@ extern "C" fn syscall_dispatch(frame: &mut UserRegs) -> u32 {
 #[unsafe(no_mangle)]
 extern "C" fn syscall_slow(frame: &mut UserRegs) {
     program::system_call_full(frame);
+    program::before_return(frame);
+}
+
+/// After a call, with interrupts masked: returns 1 when something is to be done before the program goes on.
+#[unsafe(no_mangle)]
+extern "C" fn syscall_look() -> u32 {
+    u32::from(program::look())
+}
+
+/// Does what [`syscall_look`] found, with the full register set in `frame`. Returns with interrupts masked.
+#[unsafe(no_mangle)]
+extern "C" fn syscall_late(frame: &mut UserRegs) {
+    program::before_return(frame);
 }

@@ -180,6 +180,7 @@ extern "C" fn trap_handle(frame: &mut UserRegs) {
     }
     if origin == Origin::Program {
         program::trap(frame, &trap);
+        program::before_return(frame);
     } else if (!usercopy::may_page(frame.rip) || program::page_fault(trap.address, trap.access()).is_err())
         && let Some(rip) = fixup
     {
@@ -260,6 +261,7 @@ extern "C" fn trap_deferred(frame: &mut UserRegs) {
             cpu::enable_interrupts();
             program::attend(frame);
         }
+        program::before_return(frame);
     } else {
         cpu::enable_interrupts();
         // An `int` instruction, which would not be allowed outside of ring 0.
@@ -267,5 +269,6 @@ extern "C" fn trap_deferred(frame: &mut UserRegs) {
         frame.rip = frame.rip.wrapping_sub(2);
         let error = u32::from(trap.vector) << 3 | 2;
         program::trap(frame, &Trap { vector: VECTOR_GENERAL_PROTECTION, error, ..trap });
+        program::before_return(frame);
     }
 }

@@ -1,0 +1,16 @@
+//! Area: threads of the program, on one CPU and on several.
+
+use crate::case::{Case, c, ours};
+use crate::compile::Variant;
+
+/// The numbers of CPUs that every case runs on.
+const CPUS: [u32; 3] = [1, 2, 4];
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for smp in CPUS {
+        cases.push(c("threads").smp(smp).case(format!("threads/POSIX threads, {smp} CPUs")));
+    }
+    cases.push(ours("threads", Variant::MuslPie).smp(2).case("threads/POSIX threads, 2 CPUs/musl-pie"));
+    cases
+}
