@@ -108,6 +108,7 @@ impl OpenFile {
         n
     }
 
+    #[inline]
     fn check(&self, allowed: bool) -> Result<(), FsError> {
         if allowed && !self.is_path_only() { Ok(()) } else { Err(FsError::BadMode) }
     }
@@ -118,6 +119,7 @@ impl OpenFile {
     }
 
     /// As [`read`](Self::read), with more status flags for this once (preadv2(2)).
+    #[inline]
     pub fn read_as(&self, dst: &mut dyn Sink, add: OpenFlags) -> Result<usize, FsError> {
         let flags = self.flags() | add;
         self.check(flags.readable())?;
@@ -171,6 +173,7 @@ impl OpenFile {
     }
 
     /// pread(2): the position stays.
+    #[inline]
     pub fn read_at(&self, at: Offset, dst: &mut dyn Sink) -> Result<usize, FsError> {
         self.check_positioned()?;
         let flags = self.flags();

@@ -7,6 +7,7 @@
 //! count, and only the next call fails, so that read(2) and write(2) report the bytes that arrived.
 
 use crate::FsError;
+use core::ops::Range;
 use mm::user::{UserMemory, UserSlice};
 
 /// Takes the bytes of a read.
@@ -140,16 +141,43 @@ impl<'a> Cursor<'a> {
         None
     }
 
+    /// The address where the next `len` bytes go or come from, if they are in one run, as they mostly are.
+    #[inline]
+    fn whole(&self, len: usize) -> Option<u64> {
+        let first = self.segments.first()?;
+        let end = self.offset.checked_add(len)?;
+        let fits = len > 0 && end <= first.len && len <= self.remaining;
+        fits.then(|| first.addr.wrapping_add(self.offset as u64))
+    }
+
+    #[inline]
     fn advance(&mut self, len: usize) {
         self.offset = self.offset.saturating_add(len);
         self.remaining = self.remaining.saturating_sub(len);
     }
 
     /// Runs `copy(memory, address, done so far, length)` over successive runs until `len` bytes or a fault.
+    #[inline]
     fn each(
         &mut self,
         len: usize,
-        mut copy: impl FnMut(&dyn UserMemory, u64, core::ops::Range<usize>) -> Result<(), usize>,
+        mut copy: impl FnMut(&dyn UserMemory, u64, Range<usize>) -> Result<(), usize>,
+    ) -> Result<usize, FsError> {
+        let Some(addr) = self.whole(len) else { return self.each_run(len, copy) };
+        let done = match copy(self.memory, addr, 0..len) {
+            Ok(()) => len,
+            Err(part) => part.min(len),
+        };
+        self.advance(done);
+        if done > 0 { Ok(done) } else { Err(FsError::Fault) }
+    }
+
+    /// As [`each`](Self::each), over any number of runs.
+    #[cold]
+    fn each_run(
+        &mut self,
+        len: usize,
+        mut copy: impl FnMut(&dyn UserMemory, u64, Range<usize>) -> Result<(), usize>,
     ) -> Result<usize, FsError> {
         let mut done = 0;
         while done < len {

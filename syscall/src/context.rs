@@ -224,6 +224,7 @@ impl<'a> Context<'a> {
     }
 
     /// read(2) into program memory.
+    #[inline]
     pub fn read_file(&self, file: &OpenFile, segments: &[UserSlice]) -> CallResult<u64> {
         if file.file().as_socket().is_some() {
             return crate::socket::transfer::read(self, file, segments);
