@@ -35,7 +35,7 @@ pub const MAX_REGIONS: usize = 64;
 /// Frames carved at once.
 const CHUNK: u32 = 1 << MAX_ORDER;
 /// Free frames that are kept unjoined at most.
-const HOT_FRAMES: u32 = 64;
+const HOT_FRAMES: u32 = 512;
 /// Frame numbers stay below this (16 TiB less some), so that block arithmetic cannot overflow.
 const FRAME_LIMIT: u64 = (u32::MAX - 2 * CHUNK) as u64;
 
