@@ -3,9 +3,9 @@
 //! The scripts lie in `tests/stock`. They start no second process and no thread. A static-PIE
 //! Rust program is in the area `rust`. A static Go program is missing: Go's run-time library starts threads first.
 
-use crate::case::{Case, Program, stock};
+use crate::case::{Case, Program, has, stock};
 use crate::compare::Text;
-use crate::stock::SCRIPTS;
+use crate::stock::{PYTHON, SCRIPTS, python};
 use std::path::PathBuf;
 
 /// The core utilities and their kin, over the test data: path, package, arguments.
@@ -93,6 +93,13 @@ pub fn cases() -> Vec<Case> {
             .scripts()
             .case("stock/lua"),
         sqlite("table", include_str!("../../stock/table.sql")),
+        sqlite("wal", include_str!("../../stock/wal.sql")),
+        stock(PYTHON, "python3", &["-X", "utf8", "-B", "-s", "{stock}/library.py", "{fresh}"])
+            .env("HOME", "/")
+            .stdin("first line\nand more\n")
+            .scripts()
+            .extra(python(false))
+            .case("stock/python"),
     ]);
     cases.extend(openssl());
     cases
@@ -144,11 +151,17 @@ fn openssl() -> Vec<Case> {
         &["prime", "-hex", "1fffffffffffffff"],
         &["version", "-d"],
     ];
-    known
+    let mut cases: Vec<Case> = known
         .iter()
         .map(|args| {
             let words = args.join(" ").replace("{data}", "");
             openssl(args).case(format!("stock/openssl {}", words.replace(KEY, "key")))
         })
-        .collect()
+        .collect();
+    cases.push(
+        openssl(&["speed", "-seconds", "1", "-bytes", "1024", "sha256"])
+            .stdout(vec![Text::LikeNative, has(&["Doing sha256 for 1s on 1024 size blocks"])])
+            .case("stock/openssl speed"),
+    );
+    cases
 }
