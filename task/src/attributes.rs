@@ -25,6 +25,8 @@ pub struct Scheduling {
 pub struct Attributes {
     /// Scheduling.
     pub scheduling: Scheduling,
+    /// ioprio_set(2): class and level.
+    pub io_priority: u16,
     /// personality(2).
     pub personality: u32,
     /// PR_SET_DUMPABLE.
@@ -57,6 +59,7 @@ impl Attributes {
     pub fn new() -> Self {
         Attributes {
             scheduling: Scheduling::default(),
+            io_priority: 0,
             personality: 0,
             dumpable: true,
             parent_death_signal: 0,

@@ -3,6 +3,7 @@
 use super::sched_getscheduler::own_thread;
 use super::sched_setscheduler::set;
 use crate::prelude::*;
+use abi::general::SCHED_RESET_ON_FORK;
 
 /// `sched_setparam(pid, parameters)`.
 pub struct SchedSetParam {
@@ -25,8 +26,9 @@ impl Syscall for SchedSetParam {
         }
         let priority = param.read(ctx.memory())?;
         own_thread(ctx, self.pid)?;
-        let policy = ctx.process.attributes().scheduling.policy;
-        set(ctx, policy, priority)?;
+        let scheduling = ctx.process.attributes().scheduling;
+        let reset = if scheduling.reset_on_fork { SCHED_RESET_ON_FORK } else { 0 };
+        set(ctx, scheduling.policy | reset, priority)?;
         Ok(0)
     }
 }

@@ -1,4 +1,4 @@
-//! sched_setscheduler(2): changes policy and priority.
+//! sched_setscheduler(2): changes policy and priority, and what all calls that change the scheduling share.
 
 use super::sched_getscheduler::own_thread;
 use crate::prelude::*;
@@ -24,23 +24,70 @@ pub fn priorities(policy: u32) -> Option<(i32, i32)> {
     }
 }
 
-/// Changes policy and priority. A deadline is never promised: EBUSY, as when its bandwidth is not free.
+/// What a thread's scheduling is to be.
+pub struct Change {
+    /// `SCHED_*`.
+    pub policy: u32,
+    /// 0 but for the real-time policies.
+    pub priority: u32,
+    /// For the policies that have it.
+    pub nice: i32,
+    /// SCHED_RESET_ON_FORK.
+    pub reset_on_fork: bool,
+    /// Whether the times of a deadline, if that is the policy, make sense.
+    pub possible_deadline: bool,
+    /// Whether bounds of the utilisation are wanted, which there are none of.
+    pub clamps: bool,
+}
+
+/// Changes policy and priority, and keeps the nice value.
 pub fn set(ctx: &Context<'_>, policy: u32, priority: i32) -> Result<(), Errno> {
     let plain = policy & !raw::SCHED_RESET_ON_FORK;
-    let (low, high) = priorities(plain).ok_or(Errno::EINVAL)?;
-    if !(low..=high).contains(&priority) {
+    let priority = u32::try_from(priority).map_err(|_| Errno::EINVAL)?;
+    let nice = ctx.process.attributes().scheduling.nice;
+    let reset_on_fork = policy != plain;
+    change(
+        ctx,
+        &Change { policy: plain, priority, nice, reset_on_fork, possible_deadline: false, clamps: false },
+    )
+}
+
+/// Changes the scheduling. A deadline is never promised: EBUSY, as when its bandwidth is not free.
+pub fn change(ctx: &Context<'_>, wanted: &Change) -> Result<(), Errno> {
+    let (low, high) = priorities(wanted.policy).ok_or(Errno::EINVAL)?;
+    if !i32::try_from(wanted.priority).is_ok_and(|priority| (low..=high).contains(&priority)) {
         return Err(Errno::EINVAL);
     }
-    if plain == raw::SCHED_DEADLINE {
-        return Err(Errno::EBUSY);
+    let capable = ctx.process.capable(CAP_SYS_NICE);
+    if wanted.policy == raw::SCHED_DEADLINE {
+        return Err(match (wanted.possible_deadline, capable) {
+            (false, _) => Errno::EINVAL,
+            (true, false) => Errno::EPERM,
+            (true, true) => Errno::EBUSY,
+        });
     }
-    if priority > 0 && !ctx.process.capable(CAP_SYS_NICE) {
+    if wanted.priority > 0 && !capable {
         return Err(Errno::EPERM);
     }
+    // RLIMIT_NICE says how far a process without the capability may go: 1 is 19, 40 is -20.
+    let within = ctx.process.limits().soft(raw::RLIMIT_NICE) >= u64::from((20 - wanted.nice).unsigned_abs());
+    let has_nice = matches!(wanted.policy, raw::SCHED_NORMAL | raw::SCHED_BATCH);
     let mut attributes = ctx.process.attributes();
-    attributes.scheduling.policy = plain;
-    attributes.scheduling.priority = priority.unsigned_abs();
-    attributes.scheduling.reset_on_fork = policy != plain;
+    if has_nice && wanted.nice < attributes.scheduling.nice && !within && !capable {
+        return Err(Errno::EPERM);
+    }
+    if attributes.scheduling.reset_on_fork && !wanted.reset_on_fork && !capable {
+        return Err(Errno::EPERM);
+    }
+    if wanted.clamps {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    attributes.scheduling.policy = wanted.policy;
+    attributes.scheduling.priority = wanted.priority;
+    if has_nice {
+        attributes.scheduling.nice = wanted.nice;
+    }
+    attributes.scheduling.reset_on_fork = wanted.reset_on_fork;
     Ok(())
 }
 

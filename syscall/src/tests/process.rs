@@ -213,6 +213,62 @@ fn capabilities() {
 }
 
 #[test]
+fn scheduling_attributes() {
+    let c = Caller::new();
+    let set = |attr: [u64; 7]| c.put(BUF, &attr);
+    // Round robin, priority 7; told in the first version's size.
+    set([48 | 2 << 32, 1, 7 << 32, 0, 0, 0, 0]);
+    c.ok(nr::SCHED_SETATTR, &[0, BUF, 0]);
+    c.put(BUF, &[u64::MAX; 7]);
+    c.ok(nr::SCHED_GETATTR, &[2, BUF, 48, 0]);
+    assert_eq!(c.get::<[u64; 7]>(BUF), [48 | 2 << 32, 1, 7 << 32, 0, 0, 0, u64::MAX]);
+    // A deadline that is possible is refused as one that does not fit.
+    set([56 | 6 << 32, 0, 0, 1000, 2000, 2000, 0]);
+    c.fails(nr::SCHED_SETATTR, &[0, BUF, 0], Errno::EBUSY);
+    set([56 | 6 << 32, 0, 0, 3000, 2000, 2000, 0]);
+    c.fails(nr::SCHED_SETATTR, &[0, BUF, 0], Errno::EINVAL);
+    set([56, 32, 0, 0, 0, 0, 0]);
+    c.fails(nr::SCHED_SETATTR, &[0, BUF, 0], Errno::EOPNOTSUPP);
+    set([40, 0, 0, 0, 0, 0, 0]);
+    c.fails(nr::SCHED_SETATTR, &[0, BUF, 0], Errno::E2BIG);
+    assert_eq!(c.get::<u32>(BUF), 56);
+    set([56, 0, 0, 0, 0, 0, 0]);
+    c.fails(nr::SCHED_SETATTR, &[77, BUF, 0], Errno::ESRCH);
+    c.fails(nr::SCHED_SETATTR, &[0, BUF, 1], Errno::EINVAL);
+    c.fails(nr::SCHED_SETATTR, &[0, BAD, 0], Errno::EFAULT);
+    c.fails(nr::SCHED_GETATTR, &[0, BAD, 48, 0], Errno::EFAULT);
+    c.fails(nr::SCHED_GETATTR, &[0, BUF, 40, 0], Errno::EINVAL);
+    c.fails(nr::SCHED_GETATTR, &[77, BUF, 48, 0], Errno::ESRCH);
+
+    // Without privilege only what takes nothing from others.
+    c.ok(nr::SETUID, &[1000]);
+    set([48 | 1 << 32, 1, 7 << 32, 0, 0, 0, 0]);
+    c.fails(nr::SCHED_SETATTR, &[0, BUF, 0], Errno::EPERM);
+    set([48, 1, u64::from(-1i32 as u32), 0, 0, 0, 0]);
+    c.fails(nr::SCHED_SETATTR, &[0, BUF, 0], Errno::EPERM);
+    set([48, 0, 5, 0, 0, 0, 0]);
+    c.fails(nr::SCHED_SETATTR, &[0, BUF, 0], Errno::EPERM);
+    set([48, 1, 5, 0, 0, 0, 0]);
+    c.ok(nr::SCHED_SETATTR, &[0, BUF, 0]);
+    c.fails(nr::IOPRIO_SET, &[1, 0, 1 << 13], Errno::EPERM);
+}
+
+#[test]
+fn priorities_of_input_and_output() {
+    let c = Caller::new();
+    assert_eq!((c.ok(nr::IOPRIO_GET, &[1, 0]), c.ok(nr::IOPRIO_GET, &[2, 0])), (0, 2 << 13 | 4));
+    c.ok(nr::IOPRIO_SET, &[1, 0, 1 << 13 | 3]);
+    assert_eq!((c.ok(nr::IOPRIO_GET, &[1, 2]), c.ok(nr::IOPRIO_GET, &[3, 0])), (1 << 13 | 3, 1 << 13 | 3));
+    for wrong in [4, 4 << 13] {
+        c.fails(nr::IOPRIO_SET, &[1, 0, wrong], Errno::EINVAL);
+    }
+    c.fails(nr::IOPRIO_SET, &[0, 0, 0], Errno::EINVAL);
+    c.fails(nr::IOPRIO_GET, &[4, 0], Errno::EINVAL);
+    c.fails(nr::IOPRIO_GET, &[1, 77], Errno::ESRCH);
+    c.fails(nr::IOPRIO_SET, &[1, 77, 0], Errno::ESRCH);
+}
+
+#[test]
 fn scheduling() {
     let c = Caller::new();
     c.put(BUF, &5i32);
@@ -228,7 +284,8 @@ fn scheduling() {
     assert_eq!(c.get::<[i64; 2]>(BUF + 8), [0, 100_000_000]);
     c.put(BUF, &0i32);
     c.fails(nr::SCHED_SETPARAM, &[0, BUF], Errno::EINVAL);
-    c.fails(nr::SCHED_SETSCHEDULER, &[0, 6, BUF], Errno::EBUSY);
+    c.fails(nr::SCHED_SETSCHEDULER, &[0, 6, BUF], Errno::EINVAL);
+    assert_eq!(c.ok(nr::SCHED_GETSCHEDULER, &[0]), 0x4000_0002, "setparam keeps the flag");
     c.fails(nr::SCHED_SETSCHEDULER, &[0, 4, BUF], Errno::EINVAL);
     for call in [nr::SCHED_GETPARAM, nr::SCHED_SETPARAM] {
         c.fails(call, &[0, 0], Errno::EINVAL);

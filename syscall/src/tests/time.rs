@@ -135,5 +135,14 @@ fn nobody_disciplines_the_clock() {
     c.put(BUF, &[1u64; 26]);
     c.fails(nr::ADJTIMEX, &[BUF], Errno::EPERM);
     c.fails(nr::ADJTIMEX, &[BAD], Errno::EFAULT);
+    c.fails(nr::CLOCK_ADJTIME, &[0, BUF], Errno::EPERM);
+    c.fails(nr::CLOCK_ADJTIME, &[1, BUF], Errno::EOPNOTSUPP);
+    c.fails(nr::CLOCK_ADJTIME, &[99, BUF], Errno::EINVAL);
+    c.fails(nr::CLOCK_ADJTIME, &[99, BAD], Errno::EFAULT);
+    c.put(BUF, &[0xa001u64; 26]);
+    assert_eq!(c.ok(nr::CLOCK_ADJTIME, &[0, BUF]), 5);
+    assert_eq!(c.get::<[u64; 2]>(BUF), [0xa001, 0], "nothing is left to adjust");
+    c.put(BUF, &[0x8000u64; 26]);
+    c.fails(nr::ADJTIMEX, &[BUF], Errno::EINVAL);
     c.fails(nr::ADJTIMEX, &[READ_ONLY + 0x300], Errno::EFAULT);
 }

@@ -35,6 +35,7 @@ pub fn cases() -> Vec<Case> {
         c("who").case("calls/who the process is"),
         ours("who", Variant::Musl).case("calls/who the process is/musl"),
         c("clocks").case("calls/clocks"),
+        c("policies").case("calls/scheduling attributes, input and output, adjusting clocks"),
         ours("clocks", Variant::Musl).case("calls/clocks/musl"),
         c("procfs").env("MARK", "found").stdin("abcdef").args(&["one"]).case("calls/proc and sys"),
         c("waiting").case("calls/pipes, timers, poll, select, epoll"),

@@ -1,7 +1,5 @@
-//! The cases, by area. `quick` is what `cargo xtask test` runs; `full` is the wider matrix of `conformance`,
-//! `suites` its long suites.
-//! The cases, by area. `quick` is what `cargo xtask test` runs; `full` is the wider matrix of `conformance`, `soak` what
-//! a round of the command of that name runs.
+//! The cases, by area. `quick` is what `cargo xtask test` runs; `full` is the wider matrix of `conformance`, `suites` its
+//! long suites, `soak` what a round of the command of that name runs.
 
 mod busybox;
 mod calls;
