@@ -405,7 +405,8 @@ impl File for Epoll {
     }
 
     fn ready_at(&self) -> Option<u64> {
-        let files = each(|after| after_key(&self.looked_at.lock(), after)).filter_map(|item| item.file.upgrade());
+        let files =
+            each(|after| after_key(&self.looked_at.lock(), after)).filter_map(|item| item.file.upgrade());
         files.filter_map(|file| file.file().ready_at()).min()
     }
 

@@ -17,6 +17,7 @@ pub mod addr;
 pub mod cache;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+pub mod flush;
 pub mod frames;
 pub mod paging;
 pub mod space;

@@ -3,14 +3,15 @@
 //! `kernel` implements them over real tables and its direct map, `mm::fake` over maps. [`crate::space`] is the
 //! only caller.
 //!
-//! Invariant: a frame that a table entry no longer names is freed only after no TLB can hold the entry.
-//! [`PageTables::unmap_range`] therefore hands frames back in a [`FrameBatch`], which the caller frees afterwards.
+//! Invariant: a frame that a table entry no longer names is freed only after no TLB can hold the entry. Tables therefore
+//! remember what other CPUs may still hold, and the address space makes a [`Flush`](crate::flush::Flush) of it.
 
 use core::fmt;
 
 use bitflags::bitflags;
 
 use crate::addr::{Frame, LARGE_PAGES, PAGE_SIZE, PhysAddr, VirtAddr};
+use crate::flush::{OneCpu, Shootdown, Stale};
 use crate::vma::Prot;
 
 bitflags! {
@@ -71,7 +72,7 @@ impl fmt::Display for OutOfFrames {
 
 impl core::error::Error for OutOfFrames {}
 
-/// Frames that have left the page tables and wait for the TLBs to forget them.
+/// Frames that have left the page tables; other CPUs may still have them in their TLBs.
 pub struct FrameBatch {
     frames: [Option<Frame>; Self::CAPACITY],
     len: usize,
@@ -137,10 +138,25 @@ impl FrameBatch {
 /// The page tables of the lower half of one address space.
 ///
 /// Addresses are page-aligned and below [`USER_END`](crate::addr::USER_END). When a method returns, the TLB of this
-/// CPU no longer holds what was changed.
+/// CPU no longer holds what was changed; others may, see [`take_stale`](Self::take_stale).
 pub trait PageTables: Send {
     /// What the CPU loads to use these tables (on x86-64 the physical address for CR3).
     fn root(&self) -> PhysAddr;
+
+    /// What was taken away or narrowed since the last call, if a CPU besides this one may still have it in its TLB.
+    fn take_stale(&mut self) -> Stale {
+        Stale::NONE
+    }
+
+    /// How the other CPUs are told.
+    fn cpus(&self) -> &'static dyn Shootdown {
+        &OneCpu
+    }
+
+    /// Whether there are no other CPUs.
+    fn one_cpu(&self) -> bool {
+        true
+    }
 
     /// Maps a page, replacing what was mapped there. The caller has already taken care of a replaced frame;
     /// replacing needs no memory and does not fail.
@@ -176,7 +192,7 @@ pub trait PageTables: Send {
     fn clear(&mut self);
 
     /// Unmaps the pages of `from..end` in ascending order until the range is done or `batch` (empty at the call) is
-    /// full. Returns where it stopped, `end` when done. Frames in the batch are in no TLB.
+    /// full. Returns where it stopped, `end` when done.
     fn unmap_range(&mut self, from: VirtAddr, end: VirtAddr, batch: &mut FrameBatch) -> VirtAddr {
         let mut at = from;
         while let Some(va) = self.next_mapped(at, end) {

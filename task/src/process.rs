@@ -10,6 +10,7 @@ use crate::cputime::LastTimes;
 use crate::exec::ProgramImage;
 use crate::futex::FutexTable;
 use crate::limits::Limits;
+use crate::memory::{LockedSpace, Memory};
 use crate::signal::pending::QueueFull;
 use crate::threads::Threads;
 use crate::{Attributes, Credentials, FdTable, Platform, Signals, Thread, Timers};
@@ -66,7 +67,7 @@ pub struct Process {
     cwd: Mutex<Pinned>,
     files: Mutex<FdTable>,
     limits: Mutex<Limits>,
-    space: Mutex<AddressSpace>,
+    memory: Memory,
     credentials: Mutex<Credentials>,
     attributes: Mutex<Attributes>,
     network: Mutex<Arc<net::Stack>>,
@@ -115,7 +116,7 @@ impl Process {
             cwd: Mutex::new(Pinned::new(cwd)),
             files: Mutex::new(FdTable::new()),
             limits: Mutex::new(parts.limits),
-            space: Mutex::new(parts.space),
+            memory: Memory::new(parts.space),
             credentials: Mutex::new(Credentials::root()),
             attributes: Mutex::new(Attributes::new()),
             network: Mutex::new(Arc::new(net::Stack::new())),
@@ -293,14 +294,15 @@ impl Process {
         *self.network.lock() = network;
     }
 
-    /// The address space. Program memory must not be accessed while the guard lives.
-    pub fn space(&self) -> MutexGuard<'_, AddressSpace> {
-        self.space.lock()
+    /// The address space. Program memory must not be accessed while the guard lives. Dropping it may sleep, until all CPUs have
+    /// forgotten what was unmapped.
+    pub fn space(&self) -> LockedSpace<'_> {
+        self.memory.lock()
     }
 
     /// Resolves a page fault of the program, or of a copy from or to its memory.
     pub fn fault(&self, addr: u64, access: Access) -> Result<(), FaultError> {
-        self.space.lock().fault(VirtAddr(addr), access)
+        self.memory.fault(VirtAddr(addr), access)
     }
 
     /// Whether the unknown call `nr` is seen for the first time.

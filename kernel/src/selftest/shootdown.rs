@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use mm::addr::{Frame, VirtAddr};
+use mm::addr::{Frame, PhysAddr, VirtAddr};
 use mm::paging::{FrameSource, PageFlags, PageTables};
 
 use crate::arch::usertables::UserTables;
@@ -38,7 +38,10 @@ pub fn run() {
         let frame = if round.is_multiple_of(2) { first } else { second };
         // Nobody sees this page any more.
         MachineFrames.write(frame, 0, &round.to_ne_bytes());
-        tables.map(VirtAddr(ADDRESS), frame, PageFlags::READ).is_ok()
+        let mapped = tables.map(VirtAddr(ADDRESS), frame, PageFlags::READ).is_ok();
+        let stale = tables.take_stale();
+        tables.cpus().shootdown(PhysAddr(root), &stale);
+        mapped
     };
     let mut good = replace(0);
     let readers = (percpu::all().len() as u32 - 1).max(1);

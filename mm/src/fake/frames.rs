@@ -2,10 +2,11 @@
 
 use std::boxed::Box;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::vec;
 use std::vec::Vec;
 
+use super::FakeCpu;
 use crate::addr::{Frame, LARGE_PAGES, PAGE_SIZE};
 use crate::frames::{FrameAllocator, FrameMeta};
 use crate::paging::FrameSource;
@@ -19,6 +20,8 @@ const FOREIGN_BASE: u64 = 1 << 30;
 /// A [`FrameSource`] over host memory. Allocations can be made to fail; what is still allocated can be counted.
 pub struct FakeFrames {
     state: Mutex<State>,
+    /// A CPU that must not reach what is freed.
+    cpu: OnceLock<&'static FakeCpu>,
 }
 
 struct State {
@@ -41,7 +44,7 @@ impl FakeFrames {
         let first = Frame::new(0x100).expect("small frame number");
         allocator.add_region(first, metas).expect("one region");
         let state = State { allocator, content: BTreeMap::new(), foreign: 0, budget: None };
-        Box::leak(Box::new(Self { state: Mutex::new(state) }))
+        Box::leak(Box::new(Self { state: Mutex::new(state), cpu: OnceLock::new() }))
     }
 
     /// Lets `count` more allocations succeed and then none; `None` lifts the limit.
@@ -72,6 +75,11 @@ impl FakeFrames {
             state.foreign += 1;
         }
         Frame::new(first).expect("frame number")
+    }
+
+    /// From now on `cpu` must not reach a frame that is freed.
+    pub(super) fn watch(&self, cpu: &'static FakeCpu) {
+        let _ = self.cpu.set(cpu);
     }
 
     /// Makes a large block single frames, for tables that split a large page.
@@ -134,6 +142,9 @@ impl FrameSource for FakeFrames {
         let before = state.allocator.stats().free;
         if state.allocator.put(frame).expect("freeing a frame that is not allocated") {
             let freed = state.allocator.stats().free - before;
+            if let Some(cpu) = self.cpu.get() {
+                cpu.frames_freed(frame, freed);
+            }
             for number in frame.number()..frame.number() + freed {
                 state.content.remove(&Frame::new(number).expect("frame number"));
             }

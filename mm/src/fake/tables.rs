@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::FakeFrames;
+use super::cpus::narrows;
+use super::{FakeCpu, FakeFrames};
 use crate::addr::{Frame, LARGE_PAGES, LARGE_SIZE, PAGE_SIZE, PhysAddr, USER_END, VirtAddr};
+use crate::flush::{OneCpu, Shootdown, Stale};
 use crate::paging::{FrameBatch, FrameSource, OutOfFrames, PageFlags, PageTables};
 
 const TABLE_SHIFT: u32 = 21;
@@ -15,13 +17,23 @@ pub struct FakeTables {
     tables: BTreeMap<u64, Frame>,
     /// Large pages by table number; `pages` has their parts, too.
     large: BTreeMap<u64, (Frame, PageFlags)>,
+    cpu: Option<&'static FakeCpu>,
+    stale: Stale,
 }
 
 impl FakeTables {
     /// Empty tables that take their frames from `frames`.
     #[must_use]
     pub fn new(frames: &'static FakeFrames) -> Self {
-        Self { frames, pages: BTreeMap::new(), tables: BTreeMap::new(), large: BTreeMap::new() }
+        let (pages, tables, large) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { frames, pages, tables, large, cpu: None, stale: Stale::NONE }
+    }
+
+    /// Empty tables that `cpu` uses, too.
+    #[must_use]
+    pub fn with_cpu(frames: &'static FakeFrames, cpu: &'static FakeCpu) -> Self {
+        frames.watch(cpu);
+        Self { cpu: Some(cpu), ..Self::new(frames) }
     }
 }
 
@@ -30,6 +42,21 @@ impl FakeTables {
     #[must_use]
     pub fn large_count(&self) -> usize {
         self.large.len()
+    }
+
+    /// Changes the entry of `va`; returns the old one.
+    fn set(&mut self, va: VirtAddr, new: Option<(Frame, PageFlags)>) -> Option<(Frame, PageFlags)> {
+        let old = match new {
+            Some(new) => self.pages.insert(va, new),
+            None => self.pages.remove(&va),
+        };
+        if let Some(cpu) = self.cpu {
+            cpu.table_changes(va.0, new);
+            if old.is_some_and(|old| narrows(old, new)) {
+                self.stale.add(va.0, PAGE_SIZE);
+            }
+        }
+        old
     }
 
     /// Makes the large page that contains `va`, if there is one, small pages.
@@ -51,6 +78,18 @@ impl PageTables for FakeTables {
         PhysAddr(0)
     }
 
+    fn take_stale(&mut self) -> Stale {
+        core::mem::take(&mut self.stale)
+    }
+
+    fn cpus(&self) -> &'static dyn Shootdown {
+        self.cpu.map_or(&OneCpu, |cpu| cpu)
+    }
+
+    fn one_cpu(&self) -> bool {
+        self.cpu.is_none()
+    }
+
     fn map(&mut self, va: VirtAddr, frame: Frame, flags: PageFlags) -> Result<(), OutOfFrames> {
         check(va, flags);
         self.split(va);
@@ -58,7 +97,7 @@ impl PageTables for FakeTables {
         if !self.tables.contains_key(&table) {
             self.tables.insert(table, self.frames.alloc_zeroed().ok_or(OutOfFrames)?);
         }
-        self.pages.insert(va, (frame, flags));
+        self.set(va, Some((frame, flags)));
         Ok(())
     }
 
@@ -72,7 +111,7 @@ impl PageTables for FakeTables {
         }
         for page in 0..LARGE_PAGES {
             let part = Frame::new(frame.number() + page).ok_or(OutOfFrames)?;
-            self.pages.insert(VirtAddr(va.0 + page * PAGE_SIZE), (part, flags));
+            self.set(VirtAddr(va.0 + page * PAGE_SIZE), Some((part, flags)));
         }
         self.large.insert(table, (frame, flags));
         Ok(())
@@ -89,7 +128,9 @@ impl PageTables for FakeTables {
             if let Some((frame, flags)) = large {
                 batch.push_large(frame, flags);
                 at = VirtAddr(va.0 + LARGE_SIZE);
-                self.pages.retain(|page, _| *page < va || *page >= at);
+                for page in 0..LARGE_PAGES {
+                    self.set(VirtAddr(va.0 + page * PAGE_SIZE), None);
+                }
                 continue;
             }
             if let Some((frame, flags)) = self.unmap(va) {
@@ -103,13 +144,14 @@ impl PageTables for FakeTables {
     fn unmap(&mut self, va: VirtAddr) -> Option<(Frame, PageFlags)> {
         check(va, PageFlags::empty());
         self.split(va);
-        self.pages.remove(&va)
+        self.set(va, None)
     }
 
     fn protect(&mut self, va: VirtAddr, flags: PageFlags) -> bool {
         check(va, flags);
         self.split(va);
-        self.pages.get_mut(&va).map(|entry| entry.1 = flags).is_some()
+        let frame = self.pages.get(&va).map(|entry| entry.0);
+        frame.and_then(|frame| self.set(va, Some((frame, flags)))).is_some()
     }
 
     fn query(&self, va: VirtAddr) -> Option<(Frame, PageFlags)> {

@@ -77,8 +77,9 @@ impl From<SharedPageError> for FaultError {
 }
 
 impl AddressSpace {
-    /// Makes the access possible, or says why it is not. Repeating the access after `Ok` succeeds. A fault that has
-    /// been resolved meanwhile is `Ok`, too.
+    /// Makes the access possible, or says why it is not. Repeating the access after `Ok` succeeds, unless
+    /// [`has_stale`](Self::has_stale): then after another fault behind the flush. A fault that has been resolved meanwhile is
+    /// `Ok`, too.
     ///
     /// # Errors
     /// [`FaultError`]; nothing has changed then, except that a stack may have grown.
@@ -89,7 +90,9 @@ impl AddressSpace {
             return Err(FaultError::Protection);
         }
         self.ensure_page(page, access == Access::Write)?;
-        self.faults = self.faults.saturating_add(1);
+        if !self.has_stale() {
+            self.faults = self.faults.saturating_add(1);
+        }
         Ok(())
     }
 
@@ -132,6 +135,7 @@ impl AddressSpace {
 
     /// Gives a page of an area a frame and the area's rights. With `own`, a frame that only this space uses.
     pub(super) fn ensure_page(&mut self, page: VirtAddr, own: bool) -> Result<Frame, FaultError> {
+        self.settle_range(page.0, page.0.saturating_add(PAGE_SIZE));
         let mut large = own;
         // Looking an area up is what costs most here: once, and again only after an attempt at a large page.
         loop {
@@ -192,12 +196,26 @@ impl AddressSpace {
             self.frames.copy(old, copy);
             copy
         };
-        if self.tables.map(page, copy, prot.into()).is_err() {
+        self.replace(page, copy, prot.into())?;
+        if !flags.contains(PageFlags::FOREIGN) {
+            self.retire(old);
+        }
+        Ok(copy)
+    }
+
+    /// Maps `copy` in the place of another frame. While CPUs may still see that one, the page allows no access: the next fault,
+    /// after the flush, gives it its rights.
+    fn replace(&mut self, page: VirtAddr, copy: Frame, flags: PageFlags) -> Result<(), FaultError> {
+        let first = if self.tables.one_cpu() { flags } else { PageFlags::empty() };
+        if self.tables.map(page, copy, first).is_err() {
             self.frames.free(copy);
             return Err(FaultError::OutOfMemory);
         }
-        self.give_back(old, flags);
-        Ok(copy)
+        self.note_stale();
+        if first != flags && !self.open.stale.overlaps(page.0, page.0.saturating_add(PAGE_SIZE)) {
+            self.tables.protect(page, flags);
+        }
+        Ok(())
     }
 
     /// Gives 2 MiB that nobody has written yet one large page, while memory is plentiful: a fault instead of 512.
@@ -213,7 +231,12 @@ impl AddressSpace {
         }
         let frame = self.frames.alloc_large_zeroed()?;
         self.discard(start.0, end.0);
-        if self.tables.map_large(start, frame, prot.into()).is_err() {
+        self.settle_range(start.0, end.0);
+        let mapped = self.tables.map_large(start, frame, prot.into());
+        // The table of the small pages may be used elsewhere from now on.
+        self.note_stale();
+        self.settle_range(start.0, end.0);
+        if mapped.is_err() {
             self.frames.free(frame);
             return None;
         }
@@ -235,6 +258,7 @@ impl AddressSpace {
         while at < end {
             let index = (file.offset + (at - vma.start)) / PAGE_SIZE;
             if self.tables.query(VirtAddr(at)).is_none()
+                && !self.is_unsettled(at, at + PAGE_SIZE)
                 && let Some(frame) = file.store.frame_at(index)
             {
                 if self.tables.map(VirtAddr(at), frame, flags).is_err() {

@@ -133,7 +133,10 @@ impl AddressSpace {
             if prot.contains(Prot::WRITE) && vma.flags.contains(VmaFlags::NEVER_WRITE) {
                 return Err(MmError::Access);
             }
-            if vma.prot != prot {
+            if vma.prot == prot {
+                // Somebody else's doing, perhaps, who is not done yet.
+                self.join_in_flight(at, stop);
+            } else {
                 let more_data = !vma.is_data() && is_data(prot, vma.flags);
                 let flags = vma.flags;
                 self.check_limits(0, if more_data { stop - at } else { 0 })?;
@@ -145,7 +148,9 @@ impl AddressSpace {
                 }
                 self.reserve_areas()?;
                 self.vmas.protect(at, stop, prot);
+                self.join_in_flight(at, stop);
                 self.tables.protect_range(VirtAddr(at), VirtAddr(stop), prot);
+                self.note_stale();
             }
             at = stop;
         }

@@ -12,6 +12,7 @@ mod access;
 mod areas;
 mod brk;
 mod fault;
+mod flush;
 mod layout;
 mod map;
 mod remap;
@@ -20,15 +21,18 @@ mod tests;
 mod usage;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 
 use crate::addr::{PAGE_SIZE, PhysAddr, USER_END, VirtAddr};
+use crate::flush::Stale;
 #[cfg(doc)]
 use crate::paging::PageFlags;
 use crate::paging::{FrameBatch, FrameSource, PageTables};
 use crate::vma::{Vma, VmaFlags, VmaMap};
 pub use areas::Part;
 pub use fault::{Access, FaultError};
+use flush::Open;
 pub use layout::{Layout, Limits, MAX_MAP_COUNT, MMAP_MIN_ADDR};
 pub use map::{MapRequest, Placement};
 pub use remap::RemapRequest;
@@ -83,6 +87,10 @@ pub struct AddressSpace {
     faults: u64,
     /// What mlockall(MCL_FUTURE) gives to new areas.
     future: VmaFlags,
+    open: Open,
+    /// Flushes that are under way, by number.
+    in_flight: Vec<(u64, Stale)>,
+    next_flush: u64,
 }
 
 impl fmt::Debug for AddressSpace {
@@ -106,6 +114,9 @@ impl AddressSpace {
             peak_resident: 0,
             faults: 0,
             future: VmaFlags::empty(),
+            open: Open::default(),
+            in_flight: Vec::new(),
+            next_flush: 0,
         }
     }
 
@@ -164,20 +175,23 @@ impl AddressSpace {
     /// Unmaps everything and frees every owned frame and page table. The heap is gone, too.
     pub fn clear(&mut self) {
         self.discard(0, USER_END);
+        self.settle();
         self.tables.clear();
         self.vmas.clear();
         (self.start_brk, self.brk) = (0, 0);
         self.future = VmaFlags::empty();
     }
 
-    /// Empties the page tables of `start..end` and frees the frames.
+    /// Empties the page tables of `start..end` and frees the frames as soon as no CPU can use them.
     fn discard(&mut self, start: u64, end: u64) {
+        self.join_in_flight(start, end);
         let mut batch = FrameBatch::new();
         let mut at = VirtAddr(start);
         while at.0 < end {
             at = self.tables.unmap_range(at, VirtAddr(end), &mut batch);
             self.resident = self.resident.saturating_sub(batch.pages());
-            batch.drain(|frame| self.frames.free(frame));
+            self.note_stale();
+            batch.drain(|frame| self.retire(frame));
         }
     }
 

@@ -137,7 +137,11 @@ impl AddressSpace {
         }
         let kept = old_len.min(new_len);
         self.reserve_areas()?;
-        self.move_pages(old, new, kept)?;
+        self.settle_range(new, new + kept);
+        self.join_in_flight(old, old + kept);
+        let moved_all = self.move_pages(old, new, kept);
+        self.note_stale();
+        moved_all?;
         if kept > 0 && !request.keep_old {
             self.vmas.remove(old, old + kept);
         } else if request.keep_old {

@@ -231,9 +231,7 @@ impl VmaMap {
         let Some(mut at) = before.or_else(|| self.find_or_next(VirtAddr(start))).map(|vma| vma.start) else {
             return;
         };
-        while let Some(next) =
-            self.areas.first_from(at + 1).map(|vma| vma.start).filter(|&key| key <= end)
-        {
+        while let Some(next) = self.areas.first_from(at + 1).map(|vma| vma.start).filter(|&key| key <= end) {
             let joins = match (self.areas.get(at), self.areas.get(next)) {
                 (Some(low), Some(high)) => low.can_join(high),
                 _ => false,

@@ -36,11 +36,7 @@ impl Extent {
     /// That of two subtrees next to each other.
     fn and(self, above: Extent) -> Extent {
         let between = above.low.saturating_sub(self.high);
-        Extent {
-            low: self.low.min(above.low),
-            high: above.high,
-            gap: self.gap.max(above.gap).max(between),
-        }
+        Extent { low: self.low.min(above.low), high: above.high, gap: self.gap.max(above.gap).max(between) }
     }
 }
 
@@ -285,7 +281,8 @@ impl AreaTree {
     /// Gives a node its children, and what follows from them.
     fn set_children(&mut self, at: u32, left: u32, right: u32) {
         let height = 1 + self.height(left).max(self.height(right));
-        let (below, above) = (self.node(left).map(|node| node.extent), self.node(right).map(|node| node.extent));
+        let (below, above) =
+            (self.node(left).map(|node| node.extent), self.node(right).map(|node| node.extent));
         let Some(node) = self.node_mut(at) else { return };
         (node.left, node.right, node.height) = (left, right, height);
         let Some(area) = &node.area else { return };

@@ -22,6 +22,11 @@ pub fn cases() -> Vec<Case> {
             .reports(&["killed by SIGSEGV", "stack cannot grow further"])
             .case("memory/limits set at run time"),
     );
+    for smp in [1, 2, 4] {
+        cases.push(
+            ours("forget", Variant::Glibc).smp(smp).case(format!("memory/old translations, {smp} CPUs")),
+        );
+    }
     cases.push(ours("large", Variant::Glibc).case("memory/large pages cut and moved"));
     cases.push(ours("large", Variant::Musl).memory(96).case("memory/large pages in little memory"));
     cases.push(

@@ -5,6 +5,7 @@
 //! its frame; the exact flags are in bits that the CPU ignores.
 
 use mm::addr::{Frame, LARGE_SIZE, PAGE_SIZE, PhysAddr, USER_END, VirtAddr};
+use mm::flush::{Shootdown, Stale};
 use mm::paging::{FrameBatch, OutOfFrames, PageFlags, PageTables};
 use mm::vma::Prot;
 
@@ -13,7 +14,8 @@ use super::paging::{
     PTE_ADDR, PTE_LARGE, PTE_NX, PTE_PRESENT, PTE_WRITE, flush_page, index_at, kernel_root, read_entry,
     write_entry,
 };
-use super::shootdown::{self, Stale};
+use super::percpu;
+use super::shootdown::{self, OtherCpus};
 use crate::mem::frames;
 
 /// The entry maps a page, present or not.
@@ -62,6 +64,12 @@ fn decode(entry: u64) -> Option<(Frame, PageFlags)> {
     Some((Frame::containing(PhysAddr(entry & PTE_ADDR)), flags))
 }
 
+/// Whether a CPU that still has `old` could do more, or elsewhere, than `new` allows.
+fn narrows(old: u64, new: u64) -> bool {
+    let lost = old & !new & (PTE_PRESENT | PTE_WRITE) != 0 || new & !old & PTE_NX != 0;
+    old & PTE_PRESENT != 0 && (lost || (old ^ new) & PTE_ADDR != 0)
+}
+
 /// Whether an entry of a level-2 table maps a large page, present or not.
 fn is_large(entry: u64) -> bool {
     entry & (SOFT_USED | PTE_LARGE) == SOFT_USED | PTE_LARGE
@@ -72,7 +80,7 @@ pub struct UserTables {
     root: u64,
     /// One last-level table for each large page, linked by their first entries: splitting needs no memory. 0 is none.
     spare: u64,
-    /// What other CPUs may still have in their TLBs. Empty between calls.
+    /// What other CPUs may still have in their TLBs, until the address space asks for it.
     stale: Stale,
 }
 
@@ -183,11 +191,6 @@ impl UserTables {
         self.stale.add(va & !(LARGE_SIZE - 1), LARGE_SIZE);
     }
 
-    /// Waits until no other CPU has an old translation.
-    fn settle(&mut self) {
-        shootdown::settle(self.root, &mut self.stale);
-    }
-
     /// Replaces the entry of `va` and forgets the old translation if a CPU may hold it.
     fn replace(&mut self, table: u64, va: u64, entry: u64) -> u64 {
         let index = index_at(va, 1);
@@ -195,23 +198,11 @@ impl UserTables {
         write_entry(table, index, entry);
         if old & PTE_PRESENT != 0 {
             flush_page(va);
+        }
+        if narrows(old, entry) {
             self.stale.add(va, PAGE_SIZE);
         }
         old
-    }
-
-    /// Takes the small page at `va` out; other CPUs are not told yet.
-    fn take(&mut self, va: VirtAddr) -> Option<(Frame, PageFlags)> {
-        let table = self.leaf_table(va.0)?;
-        decode(self.replace(table, va.0, 0))
-    }
-
-    /// Changes the flags of the small page at `va`; other CPUs are not told yet.
-    fn change(&mut self, va: VirtAddr, flags: PageFlags) -> bool {
-        let Some(table) = self.leaf_table(va.0) else { return false };
-        let Some((frame, _)) = decode(read_entry(table, index_at(va.0, 1))) else { return false };
-        self.replace(table, va.0, encode(frame, flags));
-        true
     }
 
     /// Frees the tables below `table` (of `level`), entries `0..limit`.
@@ -236,23 +227,38 @@ impl PageTables for UserTables {
         PhysAddr(self.root)
     }
 
+    fn take_stale(&mut self) -> Stale {
+        let stale = core::mem::take(&mut self.stale);
+        if stale.is_empty() || !shootdown::is_used_elsewhere(self.root) {
+            return Stale::NONE;
+        }
+        stale
+    }
+
+    fn cpus(&self) -> &'static dyn Shootdown {
+        &OtherCpus
+    }
+
+    fn one_cpu(&self) -> bool {
+        percpu::all().len() == 1
+    }
+
     fn map(&mut self, va: VirtAddr, frame: Frame, flags: PageFlags) -> Result<(), OutOfFrames> {
         let table = self.make_leaf_table(va.0)?;
         self.replace(table, va.0, encode(frame, flags));
-        self.settle();
         Ok(())
     }
 
     fn unmap(&mut self, va: VirtAddr) -> Option<(Frame, PageFlags)> {
-        let old = self.take(va);
-        self.settle();
-        old
+        let table = self.leaf_table(va.0)?;
+        decode(self.replace(table, va.0, 0))
     }
 
     fn protect(&mut self, va: VirtAddr, flags: PageFlags) -> bool {
-        let done = self.change(va, flags);
-        self.settle();
-        done
+        let Some(table) = self.leaf_table(va.0) else { return false };
+        let Some((frame, _)) = decode(read_entry(table, index_at(va.0, 1))) else { return false };
+        self.replace(table, va.0, encode(frame, flags));
+        true
     }
 
     fn query(&self, va: VirtAddr) -> Option<(Frame, PageFlags)> {
@@ -270,12 +276,11 @@ impl PageTables for UserTables {
     fn map_large(&mut self, va: VirtAddr, frame: Frame, flags: PageFlags) -> Result<(), OutOfFrames> {
         let table = self.make_middle_table(va.0)?;
         let index = index_at(va.0, 2);
-        // The table for small pages, which has none now, becomes the spare one.
+        // The table for small pages, which has none now, becomes the spare one. Until they have been told, CPUs may have it in mind.
         let spare = Self::next_or_new(table, index)?;
         self.add_spare(spare);
         write_entry(table, index, encode(frame, flags) | PTE_LARGE);
         self.flush_large(va.0);
-        self.settle();
         Ok(())
     }
 
@@ -283,7 +288,6 @@ impl PageTables for UserTables {
         let mut at = from;
         while let Some(va) = self.next_mapped(at, end) {
             if batch.is_full() {
-                self.settle();
                 return va;
             }
             let mut size = PAGE_SIZE;
@@ -295,12 +299,11 @@ impl PageTables for UserTables {
                     batch.push_large(frame, flags);
                 }
                 size = LARGE_SIZE;
-            } else if let Some((frame, flags)) = self.take(va) {
+            } else if let Some((frame, flags)) = self.unmap(va) {
                 batch.push(frame, flags);
             }
             at = VirtAddr(va.0.saturating_add(size));
         }
-        self.settle();
         end
     }
 
@@ -316,11 +319,10 @@ impl PageTables for UserTables {
                 }
                 size = LARGE_SIZE;
             } else if let Some((_, flags)) = self.query(va) {
-                self.change(va, flags.with_prot(prot));
+                self.protect(va, flags.with_prot(prot));
             }
             at = VirtAddr(va.0.saturating_add(size));
         }
-        self.settle();
     }
 
     fn next_mapped(&self, from: VirtAddr, end: VirtAddr) -> Option<VirtAddr> {

@@ -2,6 +2,7 @@
 
 mod calls;
 mod faults;
+mod flush;
 mod large;
 mod model;
 

@@ -8,7 +8,7 @@ use super::*;
 use crate::fake::FakeStore;
 use crate::user::Fault;
 
-const PAGES: u64 = 40;
+pub(super) const PAGES: u64 = 40;
 const SIZE: usize = PAGE_SIZE as usize;
 /// The heap begins here and may reach the end of the arena.
 const HEAP: u64 = 24;
@@ -17,7 +17,7 @@ const FILE_PAGES: u64 = 6;
 const FILE_LEN: usize = 4 * SIZE + 1000;
 
 #[derive(Clone, Debug)]
-enum Op {
+pub(super) enum Op {
     Anon(u64, u64, Prot, bool),
     File(u64, u64, u64, Prot),
     Anywhere(u64, Prot),
@@ -34,7 +34,7 @@ enum Op {
     Flags(u64, u64, bool),
 }
 
-fn op() -> impl Strategy<Value = Op> {
+pub(super) fn op() -> impl Strategy<Value = Op> {
     let prot = || prop_oneof![1 => Just(Prot::empty()), 1 => Just(Prot::READ), 3 => Just(RW), 1 => Just(RX)];
     let range = || (0..PAGES, 1..8_u64).prop_map(|(s, l)| (s, l.min(PAGES - s)));
     let access = prop_oneof![Just(Access::Read), Just(Access::Write), Just(Access::Exec)];
@@ -67,13 +67,32 @@ struct Page {
 }
 
 /// Pages by number; those of the arena count from 0, others are where the space put them.
-struct Model {
+pub(super) struct Model {
     pages: HashMap<u64, Page>,
     brk: u64,
     file: Vec<u8>,
 }
 
 impl Model {
+    /// Nothing is mapped.
+    pub(super) fn new() -> Self {
+        let file = (0..FILE_LEN).map(|i| (i * 7 / 3) as u8).collect();
+        Model { pages: HashMap::new(), brk: HEAP * PAGE_SIZE, file }
+    }
+
+    /// The file that is mapped, and an address space with its heap.
+    pub(super) fn prepare(
+        &self,
+        space: &mut AddressSpace,
+        direct: Option<&FakeFrames>,
+    ) -> Arc<dyn BackingStore> {
+        space.set_brk_start(at(HEAP));
+        match direct {
+            Some(frames) => FakeStore::direct("/f", &self.file, frames),
+            None => FakeStore::copied("/f", &self.file),
+        }
+    }
+
     fn anon(&mut self, start: u64, len: u64, prot: Prot) {
         for page in start..start + len {
             self.pages.insert(page, Page { prot, content: Some(vec![0; SIZE]), file: None });
@@ -174,7 +193,7 @@ fn expect(done: usize, offset: u64, len: usize) -> Result<(), Fault> {
     if done == len { Ok(()) } else { Err(Fault { addr: BASE + offset + done as u64, done }) }
 }
 
-fn apply(space: &mut AddressSpace, model: &mut Model, store: &Arc<dyn BackingStore>, op: Op) {
+pub(super) fn apply(space: &mut AddressSpace, model: &mut Model, store: &Arc<dyn BackingStore>, op: Op) {
     let bytes_of = |pages: u64| pages * PAGE_SIZE;
     match op {
         Op::Anon(s, l, prot, replace) => {
@@ -299,7 +318,7 @@ fn apply_remap(space: &mut AddressSpace, model: &mut Model, op: &Op) {
 }
 
 /// The areas cover exactly the pages of the model, with their rights.
-fn check(space: &AddressSpace, model: &Model) {
+pub(super) fn check(space: &AddressSpace, model: &Model) {
     let mut count = 0;
     for vma in space.vmas() {
         for addr in (vma.start..vma.end).step_by(SIZE) {
@@ -316,11 +335,8 @@ proptest! {
     #[test]
     fn matches_a_page_by_page_model(ops in prop::collection::vec(op(), 1..60), direct in any::<bool>()) {
         let (frames, mut space) = setup();
-        let file: Vec<u8> = (0..FILE_LEN).map(|i| (i * 7 / 3) as u8).collect();
-        let store: Arc<dyn BackingStore> =
-            if direct { FakeStore::direct("/f", &file, frames) } else { FakeStore::copied("/f", &file) };
-        space.set_brk_start(at(HEAP));
-        let mut model = Model { pages: HashMap::new(), brk: HEAP * PAGE_SIZE, file };
+        let mut model = Model::new();
+        let store = model.prepare(&mut space, direct.then_some(frames));
         for op in ops {
             apply(&mut space, &mut model, &store, op);
             check(&space, &model);
