@@ -89,6 +89,10 @@ pub enum FsError {
     NoBuffers,
     /// A socket needs an address.
     DestinationRequired,
+    /// No such network interface (ENODEV).
+    NoInterface,
+    /// The interface has no such address (EADDRNOTAVAIL).
+    AddressNotAvailable,
 }
 
 impl fmt::Display for FsError {
@@ -136,6 +140,8 @@ impl fmt::Display for FsError {
             FsError::MessageSize => "message too long",
             FsError::NoBuffers => "no buffer space",
             FsError::DestinationRequired => "destination address required",
+            FsError::NoInterface => "no such interface",
+            FsError::AddressNotAvailable => "address not available",
         })
     }
 }

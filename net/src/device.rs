@@ -4,6 +4,7 @@
 
 use crate::frame::Frame;
 use alloc::collections::VecDeque;
+use core::net::SocketAddr;
 
 /// What a card can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,10 +42,46 @@ pub trait NetworkCard: Send + Sync {
     fn set_interrupts(&self, queue: u16, on: bool) -> bool;
 }
 
+impl<T: NetworkCard + ?Sized> NetworkCard for &'static T {
+    fn info(&self) -> CardInfo {
+        (**self).info()
+    }
+
+    fn link_up(&self) -> bool {
+        (**self).link_up()
+    }
+
+    fn transmit(&self, queue: u16, frames: &mut VecDeque<Frame>) {
+        (**self).transmit(queue, frames);
+    }
+
+    fn receive(&self, queue: u16, budget: usize, frame: &mut dyn FnMut(Frame)) -> usize {
+        (**self).receive(queue, budget, frame)
+    }
+
+    fn set_interrupts(&self, queue: u16, on: bool) -> bool {
+        (**self).set_interrupts(queue, on)
+    }
+}
+
+/// What a socket that serves speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// tcp(7).
+    Tcp,
+    /// udp(7).
+    Udp,
+}
+
 /// The stack's surroundings.
 pub trait Environment: Send + Sync {
     /// Monotonic time, nanoseconds.
     fn now_ns(&self) -> u64;
+
+    /// Nanoseconds since 1970; `None` where nobody knows the date.
+    fn wall_ns(&self) -> Option<u64> {
+        None
+    }
 
     /// Fills `buf` with unpredictable bytes.
     fn random(&self, buf: &mut [u8]);
@@ -54,4 +91,7 @@ pub trait Environment: Send + Sync {
 
     /// The stack wants to be polled at `deadline` at the latest (monotonic nanoseconds); replaces a later one.
     fn wake_at(&self, deadline: u64);
+
+    /// A socket takes connections or datagrams at `local` from now on. An IPv6 socket that takes IPv4 as well is told twice.
+    fn listening(&self, _transport: Transport, _local: SocketAddr) {}
 }

@@ -80,6 +80,12 @@ impl Frame {
         self.len() == 0
     }
 
+    /// Bytes of the whole buffer.
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Bytes free in front.
     #[inline]
     pub fn headroom(&self) -> usize {

@@ -10,9 +10,13 @@ extern crate alloc;
 
 pub mod device;
 pub mod frame;
+pub mod ip;
 pub mod options;
 pub mod output;
 mod stack;
+mod texts;
+pub mod udp;
 pub mod unix;
 
+pub use ip::{Config, ConfigError};
 pub use stack::Stack;

@@ -2,13 +2,26 @@
 //!
 //! Made once by the kernel, reached by the system calls through the process. Families hook in at [`Stack::socket`].
 
+use crate::device::{Environment, NetworkCard};
+use crate::ip::{Config, IpLayer};
+use crate::texts;
+use crate::udp::{Protocol, UdpSocket};
 use crate::unix::Domain;
+use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use fs::File;
-use fs::socket::{Caller, Kind, SocketError};
+use fs::FsError;
+use fs::socket::{Caller, Family, Kind, SocketError};
 
 /// AF_UNIX.
 const UNIX: i32 = 1;
+/// AF_INET.
+const INET: i32 = 2;
+/// AF_INET6.
+const INET6: i32 = 10;
+/// AF_PACKET.
+const PACKET: i32 = 17;
 /// One more than the largest kind that Linux has a number for (SOCK_MAX).
 const KINDS: i32 = 11;
 
@@ -19,12 +32,71 @@ pub type Pair = (Arc<dyn File>, Arc<dyn File>);
 #[derive(Default)]
 pub struct Stack {
     unix: Arc<Domain>,
+    ip: Option<Arc<IpLayer>>,
 }
 
 impl Stack {
-    /// Without cards and sockets.
-    pub fn new() -> Self {
-        Self::default()
+    /// With cards (or none, which leaves the loopback), configured as `config` says. The default one has no IP at all: only sockets of
+    /// AF_UNIX exist there.
+    pub fn new(env: Arc<dyn Environment>, cards: Vec<Arc<dyn NetworkCard>>, config: &Config) -> Self {
+        Stack { unix: Arc::default(), ip: Some(IpLayer::new(env, cards, config)) }
+    }
+
+    /// Over an IP layer that a test has made.
+    #[cfg(test)]
+    pub(crate) fn over(ip: Arc<IpLayer>) -> Self {
+        Stack { unix: Arc::default(), ip: Some(ip) }
+    }
+
+    /// The IP layer, if there is one.
+    pub fn ip(&self) -> Option<&Arc<IpLayer>> {
+        self.ip.as_ref()
+    }
+
+    /// Handles up to `budget` frames of each card, of the queue that belongs to `cpu`; returns how many there were. From thread context,
+    /// on several CPUs at once if wanted, with no lock held.
+    pub fn poll(&self, now: u64, cpu: u32, budget: usize) -> usize {
+        self.ip.as_ref().map_or(0, |ip| ip.poll(now, cpu, budget))
+    }
+
+    /// Does what time brings. To be called at [`next_deadline`](Self::next_deadline), which it returns;
+    /// [`Environment::wake_at`] tells of an earlier one.
+    pub fn work(&self, now: u64) -> Option<u64> {
+        self.ip.as_ref().and_then(|ip| ip.work(now))
+    }
+
+    /// When [`work`](Self::work) wants to be called, monotonic nanoseconds.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.ip.as_ref().and_then(|ip| ip.next_deadline())
+    }
+
+    /// The addresses that were asked for are in use: fixed ones, and that of DHCP. A program may as well be started before.
+    pub fn is_configured(&self) -> bool {
+        self.ip.as_ref().is_none_or(|ip| ip.is_configured())
+    }
+
+    /// The text of `/etc/resolv.conf` as it should be now; empty without name servers.
+    pub fn resolv_conf(&self) -> String {
+        let Some(ip) = &self.ip else { return String::new() };
+        let net = ip.net();
+        crate::ip::resolv_conf(&net.dns, net.domain.as_deref())
+    }
+
+    /// The host's name, if DHCP told it.
+    pub fn hostname(&self) -> Option<String> {
+        self.ip.as_ref().and_then(|ip| ip.net().hostname.clone())
+    }
+
+    /// Names of the files in `/proc/net`.
+    pub fn proc_files() -> impl Iterator<Item = &'static str> {
+        texts::FILES.iter().map(|&(name, _)| name)
+    }
+
+    /// Appends the text of a file in `/proc/net`; nothing for a name that is not in [`proc_files`](Self::proc_files).
+    pub fn proc_text(&self, name: &str, out: &mut Vec<u8>) {
+        if let Some((_, text)) = texts::FILES.iter().find(|&&(known, _)| known == name) {
+            text(self, out);
+        }
     }
 
     /// The family AF_UNIX.
@@ -45,7 +117,40 @@ impl Stack {
     ) -> Result<Arc<dyn File>, SocketError> {
         match check(family, kind)? {
             UNIX => Ok(self.unix.socket(unix_kind(kind, protocol)?, caller.credentials)),
+            INET => self.ip_socket(Family::Inet, kind, protocol, caller),
+            INET6 => self.ip_socket(Family::Inet6, kind, protocol, caller),
+            // Packets of the link belong to the kernel.
+            PACKET => Err(SocketError::File(FsError::NotPermitted)),
             _ => Err(SocketError::WrongFamily),
+        }
+    }
+
+    /// A socket of AF_INET or AF_INET6.
+    fn ip_socket(
+        &self,
+        family: Family,
+        kind: i32,
+        protocol: i32,
+        caller: &Caller<'_>,
+    ) -> Result<Arc<dyn File>, SocketError> {
+        use crate::ip::input::protocol as number;
+        use abi::net as raw;
+        let ip = self.ip.as_ref().ok_or(SocketError::WrongFamily)?;
+        let ping = if family == Family::Inet6 { number::ICMPV6 } else { number::ICMP };
+        match (kind as u32, protocol) {
+            (raw::SOCK_DGRAM, 0) => Ok(UdpSocket::new(ip, family, Protocol::Udp, caller.credentials)),
+            (raw::SOCK_DGRAM, p) if p == i32::from(number::UDP) => {
+                Ok(UdpSocket::new(ip, family, Protocol::Udp, caller.credentials))
+            }
+            (raw::SOCK_DGRAM, p) if p == i32::from(ping) => {
+                Ok(UdpSocket::new(ip, family, Protocol::Ping, caller.credentials))
+            }
+            // As for who lacks CAP_NET_RAW: whole IP packets are not offered to programs.
+            (raw::SOCK_RAW, 1..=255) => Err(SocketError::File(FsError::NotPermitted)),
+            (raw::SOCK_RAW | raw::SOCK_DGRAM | raw::SOCK_STREAM | raw::SOCK_SEQPACKET, _) => {
+                Err(SocketError::NoProtocol)
+            }
+            _ => Err(SocketError::NoKind),
         }
     }
 

@@ -158,7 +158,9 @@ errors! {
         FsError::Unreachable => EHOSTUNREACH,
         FsError::MessageSize => EMSGSIZE,
         FsError::NoBuffers => ENOBUFS,
-        FsError::DestinationRequired => EDESTADDRREQ;
+        FsError::DestinationRequired => EDESTADDRREQ,
+        FsError::NoInterface => ENODEV,
+        FsError::AddressNotAvailable => EADDRNOTAVAIL;
     MmError:
         MmError::Invalid => EINVAL,
         MmError::NoMemory => ENOMEM,

@@ -119,7 +119,7 @@ impl Process {
             memory: Memory::new(parts.space),
             credentials: Mutex::new(Credentials::root()),
             attributes: Mutex::new(Attributes::new()),
-            network: Mutex::new(Arc::new(net::Stack::new())),
+            network: Mutex::new(Arc::new(net::Stack::default())),
             named_calls: [const { AtomicU64::new(0) }; 8],
             named_beyond: Mutex::new(Vec::new()),
         }

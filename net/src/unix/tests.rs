@@ -177,7 +177,7 @@ fn lost_sockets_are_found_and_others_are_kept() {
 
 #[test]
 fn names_and_credentials() {
-    let stack = Stack::new();
+    let stack = Stack::default();
     let domain = stack.unix().clone();
     let (one, other) = domain.pair(Kind::Datagram, ME);
     with(|caller| {

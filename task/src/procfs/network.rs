@@ -1,6 +1,6 @@
 //! `/proc/net`: what the process's network says of itself. All processes see the same one.
 
-use super::{Key, Tasks, put, text};
+use super::{Key, Tasks, put};
 use alloc::boxed::Box;
 use alloc::{sync::Arc, vec::Vec};
 use fs::FsError;
@@ -17,11 +17,13 @@ pub fn add(builder: &mut Builder) {
 
 /// Adds the files to the directory of a process or thread.
 pub fn add_to(builder: &mut Builder, tasks: &Arc<Tasks>, dir: Template) {
-    let net = builder.dir(dir, "net");
-    builder.file(net, "unix", 0o444, text!(tasks, unix));
-}
-
-fn unix(tasks: &Tasks, _: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
-    tasks.current()?.network().unix().text(out);
-    Ok(())
+    let dir = builder.dir(dir, "net");
+    for name in net::Stack::proc_files() {
+        let tasks = tasks.clone();
+        let text = move |_: Key, out: &mut Vec<u8>| {
+            tasks.current()?.network().proc_text(name, out);
+            Ok::<(), FsError>(())
+        };
+        builder.file(dir, name, 0o444, text);
+    }
 }

@@ -1,0 +1,104 @@
+//! Sockets for datagrams, one line each.
+
+use super::{number, numbers, padded, put};
+use crate::Stack;
+use crate::udp::UdpSocket;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+const HEADING: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops";
+const HEADING6: &[u8] = b"  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n";
+
+/// Where a socket with or without a peer is, as TCP would call it (`TCP_ESTABLISHED`, `TCP_CLOSE`).
+const CONNECTED: u8 = 1;
+const UNCONNECTED: u8 = 7;
+
+fn end(address: SocketAddr, v6: bool) -> String {
+    let port = address.port();
+    if !v6 {
+        return format!("{:08X}:{port:04X}", number(address.ip()));
+    }
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv6Addr::UNSPECIFIED,
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    };
+    let [a, b, c, d] = numbers(ip);
+    format!("{a:08X}{b:08X}{c:08X}{d:08X}:{port:04X}")
+}
+
+/// The line of a socket; `sl` is its place.
+fn line(sl: usize, socket: &UdpSocket, v6: bool) -> String {
+    let nobody: IpAddr = if v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+    let peer = socket.peer();
+    let state = if peer.is_some() { CONNECTED } else { UNCONNECTED };
+    let (queued, dropped) = socket.usage();
+    let (uid, node) = socket.owner();
+    format!(
+        "{sl:5}: {} {} {state:02X} 00000000:{queued:08X} 00:00000000 00000000 {uid:5} {:8} {node} 2 {:016x} {dropped}",
+        end(socket.local(), v6),
+        end(peer.unwrap_or(SocketAddr::new(nobody, 0)), v6),
+        0,
+        0,
+    )
+}
+
+fn list(out: &mut Vec<u8>, sockets: Vec<Arc<UdpSocket>>, v6: bool) {
+    match v6 {
+        true => out.extend_from_slice(HEADING6),
+        false => padded(out, HEADING),
+    }
+    for socket in sockets.iter().filter(|s| s.is_v6() == v6) {
+        let line = line(usize::from(socket.local().port()) % 256, socket, v6);
+        match v6 {
+            true => put!(out, "{line}\n"),
+            false => padded(out, &line),
+        }
+    }
+}
+
+fn udp_sockets(stack: &Stack) -> Vec<Arc<UdpSocket>> {
+    stack.ip().map(|ip| ip.udp.all()).unwrap_or_default()
+}
+
+fn ping_sockets(stack: &Stack) -> Vec<Arc<UdpSocket>> {
+    stack.ip().map(|ip| ip.ping.all()).unwrap_or_default()
+}
+
+/// `/proc/net/udp`.
+pub fn udp(stack: &Stack, out: &mut Vec<u8>) {
+    list(out, udp_sockets(stack), false);
+}
+
+/// `/proc/net/udp6`.
+pub fn udp6(stack: &Stack, out: &mut Vec<u8>) {
+    list(out, udp_sockets(stack), true);
+}
+
+/// `/proc/net/icmp`: ping sockets.
+pub fn icmp(stack: &Stack, out: &mut Vec<u8>) {
+    list(out, ping_sockets(stack), false);
+}
+
+/// `/proc/net/icmp6`.
+pub fn icmp6(stack: &Stack, out: &mut Vec<u8>) {
+    list(out, ping_sockets(stack), true);
+}
+
+/// `/proc/net/raw`: nobody gets raw sockets.
+pub fn raw(_: &Stack, out: &mut Vec<u8>) {
+    put!(out, "{HEADING}\n");
+}
+
+/// `/proc/net/raw6`.
+pub fn raw6(_: &Stack, out: &mut Vec<u8>) {
+    out.extend_from_slice(HEADING6);
+}
+
+/// `/proc/net/packet`: nor sockets of AF_PACKET.
+pub fn packet(_: &Stack, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n");
+}
