@@ -14,6 +14,7 @@ pub mod ip;
 pub mod options;
 pub mod output;
 mod stack;
+pub mod tcp;
 mod texts;
 pub mod udp;
 pub mod unix;

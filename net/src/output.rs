@@ -67,6 +67,11 @@ pub trait IpOutput: Send + Sync {
     /// Whether a socket may be bound to `address`: an own one of this host, but neither broadcast nor multicast.
     fn is_local(&self, address: IpAddr) -> bool;
 
+    /// The number of the interface with this name.
+    fn interface(&self, name: &[u8]) -> Option<u32> {
+        (name == b"lo").then_some(1)
+    }
+
     /// Sends IP packets that all go to one destination, in order, and leaves `packets` empty: what cannot be sent is queued or
     /// counted as dropped. Packets have their IP header (IPv4 with its checksum) and room for the lower headers in front
     /// ([`HEADROOM`](crate::frame::HEADROOM)). Packets to own addresses are queued for the loopback, and come back into the stack

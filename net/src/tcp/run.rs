@@ -1,0 +1,393 @@
+//! Running a socket: packets in, engine, packets out, timers, the end.
+//!
+//! [`Tcp::with`] is the only way to change a socket's state: it handles what is in the inbox, does what its caller wants, and brings
+//! everything into line with the outcome. [`Tcp::work`] does the same for sockets that nobody looks at.
+
+use super::segment::{self, ACK, SYN};
+use super::state::{NEVER, ORPHAN, Phase, SECOND, Slot, State, WANTS_ACKS};
+use super::time_wait::Record;
+use super::{LAST, PATIENCE, Tcp};
+use crate::frame::Frame;
+use alloc::collections::VecDeque;
+use core::sync::atomic::Ordering;
+use fs::socket::SocketError;
+use smoltcp::socket::tcp::State as Engine;
+
+/// How long data may stay unacknowledged, nanoseconds, if the user says nothing (15 retries on Linux).
+const GIVE_UP: u64 = 925 * SECOND;
+/// The same when nobody has the socket any more.
+const ORPHAN_GIVES_UP: u64 = 100 * SECOND;
+
+/// How long bytes wait for company, nanoseconds (TCP_CORK).
+pub(super) const CORKED: u64 = 200_000_000;
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    /// Bytes have waited for company long enough.
+    Cork,
+    /// The first probe (SO_KEEPALIVE).
+    Probe,
+    /// Nothing was acknowledged for too long.
+    GiveUp,
+    /// The other side's end is not waited for any longer (TCP_LINGER2).
+    Linger,
+}
+
+impl Tcp {
+    /// Changes the state of a socket. `tell`: whether watchers are told when this makes the socket ready for more; those who look
+    /// at it themselves need not be.
+    pub(super) fn with<R>(
+        &self,
+        index: u32,
+        slot: &Slot,
+        now: u64,
+        tell: bool,
+        change: impl FnOnce(&mut State) -> R,
+    ) -> R {
+        let mut state = slot.state.lock();
+        let taken = self.absorb(slot, &mut state, now);
+        let result = change(&mut state);
+        let frames = self.settle(index, slot, &mut state, now);
+        let events = state.events(slot.left.load(Ordering::Relaxed)).bits() as u32;
+        let before = slot.events.swap(events, Ordering::Release);
+        let free = !state.owned && !matches!(state.phase, Phase::Open(_));
+        if free {
+            self.clear(index, slot, &mut state);
+        }
+        if taken > 0 {
+            slot.pending.fetch_sub(taken, Ordering::Release);
+        }
+        drop(state);
+        if free {
+            self.slots.release(index);
+        }
+        self.transmit(&slot.hint, frames);
+        if tell && events & !before != 0 {
+            slot.notifier.notify();
+        }
+        result
+    }
+
+    /// Gives the engine what is in the inbox; returns how many packets that were.
+    fn absorb(&self, slot: &Slot, state: &mut State, now: u64) -> u32 {
+        if slot.inbox.is_empty() {
+            return 0;
+        }
+        let mut taken = 0;
+        for entry in slot.inbox.drain() {
+            let packet = entry.value;
+            slot.inbox_bytes.fetch_sub(packet.len(), Ordering::Relaxed);
+            taken += 1;
+            self.absorb_one(state, packet, now);
+        }
+        taken
+    }
+
+    fn absorb_one(&self, state: &mut State, packet: Frame, now: u64) {
+        let (connecting, probing, detached) = (state.connecting, state.probing, state.detached);
+        let Some(unit) = state.unit() else { return self.extended.misrouted.inc() };
+        let segment = segment::parse(packet.data()).filter(|segment| segment.flow == unit.flow());
+        let Some(segment) = segment.filter(|_| !detached) else { return self.extended.misrouted.inc() };
+        if probing {
+            unit.set_probing(None);
+        }
+        let options = (connecting && segment.flags & (SYN | ACK) == SYN | ACK)
+            .then(|| segment::syn_options(packet.data(), &segment));
+        unit.input(packet, now);
+        state.probing = false;
+        state.last_input = now;
+        if let Some(mss) = options.and_then(|options| options.mss) {
+            state.remote_mss = mss;
+        }
+        self.note_engine(state);
+    }
+
+    /// Looks at what the engine's state has become.
+    pub(super) fn note_engine(&self, state: &mut State) {
+        let Some(engine) = state.unit().map(|unit| unit.state()) else { return };
+        let before = state.engine.replace(engine);
+        if before == Some(engine) {
+            return;
+        }
+        if state.connecting && matches!(engine, Engine::Established | Engine::CloseWait) {
+            state.connecting = false;
+            self.established.fetch_add(1, Ordering::Relaxed);
+        }
+        if !matches!(engine, Engine::Closed | Engine::Listen) || state.aborted || state.detached {
+            return;
+        }
+        // The other side has reset the connection, unless it had only to acknowledge the end.
+        let error = match before {
+            _ if state.connecting => Some(SocketError::Refused),
+            Some(Engine::CloseWait) => Some(SocketError::Shutdown),
+            Some(Engine::LastAck) => None,
+            _ => Some(SocketError::Reset),
+        };
+        if state.connecting {
+            self.stats.attempt_fails.inc();
+        } else if matches!(before, Some(Engine::Established | Engine::CloseWait)) {
+            self.stats.established_resets.inc();
+        }
+        state.error = state.error.or(error);
+    }
+
+    /// Runs the engine and brings timers, tables and flags into line. Returns what is to be sent.
+    fn settle(&self, index: u32, slot: &Slot, state: &mut State, now: u64) -> VecDeque<Frame> {
+        if !state.owned && !state.aborted && state.unit().is_some_and(|unit| unit.receivable() > 0) {
+            // Nobody will read it (RFC 2525, 2.17).
+            self.extended.aborts_on_data.inc();
+            self.abort(state, None);
+        }
+        if let Some(unit) = state.unit() {
+            unit.run(now);
+        }
+        self.note_engine(state);
+        let (mut deadline, due) = self.deadlines(state, now);
+        if deadline <= now {
+            self.time_out(state, due, now);
+            (deadline, _) = self.deadlines(state, now);
+        }
+        let mut frames = VecDeque::new();
+        if let Phase::Open(unit) = &mut state.phase {
+            frames = unit.take_output();
+            let counts = unit.take_counts();
+            self.stats.retransmitted.add(counts.retransmitted);
+            self.stats.out_resets.add(counts.resets);
+            self.extended.no_memory.add(counts.no_memory);
+            if !state.detached
+                && let Some(at) = unit.run_at(now)
+            {
+                deadline = deadline.min(at);
+            }
+        }
+        self.end(index, state, now);
+        if !matches!(state.phase, Phase::Open(_)) || state.detached {
+            deadline = NEVER;
+        }
+        self.arm(index, slot, deadline);
+        self.flags(slot, state);
+        frames
+    }
+
+    /// Flags and room for those who look without the lock.
+    fn flags(&self, slot: &Slot, state: &mut State) {
+        slot.flag(ORPHAN, !state.owned);
+        let corked = state.corked.len();
+        let (room, wants) = match &state.phase {
+            Phase::Open(unit) => {
+                let calm = matches!(unit.state(), Engine::Established | Engine::CloseWait);
+                let waiting = unit.unacknowledged();
+                let much = waiting > 2 * usize::from(state.remote_mss).min(unit.mss()) || waiting > unit.room();
+                (unit.room().saturating_sub(corked), !calm || much)
+            }
+            _ => (0, false),
+        };
+        slot.room.store(if state.no_send { 0 } else { room }, Ordering::Relaxed);
+        slot.flag(WANTS_ACKS, wants);
+    }
+
+    /// When something is due that is not the engine's, and what.
+    fn deadlines(&self, state: &mut State, now: u64) -> (u64, Due) {
+        let settings = state.settings;
+        let (owned, detached, since) = (state.owned, state.detached, state.waiting_since);
+        let (before, connecting, last_input) = (state.unacknowledged, state.connecting, state.last_input);
+        let corked_until = if state.corked.is_empty() { NEVER } else { state.corked_until };
+        let Some(unit) = state.unit() else { return (NEVER, Due::Cork) };
+        let engine = unit.state();
+        let left = unit.unacknowledged();
+        if detached || matches!(engine, Engine::Closed | Engine::TimeWait | Engine::Listen) {
+            return (NEVER, Due::Cork);
+        }
+        let busy = left > 0
+            || matches!(
+                engine,
+                Engine::SynSent | Engine::SynReceived | Engine::FinWait1 | Engine::Closing | Engine::LastAck
+            );
+        let since = match busy {
+            false => NEVER,
+            true if since == NEVER || left < before => now,
+            true => since,
+        };
+        (state.waiting_since, state.unacknowledged) = (since, left);
+        let limit = match settings.user_timeout {
+            0 if connecting => ((2u64 << settings.syn_count.min(30)) - 1) * SECOND,
+            0 if !owned => ORPHAN_GIVES_UP,
+            0 => GIVE_UP,
+            ms => u64::from(ms) * 1_000_000,
+        };
+        let mut next = (since.saturating_add(limit), Due::GiveUp).min((corked_until, Due::Cork));
+        if !owned && engine == Engine::FinWait2 {
+            let linger = u64::try_from(settings.linger2).unwrap_or(0).min(60) * SECOND;
+            next = next.min((last_input.max(state.orphan_since).saturating_add(linger), Due::Linger));
+        }
+        if settings.keep_alive && owned && !busy && !connecting {
+            let idle = last_input.saturating_add(u64::from(settings.keep_idle) * SECOND);
+            let end = u64::from(settings.keep_interval) * u64::from(settings.keep_count) * SECOND;
+            let probe = (idle, Due::Probe);
+            next = next.min(if state.probing { (idle.saturating_add(end), Due::GiveUp) } else { probe });
+        }
+        next
+    }
+
+    /// Does what [`deadlines`](Self::deadlines) said is due.
+    fn time_out(&self, state: &mut State, due: Due, now: u64) {
+        let interval = u64::from(state.settings.keep_interval).max(1) * SECOND;
+        let Some(unit) = state.unit() else { return };
+        match due {
+            Due::Linger => {
+                // The other side does not end its direction, and nobody waits for that: it is forgotten without a reset.
+                unit.abort();
+                state.aborted = true;
+                return self.extended.aborts_on_linger.inc();
+            }
+            Due::Cork => {
+                flush_corked(state);
+                state.corked_until = now.saturating_add(CORKED);
+            }
+            Due::Probe => {
+                unit.set_probing(Some(interval));
+                state.probing = true;
+            }
+            Due::GiveUp => {
+                self.extended.aborts_on_timeout.inc();
+                if state.connecting {
+                    self.stats.attempt_fails.inc();
+                }
+                self.abort(state, Some(SocketError::TimedOut));
+            }
+        }
+        if let Some(unit) = state.unit() {
+            unit.run(now);
+        }
+        self.note_engine(state);
+    }
+
+    /// Resets the connection of a socket, whose user is told `error`.
+    pub(super) fn abort(&self, state: &mut State, error: Option<SocketError>) {
+        state.corked = alloc::vec::Vec::new();
+        let detached = state.detached;
+        if let Some(unit) = state.unit()
+            && !detached
+        {
+            unit.abort();
+            state.aborted = true;
+        }
+        state.error = state.error.or(error);
+    }
+
+    /// Takes a connection that is over out of the tables, and frees its engine when there is nothing left to read.
+    fn end(&self, index: u32, state: &mut State, now: u64) {
+        let Phase::Open(unit) = &state.phase else { return };
+        let engine = unit.state();
+        if !matches!(engine, Engine::Closed | Engine::TimeWait | Engine::Listen) {
+            return;
+        }
+        if !state.detached {
+            self.table.remove(&self.slots, index);
+            if !state.connecting {
+                self.established.fetch_sub(1, Ordering::Relaxed);
+            }
+            let hold = state.hold.take();
+            match hold {
+                Some(hold) if engine == Engine::TimeWait => {
+                    let (flow, sent) = (unit.flow(), unit.sent());
+                    let record =
+                        Record { flow, send_next: sent.next, receive_next: sent.ack, hold };
+                    let early = self.time_wait.lock().insert(record, self.hash(&flow), now);
+                    self.extended.time_waits.inc();
+                    self.extended.time_wait_overflows.add(early.into());
+                    self.release_ports();
+                }
+                Some(hold) => self.ports.lock().release(hold),
+                None => {}
+            }
+            (state.detached, state.connecting) = (true, false);
+        }
+        if !state.owned || unit.receivable() == 0 {
+            self.drop_unit(state);
+        }
+    }
+
+    /// Frees the engine.
+    fn drop_unit(&self, state: &mut State) {
+        state.phase = Phase::Ended;
+        state.corked = alloc::vec::Vec::new();
+        self.uncharge(core::mem::take(&mut state.charged));
+    }
+
+    /// Sets the timer of a socket. A later deadline than the one that is set waits until that has passed.
+    fn arm(&self, index: u32, slot: &Slot, deadline: u64) {
+        if deadline >= slot.timer.load(Ordering::Relaxed) {
+            return;
+        }
+        slot.timer.store(deadline, Ordering::Relaxed);
+        if !self.timers.lock().set(index, deadline) {
+            self.extended.no_memory.inc();
+        }
+        self.schedule(deadline);
+    }
+
+    /// Makes a slot ready for its next use; its lock is held.
+    fn clear(&self, index: u32, slot: &Slot, state: &mut State) {
+        if let Some((_, port)) = state.bound {
+            let generation = slot.generation.load(Ordering::Relaxed);
+            self.ports.lock().unbind((index, generation), port);
+        }
+        if state.orphan_since != 0 {
+            self.orphans.fetch_sub(1, Ordering::Relaxed);
+        }
+        *state = State::default();
+        slot.generation.fetch_add(1, Ordering::Release);
+        self.timers.lock().remove(index);
+        slot.timer.store(NEVER, Ordering::Relaxed);
+        slot.flags.store(0, Ordering::Relaxed);
+        slot.hint.set(0);
+        slot.left.store(0, Ordering::Relaxed);
+        slot.events.store(0, Ordering::Relaxed);
+    }
+
+    /// Does what is due: packets nobody has looked at, timers, SYN-ACKs, TIME-WAIT. Returns when it wants to be called again.
+    pub fn work(&self, now: u64) -> Option<u64> {
+        self.next_wake.store(NEVER, Ordering::Relaxed);
+        let mut at = self.listed.swap(LAST, Ordering::Acquire);
+        while at != LAST {
+            let Some(slot) = self.slots.get(at) else { break };
+            let index = at;
+            at = slot.next_listed.load(Ordering::Relaxed);
+            slot.listed.store(false, Ordering::Release);
+            if slot.inbox.is_empty() {
+                continue;
+            }
+            let due = slot.pending_since.load(Ordering::Relaxed).saturating_add(PATIENCE);
+            if due <= now {
+                self.with(index, slot, now, true, |_| ());
+            } else {
+                if !slot.listed.swap(true, Ordering::AcqRel) {
+                    self.list(index, slot);
+                }
+                self.schedule(due);
+            }
+        }
+        loop {
+            let Some(index) = self.timers.lock().pop(now) else { break };
+            let Some(slot) = self.slots.get(index) else { continue };
+            slot.timer.store(NEVER, Ordering::Relaxed);
+            self.with(index, slot, now, true, |_| ());
+        }
+        self.tick_handshakes(now);
+        self.time_wait.lock().expire(now);
+        self.release_ports();
+        let next = [self.timers.lock().next(), self.syn.lock().next(), self.time_wait.lock().next()];
+        let next = next.into_iter().flatten().min().unwrap_or(NEVER);
+        let next = self.next_wake.fetch_min(next, Ordering::Relaxed).min(next);
+        (next != NEVER).then_some(next)
+    }
+}
+
+/// Gives the engine the bytes that waited for company.
+pub(super) fn flush_corked(state: &mut State) {
+    let State { phase: Phase::Open(unit), corked, .. } = state else { return };
+    let sent = unit.send(corked);
+    corked.drain(..sent);
+}

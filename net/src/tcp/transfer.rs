@@ -1,0 +1,227 @@
+//! Bytes between programs and connections.
+//!
+//! Program memory is touched with the turn to read or to write held, never with the state's lock: bytes pass through a piece on the
+//! stack. What left the engine and did not arrive, because program memory was not there, is kept and comes first at the next read.
+
+use super::run::CORKED;
+use super::socket::{TcpSocket, invalid};
+use super::state::{Phase, State};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+use fs::socket::{MessageFlags, SocketError};
+use fs::{FsError, Sink, Source};
+
+/// Bytes that move at a time.
+const PIECE: usize = 2048;
+
+fn would_block() -> SocketError {
+    FsError::WouldBlock.into()
+}
+
+/// What a receive answers when there are no bytes.
+fn nothing(state: &mut State) -> Result<usize, SocketError> {
+    if let Some(error) = state.error.take() {
+        return Err(error);
+    }
+    match &state.phase {
+        Phase::Idle | Phase::Listening(_) => Err(SocketError::NotConnected),
+        _ if state.no_receive || state.at_end() => Ok(0),
+        _ => Err(would_block()),
+    }
+}
+
+/// Gives bytes that did not arrive before; returns how many.
+fn give_left(left: &mut VecDeque<u8>, dst: &mut dyn Sink) -> Result<usize, FsError> {
+    let mut done = 0;
+    while !left.is_empty() && dst.remaining() > 0 {
+        match dst.put(left.as_slices().0) {
+            Ok(0) => break,
+            Ok(n) => {
+                left.drain(..n);
+                done += n;
+            }
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(done)
+}
+
+impl TcpSocket {
+    /// Receives; 0 at the end.
+    pub(super) fn receive_bytes(&self, dst: &mut dyn Sink, flags: MessageFlags) -> Result<usize, SocketError> {
+        if flags.out_of_band {
+            return Err(invalid());
+        }
+        if flags.error_queue {
+            return Err(would_block());
+        }
+        let slot = self.slot()?;
+        let mut left = slot.reading.lock();
+        if flags.peek {
+            return self.peek_bytes(dst, &left);
+        }
+        let want = dst.remaining();
+        let mut done = 0;
+        if !left.is_empty() {
+            done = if flags.truncate {
+                let len = want.min(left.len());
+                left.drain(..len).count()
+            } else {
+                give_left(&mut left, dst)?
+            };
+            slot.left.store(left.len(), Ordering::Relaxed);
+        }
+        let mut piece = [0; PIECE];
+        while done < want {
+            let len = (want - done).min(PIECE);
+            let part = piece.get_mut(..len).unwrap_or_default();
+            let (first, drop_bytes) = (done == 0, flags.truncate.then_some(want - done));
+            let got = self.with(false, |state| {
+                let low_water = state.settings.low_water.min(want);
+                let (ended, no_receive) = (state.at_end(), state.no_receive);
+                let Some(unit) = state.unit().filter(|_| !no_receive) else { return nothing(state) };
+                let waiting = unit.receivable();
+                if first && !flags.nonblocking && waiting < low_water && unit.may_receive() && waiting > 0 && !ended {
+                    return Err(would_block());
+                }
+                let got = match drop_bytes {
+                    Some(len) => unit.discard(len),
+                    None => unit.receive(part),
+                };
+                if got == 0 && first { nothing(state) } else { Ok(got) }
+            })?;
+            let got = match got {
+                Ok(got) => got,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            };
+            if flags.truncate {
+                return Ok(done + got);
+            }
+            let part = piece.get(..got).unwrap_or_default();
+            let put = dst.put(part).unwrap_or(0);
+            done += put;
+            if put < got {
+                let rest = part.get(put..).unwrap_or_default();
+                left.try_reserve(rest.len()).map_err(|_| SocketError::NoBuffers)?;
+                left.extend(rest);
+                slot.left.store(left.len(), Ordering::Relaxed);
+                return if done == 0 { Err(FsError::Fault.into()) } else { Ok(done) };
+            }
+            if got < len {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Copies bytes without taking them.
+    fn peek_bytes(&self, dst: &mut dyn Sink, left: &VecDeque<u8>) -> Result<usize, SocketError> {
+        let want = dst.remaining();
+        let mut bytes: Vec<u8> = Vec::new();
+        let answer = self.with(false, |state| {
+            let no_receive = state.no_receive;
+            let waiting = state.unit().filter(|_| !no_receive).map_or(0, |unit| unit.receivable());
+            let len = (waiting + left.len()).min(want);
+            if bytes.try_reserve_exact(len).is_err() {
+                return Err(SocketError::NoBuffers);
+            }
+            bytes.extend(left.iter().take(len));
+            let own = bytes.len();
+            bytes.resize(len, 0);
+            if let Some(unit) = state.unit() {
+                let got = unit.peek(bytes.get_mut(own..).unwrap_or_default());
+                bytes.truncate(own + got);
+            }
+            if bytes.is_empty() && want > 0 { nothing(state) } else { Ok(0) }
+        })?;
+        answer?;
+        Ok(dst.put(&bytes)?)
+    }
+
+    /// Sends; returns how many bytes went.
+    pub(super) fn send_bytes(&self, src: &mut dyn Source, flags: MessageFlags) -> Result<usize, SocketError> {
+        if flags.out_of_band {
+            return Err(SocketError::NotSupported);
+        }
+        let slot = self.slot()?;
+        let _turn = slot.writing.lock();
+        let mut room = slot.room.load(Ordering::Relaxed);
+        let pending = slot.pending.load(Ordering::Relaxed) != 0;
+        let want = src.remaining();
+        if room < want || pending {
+            room = self.with(false, |state| sendable(state))??;
+        }
+        if want == 0 {
+            return Ok(0);
+        }
+        if room == 0 {
+            return Err(would_block());
+        }
+        let want = want.min(room);
+        let mut piece = [0; PIECE];
+        let mut done = 0;
+        // All but the last piece only go into the ring, so that the engine sees them as one.
+        loop {
+            let len = (want - done).min(PIECE);
+            let part = piece.get_mut(..len).unwrap_or_default();
+            let taken = match src.take(part) {
+                Ok(taken) => taken,
+                Err(error) if done == 0 => return Err(error.into()),
+                Err(_) => 0,
+            };
+            let part = piece.get(..taken).unwrap_or_default();
+            let last = taken < len || done + taken >= want;
+            let sent = match last {
+                true => self.with(false, |state| put(state, part, flags.more, self.now()))?,
+                false => put(&mut slot.state.lock(), part, flags.more, self.now()),
+            };
+            match sent {
+                Ok(sent) => done += sent,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => return Ok(done),
+            }
+            if last {
+                return Ok(done);
+            }
+        }
+    }
+}
+
+/// Bytes that can be sent now.
+fn sendable(state: &mut State) -> Result<usize, SocketError> {
+    if let Some(error) = state.error.take() {
+        return Err(error);
+    }
+    let (connecting, no_send, corked) = (state.connecting, state.no_send || state.detached, state.corked.len());
+    match state.unit() {
+        Some(_) if connecting => Err(would_block()),
+        Some(unit) if !no_send => Ok(unit.room().saturating_sub(corked)),
+        _ => Err(SocketError::Shutdown),
+    }
+}
+
+/// Gives bytes to the engine, for which there is room, or lets the last ones wait for company.
+fn put(state: &mut State, bytes: &[u8], more: bool, now: u64) -> Result<usize, SocketError> {
+    let limit = sendable(state)?.min(bytes.len());
+    let bytes = bytes.get(..limit).unwrap_or_default();
+    let cork = more || state.settings.cork;
+    let remote_mss = state.remote_mss;
+    let State { phase: Phase::Open(unit), corked, .. } = state else { return Err(SocketError::Shutdown) };
+    if !cork && corked.is_empty() {
+        return Ok(unit.send(bytes));
+    }
+    let was_empty = corked.is_empty();
+    corked.try_reserve(bytes.len()).map_err(|_| SocketError::NoBuffers)?;
+    corked.extend_from_slice(bytes);
+    let segment = usize::from(remote_mss).min(unit.mss()).max(1);
+    let whole = if cork { corked.len() / segment * segment } else { corked.len() };
+    let sent = unit.send(corked.get(..whole).unwrap_or_default());
+    corked.drain(..sent);
+    if was_empty || sent > 0 {
+        state.corked_until = now.saturating_add(CORKED);
+    }
+    Ok(bytes.len())
+}

@@ -1,0 +1,501 @@
+//! [`Unit`]: one connection's engine, a smoltcp interface with a single TCP socket.
+//!
+//! Owned by the socket's state and used under its lock. A unit takes packets ([`Unit::input`]), gives packets
+//! ([`Unit::take_output`]) and says when it wants to be run again; it neither waits nor reads a clock. Checksums are not the
+//! engine's business: those of arriving packets were verified before, those of leaving ones are filled in here.
+//!
+//! The engine draws its initial sequence number from a generator that it seeds with the interface's seed, so the number is chosen by
+//! computing the seed backwards ([`seed_for`]); a unit whose first packet shows another number is given up.
+
+use super::flow::Flow;
+use super::segment::{self, ACK, FIN, HEADER_LEN, Plain, RST, SYN, SynOptions};
+use crate::frame::{Frame, HEADROOM};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::num::{NonZeroU16, NonZeroUsize};
+use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
+use smoltcp::phy::{
+    ChecksumCapabilities, Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken,
+};
+use smoltcp::socket::tcp::{CongestionControl, Socket, State};
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint};
+
+/// Room for a packet without data: headers and all options.
+const SMALL: usize = 128;
+/// Time after which a run that the engine wanted at once, but that did nothing, is tried again.
+const RETRY: u64 = 10_000_000;
+
+/// What a unit is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// The connection.
+    pub flow: Flow,
+    /// The own initial sequence number.
+    pub isn: u32,
+    /// Largest IP packet.
+    pub mtu: u16,
+    /// Bytes of the receive ring; decides the window's shift.
+    pub receive_ring: usize,
+    /// Bytes of the send ring.
+    pub send_ring: usize,
+    /// Checksums are completed below.
+    pub partial: bool,
+    /// Segments are cut below.
+    pub segmentation: bool,
+}
+
+/// The shift of a window over a ring of so many bytes, as the engine announces it.
+pub fn window_shift(ring: usize) -> u8 {
+    (usize::BITS - ring.leading_zeros()).saturating_sub(16) as u8
+}
+
+/// The seed with which the engine's generator gives `isn` first.
+///
+/// The generator multiplies its state, adds, and gives 32 bits of it from a place that the upper three bits tell; with those zero,
+/// bits 29 to 60 are the result. All steps can be undone.
+fn seed_for(isn: u32) -> u64 {
+    const MULTIPLIER: u64 = 0xbb2e_fcec_3c39_611d;
+    const ADDEND: u64 = 0x7590_ef39;
+    let mut inverse = MULTIPLIER;
+    for _ in 0..6 {
+        inverse = inverse.wrapping_mul(2u64.wrapping_sub(MULTIPLIER.wrapping_mul(inverse)));
+    }
+    (u64::from(isn) << 29).wrapping_sub(ADDEND).wrapping_mul(inverse)
+}
+
+/// What this side has sent last.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sent {
+    /// The next sequence number.
+    pub next: u32,
+    /// The last acknowledgement.
+    pub ack: u32,
+}
+
+/// What a unit has counted; taken away by [`Unit::take_counts`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Packets sent.
+    pub sent: u64,
+    /// Packets with data that was sent before.
+    pub retransmitted: u64,
+    /// Resets sent.
+    pub resets: u64,
+    /// Packets not sent for want of memory.
+    pub no_memory: u64,
+}
+
+/// The engine's device: one packet in, a list of packets out.
+struct Wire {
+    input: Option<Frame>,
+    output: VecDeque<Frame>,
+    mtu: u16,
+    partial: bool,
+    segmentation: bool,
+    traffic_class: u8,
+    /// Bytes that the next packet may need.
+    expect: usize,
+    /// Packets are looked at but not sent.
+    muted: bool,
+    begun: bool,
+    first: u32,
+    sent: Sent,
+    counts: Counts,
+}
+
+struct Received(Frame);
+
+impl RxToken for Received {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(self.0.data())
+    }
+}
+
+struct Sending<'a> {
+    wire: &'a mut Wire,
+    frame: Option<Frame>,
+    size: Option<NonZeroU16>,
+}
+
+impl TxToken for Sending<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        let frame = self.frame.or_else(|| Frame::with_room(HEADROOM, len));
+        if let Some(mut frame) = frame
+            && frame.set_len(len)
+        {
+            let result = f(frame.data_mut());
+            self.wire.send(frame, self.size);
+            return result;
+        }
+        // Data is only sent where memory was got before, so this has room.
+        self.wire.counts.no_memory += 1;
+        let mut small = [0; SMALL];
+        match small.get_mut(..len) {
+            Some(room) => f(room),
+            None => f(&mut alloc::vec![0; len]),
+        }
+    }
+
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.size = meta.segmentation_offload_size;
+    }
+}
+
+impl Device for Wire {
+    type RxToken<'a> = Received;
+    type TxToken<'a> = Sending<'a>;
+
+    fn receive(&mut self, _timestamp: Instant) -> Option<(Received, Sending<'_>)> {
+        let frame = self.input.take()?;
+        // Answers have no data: at most headers and options.
+        Some((Received(frame), Sending { wire: self, frame: None, size: None }))
+    }
+
+    fn transmit(&mut self, _timestamp: Instant) -> Option<Sending<'_>> {
+        match Frame::with_room(HEADROOM, self.expect) {
+            Some(frame) => Some(Sending { wire: self, frame: Some(frame), size: None }),
+            None => {
+                self.counts.no_memory += 1;
+                None
+            }
+        }
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = self.mtu.into();
+        capabilities.checksum = ChecksumCapabilities::ignored();
+        if self.segmentation {
+            capabilities.segmentation.tcpv4 = NonZeroUsize::new(usize::from(u16::MAX));
+        }
+        capabilities
+    }
+}
+
+impl Wire {
+    fn send(&mut self, mut frame: Frame, size: Option<NonZeroU16>) {
+        let packet = frame.data_mut();
+        let v4 = packet.first().is_some_and(|byte| byte >> 4 == 4);
+        let at = if v4 { 20 } else { 40 };
+        let class = self.traffic_class;
+        if class != 0
+            && let [a, b, ..] = packet
+        {
+            if v4 {
+                *b = class;
+            } else {
+                (*a, *b) = (6 << 4 | class >> 4, *b & 15 | class << 4);
+            }
+        }
+        self.note(packet, at);
+        if self.muted {
+            return;
+        }
+        self.counts.sent += 1;
+        segment::fill_checksums(&mut frame, at, self.partial);
+        frame.offload.segment_size = size.map(NonZeroU16::get);
+        if self.output.try_reserve(1).is_ok() {
+            self.output.push_back(frame);
+        } else {
+            self.counts.no_memory += 1;
+        }
+    }
+
+    /// Notes the numbers of a packet that leaves.
+    fn note(&mut self, packet: &[u8], at: usize) {
+        let word = |offset: usize| {
+            packet.get(at + offset..at + offset + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_be_bytes)
+        };
+        let (seq, ack, flags) = (word(4), word(8), packet.get(at + 13).copied().unwrap_or(0));
+        let header = packet.get(at + 12).map_or(HEADER_LEN, |byte| usize::from(byte >> 4) * 4);
+        let data = packet.len().saturating_sub(at + header) as u32;
+        let end = seq.wrapping_add(data) + u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0);
+        if !self.begun {
+            (self.begun, self.first, self.sent.next) = (true, seq, seq);
+        }
+        self.counts.resets += u64::from(flags & RST != 0);
+        if data > 1 && segment::after(self.sent.next, seq) {
+            self.counts.retransmitted += 1;
+        }
+        if segment::after(end, self.sent.next) {
+            self.sent.next = end;
+        }
+        if flags & ACK != 0 {
+            self.sent.ack = ack;
+        }
+    }
+}
+
+/// The engine of a connection.
+pub struct Unit {
+    interface: Interface,
+    sockets: SocketSet<'static>,
+    handle: SocketHandle,
+    wire: Wire,
+    flow: Flow,
+}
+
+fn instant(now: u64) -> Instant {
+    Instant::from_micros((now / 1000).min(i64::MAX as u64) as i64)
+}
+
+fn ring(len: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).ok()?;
+    bytes.resize(len, 0);
+    Some(bytes)
+}
+
+impl Unit {
+    fn new(setup: &Setup, now: u64) -> Option<Self> {
+        let local: IpAddress = setup.flow.local().ip().into();
+        // What the engine and the protocols can do at all.
+        let least = if setup.flow.local().is_ipv4() { 68 + 40 } else { 1280 };
+        let mut wire = Wire {
+            input: None,
+            output: VecDeque::new(),
+            mtu: setup.mtu.max(least),
+            partial: setup.partial || setup.segmentation,
+            segmentation: setup.segmentation && setup.flow.local().is_ipv4(),
+            traffic_class: 0,
+            expect: SMALL,
+            muted: false,
+            begun: false,
+            first: 0,
+            sent: Sent::default(),
+            counts: Counts::default(),
+        };
+        let (receive, send) = (ring(setup.receive_ring.clamp(1, 1 << 30))?, ring(setup.send_ring.max(1))?);
+        let mut config = Config::new(HardwareAddress::Ip);
+        config.random_seed = seed_for(setup.isn);
+        let mut interface = Interface::new(config, &mut wire, instant(now));
+        let mut added = false;
+        let bits = if setup.flow.local().is_ipv4() { 32 } else { 128 };
+        interface.update_ip_addrs(|addresses| added = addresses.push(IpCidr::new(local, bits)).is_ok());
+        let mut socket = Socket::new(smoltcp::storage::RingBuffer::new(receive), smoltcp::storage::RingBuffer::new(send));
+        socket.set_congestion_control(CongestionControl::Reno);
+        let mut sockets = SocketSet::new(Vec::with_capacity(1));
+        let handle = sockets.add(socket);
+        added.then_some(Unit { interface, sockets, handle, wire, flow: setup.flow })
+    }
+
+    /// One that connects.
+    pub fn connect(setup: &Setup, now: u64) -> Option<Self> {
+        let mut unit = Unit::new(setup, now)?;
+        let end = |address: core::net::SocketAddr| IpEndpoint::new(address.ip().into(), address.port());
+        let (local, remote) = (end(setup.flow.local()), end(setup.flow.remote()));
+        let socket = unit.sockets.get_mut::<Socket>(unit.handle);
+        socket.connect(unit.interface.context(), remote, local).ok()?;
+        Some(unit)
+    }
+
+    /// One whose handshake is complete but for the last packet, made from what the SYN said.
+    pub fn accept(setup: &Setup, remote_isn: u32, asked: SynOptions, window: u16, now: u64) -> Option<Self> {
+        let mut unit = Unit::new(setup, now)?;
+        let local = setup.flow.local();
+        let socket = unit.sockets.get_mut::<Socket>(unit.handle);
+        socket.listen(IpEndpoint::new(local.ip().into(), local.port())).ok()?;
+        let syn = Plain { flow: setup.flow.reversed(), seq: remote_isn, ack: None, flag: SYN, window, options: asked };
+        // What the engine answers was sent long ago.
+        unit.wire.muted = true;
+        unit.input(segment::build(&syn, true)?, now);
+        unit.run(now);
+        unit.wire.muted = false;
+        (unit.state() == State::SynReceived && unit.wire.begun && unit.wire.first == setup.isn).then_some(unit)
+    }
+
+    fn socket(&self) -> &Socket<'static> {
+        self.sockets.get(self.handle)
+    }
+
+    fn socket_mut(&mut self) -> &mut Socket<'static> {
+        self.sockets.get_mut(self.handle)
+    }
+
+    /// The connection.
+    pub fn flow(&self) -> Flow {
+        self.flow
+    }
+
+    /// The engine's state.
+    pub fn state(&self) -> State {
+        self.socket().state()
+    }
+
+    /// Takes a packet of this connection.
+    pub fn input(&mut self, packet: Frame, now: u64) {
+        self.wire.input = Some(packet);
+        self.interface.poll_ingress_single(instant(now), &mut self.wire, &mut self.sockets);
+        self.wire.input = None;
+    }
+
+    /// Makes the packets that are to be sent now.
+    pub fn run(&mut self, now: u64) {
+        loop {
+            let socket = self.socket();
+            // Without data on its way in the ring, packets are small.
+            let largest = if self.wire.segmentation { usize::from(u16::MAX) } else { self.wire.mtu.into() };
+            self.wire.expect = (socket.send_queue() + SMALL).min(largest.max(SMALL));
+            let result = self.interface.poll_egress(instant(now), &mut self.wire, &mut self.sockets);
+            if result == PollResult::None {
+                return;
+            }
+        }
+    }
+
+    /// When to [`run`](Self::run) next, nanoseconds; asked just after a run.
+    pub fn run_at(&mut self, now: u64) -> Option<u64> {
+        let at = self.interface.poll_at(instant(now), &self.sockets)?;
+        let at = (at.total_micros().max(0) as u64).saturating_mul(1000);
+        // What it wanted at once was not possible.
+        Some(if at <= now { now.saturating_add(RETRY) } else { at.saturating_add(1000) })
+    }
+
+    /// Takes the packets that are to be sent.
+    pub fn take_output(&mut self) -> VecDeque<Frame> {
+        core::mem::take(&mut self.wire.output)
+    }
+
+    /// Takes what was counted since the last call.
+    pub fn take_counts(&mut self) -> Counts {
+        core::mem::take(&mut self.wire.counts)
+    }
+
+    /// What was sent last.
+    pub fn sent(&self) -> Sent {
+        self.wire.sent
+    }
+
+    /// Moves received bytes to `to`; returns how many.
+    pub fn receive(&mut self, to: &mut [u8]) -> usize {
+        self.socket_mut().recv_slice(to).unwrap_or(0)
+    }
+
+    /// Drops up to `len` received bytes; returns how many.
+    pub fn discard(&mut self, len: usize) -> usize {
+        let mut done = 0;
+        while done < len {
+            let want = len - done;
+            match self.socket_mut().recv(|bytes| (bytes.len().min(want), bytes.len().min(want))) {
+                Ok(0) | Err(_) => break,
+                Ok(n) => done += n,
+            }
+        }
+        done
+    }
+
+    /// Copies received bytes without taking them; returns how many.
+    pub fn peek(&mut self, to: &mut [u8]) -> usize {
+        self.socket_mut().peek_slice(to).unwrap_or(0)
+    }
+
+    /// Takes bytes to send; returns how many.
+    pub fn send(&mut self, bytes: &[u8]) -> usize {
+        self.socket_mut().send_slice(bytes).unwrap_or(0)
+    }
+
+    /// Bytes that can be received now.
+    pub fn receivable(&self) -> usize {
+        self.socket().recv_queue()
+    }
+
+    /// Bytes that are sent or to be sent, and not acknowledged.
+    pub fn unacknowledged(&self) -> usize {
+        self.socket().send_queue()
+    }
+
+    /// Bytes that can be taken now.
+    pub fn room(&self) -> usize {
+        let socket = self.socket();
+        if socket.may_send() { socket.send_capacity().saturating_sub(socket.send_queue()) } else { 0 }
+    }
+
+    /// Bytes of the rings: receive and send.
+    pub fn rings(&self) -> (usize, usize) {
+        (self.socket().recv_capacity(), self.socket().send_capacity())
+    }
+
+    /// Whether bytes can still come.
+    pub fn may_receive(&self) -> bool {
+        self.socket().may_recv()
+    }
+
+    /// Ends the sending direction.
+    pub fn close(&mut self) {
+        self.socket_mut().close();
+    }
+
+    /// Resets the connection; the next run sends that.
+    pub fn abort(&mut self) {
+        self.socket_mut().abort();
+    }
+
+    /// Largest IP packet.
+    pub fn mtu(&self) -> u16 {
+        self.wire.mtu
+    }
+
+    /// Largest segment that the own side announces.
+    pub fn mss(&self) -> usize {
+        let headers = if self.flow.local().is_ipv4() { 40 } else { 60 };
+        usize::from(self.wire.mtu).saturating_sub(headers)
+    }
+
+    /// Nagle's algorithm (RFC 896): whether a small segment waits for acknowledgements.
+    pub fn set_nagle(&mut self, on: bool) {
+        self.socket_mut().set_nagle_enabled(on);
+    }
+
+    /// How long an acknowledgement may wait for data to go with, nanoseconds; `None` not at all.
+    pub fn set_ack_delay(&mut self, delay: Option<u64>) {
+        self.socket_mut().set_ack_delay(delay.map(|ns| Duration::from_micros(ns / 1000)));
+    }
+
+    /// Sends probes in this interval, nanoseconds, from the next run on; `None` ends that.
+    pub fn set_probing(&mut self, interval: Option<u64>) {
+        self.socket_mut().set_keep_alive(interval.map(|ns| Duration::from_micros(ns / 1000)));
+    }
+
+    /// TTL or hop limit of packets; 0 for the default.
+    pub fn set_hop_limit(&mut self, limit: u8) {
+        self.socket_mut().set_hop_limit((limit != 0).then_some(limit));
+    }
+
+    /// TOS or traffic class of packets.
+    pub fn set_traffic_class(&mut self, class: u8) {
+        self.wire.traffic_class = class;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn setup(a: &str, b: &str, isn: u32, ring: usize) -> Setup {
+        let flow = Flow::new(a.parse().unwrap(), b.parse().unwrap());
+        Setup { flow, isn, mtu: 1500, receive_ring: ring, send_ring: ring, partial: false, segmentation: false }
+    }
+
+    proptest! {
+        /// The engine's generator is as we believe it to be.
+        #[test]
+        fn initial_numbers_are_chosen(isn in any::<u32>(), v6 in any::<bool>(), ring in 1usize..200_000) {
+            let (a, b) = if v6 { ("[fe80::1]:80", "[fe80::2]:9") } else { ("10.0.0.1:80", "10.0.0.2:9") };
+            let mut unit = Unit::connect(&setup(a, b, isn, ring), 0).unwrap();
+            unit.run(0);
+            let packet = unit.take_output().pop_front().unwrap();
+            let segment = segment::parse(packet.data()).unwrap();
+            prop_assert!(segment::checksum_ok(packet.data(), &segment));
+            prop_assert_eq!((segment.seq, segment.flags), (isn, SYN));
+            let options = segment::syn_options(packet.data(), &segment);
+            prop_assert_eq!(options.scale, Some(window_shift(ring)));
+            prop_assert_eq!(usize::from(options.mss.unwrap()), unit.mss());
+            prop_assert_eq!(unit.sent().next, isn.wrapping_add(1));
+            let accepted = Unit::accept(&setup(b, a, isn ^ 77, ring), isn, options, segment.window, 0);
+            prop_assert!(accepted.is_some());
+        }
+    }
+}
