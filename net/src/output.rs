@@ -7,7 +7,9 @@ use crate::frame::Frame;
 use alloc::collections::VecDeque;
 use core::net::IpAddr;
 use core::sync::atomic::{AtomicU64, Ordering};
+use fs::FsError;
 use fs::socket::SocketError;
+use mm::user::UserMemory;
 
 /// How packets to a destination leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +72,14 @@ pub trait IpOutput: Send + Sync {
     /// The number of the interface with this name.
     fn interface(&self, name: &[u8]) -> Option<u32> {
         (name == b"lo").then_some(1)
+    }
+
+    /// ioctl(2) about interfaces (netdevice(7)).
+    ///
+    /// # Errors
+    /// [`FsError::NotTty`] for what is no request about interfaces.
+    fn ioctl(&self, _request: u32, _arg: u64, _memory: &dyn UserMemory) -> Result<u64, FsError> {
+        Err(FsError::NotTty)
     }
 
     /// Sends IP packets that all go to one destination, in order, and leaves `packets` empty: what cannot be sent is queued or

@@ -4,6 +4,7 @@
 
 use crate::device::{Environment, NetworkCard};
 use crate::ip::{Config, IpLayer};
+use crate::tcp::{Limits, Tcp};
 use crate::texts;
 use crate::udp::{Protocol, UdpSocket};
 use crate::unix::Domain;
@@ -25,6 +26,15 @@ const PACKET: i32 = 17;
 /// One more than the largest kind that Linux has a number for (SOCK_MAX).
 const KINDS: i32 = 11;
 
+/// Memory of a machine that does not say how much it has.
+const USUAL_MEMORY: usize = 256 << 20;
+/// Buffers of connections take this part of the memory at most.
+const RING_SHARE: usize = 4;
+/// One record in TIME-WAIT for so many bytes, within limits (`net.ipv4.tcp_max_tw_buckets`).
+const TIME_WAIT_SHARE: usize = 16 << 10;
+const LEAST_TIME_WAITS: usize = 4096;
+const MOST_TIME_WAITS: usize = 262_144;
+
 /// Two connected sockets.
 pub type Pair = (Arc<dyn File>, Arc<dyn File>);
 
@@ -32,59 +42,77 @@ pub type Pair = (Arc<dyn File>, Arc<dyn File>);
 #[derive(Default)]
 pub struct Stack {
     unix: Arc<Domain>,
-    ip: Option<Arc<IpLayer>>,
+    internet: Option<Internet>,
+}
+
+/// The IP layer, and TCP above it.
+struct Internet {
+    ip: Arc<IpLayer>,
+    tcp: Arc<Tcp>,
 }
 
 impl Stack {
     /// With cards (or none, which leaves the loopback), configured as `config` says. The default one has no IP at all: only sockets of
     /// AF_UNIX exist there.
     pub fn new(env: Arc<dyn Environment>, cards: Vec<Arc<dyn NetworkCard>>, config: &Config) -> Self {
-        Stack { unix: Arc::default(), ip: Some(IpLayer::new(env, cards, config)) }
+        Self::over(IpLayer::new(env, cards, config), config.memory)
     }
 
-    /// Over an IP layer that a test has made.
-    #[cfg(test)]
-    pub(crate) fn over(ip: Arc<IpLayer>) -> Self {
-        Stack { unix: Arc::default(), ip: Some(ip) }
+    /// Over an IP layer, on a machine with `memory` bytes.
+    pub(crate) fn over(ip: Arc<IpLayer>, memory: usize) -> Self {
+        let memory = if memory == 0 { USUAL_MEMORY } else { memory };
+        let limits = Limits {
+            memory: memory / RING_SHARE,
+            time_waits: (memory / TIME_WAIT_SHARE).clamp(LEAST_TIME_WAITS, MOST_TIME_WAITS),
+        };
+        let tcp = Tcp::new(ip.env.clone(), ip.clone(), limits);
+        ip.set_tcp(tcp.clone());
+        Stack { unix: Arc::default(), internet: Some(Internet { ip, tcp }) }
     }
 
     /// The IP layer, if there is one.
     pub fn ip(&self) -> Option<&Arc<IpLayer>> {
-        self.ip.as_ref()
+        self.internet.as_ref().map(|internet| &internet.ip)
+    }
+
+    /// TCP, if there is IP.
+    pub fn tcp(&self) -> Option<&Arc<Tcp>> {
+        self.internet.as_ref().map(|internet| &internet.tcp)
     }
 
     /// Handles up to `budget` frames of each card, of the queue that belongs to `cpu`; returns how many there were. From thread context,
     /// on several CPUs at once if wanted, with no lock held.
     pub fn poll(&self, now: u64, cpu: u32, budget: usize) -> usize {
-        self.ip.as_ref().map_or(0, |ip| ip.poll(now, cpu, budget))
+        self.ip().map_or(0, |ip| ip.poll(now, cpu, budget))
     }
 
     /// Does what time brings. To be called at [`next_deadline`](Self::next_deadline), which it returns;
     /// [`Environment::wake_at`] tells of an earlier one.
     pub fn work(&self, now: u64) -> Option<u64> {
-        self.ip.as_ref().and_then(|ip| ip.work(now))
+        self.ip().and_then(|ip| ip.work(now))
     }
 
-    /// When [`work`](Self::work) wants to be called, monotonic nanoseconds.
+    /// When [`work`](Self::work) wants to be called, monotonic nanoseconds, as far as is known without having worked:
+    /// connections tell through [`Environment::wake_at`] alone.
     pub fn next_deadline(&self) -> Option<u64> {
-        self.ip.as_ref().and_then(|ip| ip.next_deadline())
+        self.ip().and_then(|ip| ip.next_deadline())
     }
 
     /// The addresses that were asked for are in use: fixed ones, and that of DHCP. A program may as well be started before.
     pub fn is_configured(&self) -> bool {
-        self.ip.as_ref().is_none_or(|ip| ip.is_configured())
+        self.ip().is_none_or(|ip| ip.is_configured())
     }
 
     /// The text of `/etc/resolv.conf` as it should be now; empty without name servers.
     pub fn resolv_conf(&self) -> String {
-        let Some(ip) = &self.ip else { return String::new() };
+        let Some(ip) = self.ip() else { return String::new() };
         let net = ip.net();
         crate::ip::resolv_conf(&net.dns, net.domain.as_deref())
     }
 
     /// The host's name, if DHCP told it.
     pub fn hostname(&self) -> Option<String> {
-        self.ip.as_ref().and_then(|ip| ip.net().hostname.clone())
+        self.ip().and_then(|ip| ip.net().hostname.clone())
     }
 
     /// Names of the files in `/proc/net`.
@@ -135,7 +163,7 @@ impl Stack {
     ) -> Result<Arc<dyn File>, SocketError> {
         use crate::ip::input::protocol as number;
         use abi::net as raw;
-        let ip = self.ip.as_ref().ok_or(SocketError::WrongFamily)?;
+        let Internet { ip, tcp } = self.internet.as_ref().ok_or(SocketError::WrongFamily)?;
         let ping = if family == Family::Inet6 { number::ICMPV6 } else { number::ICMP };
         match (kind as u32, protocol) {
             (raw::SOCK_DGRAM, 0) => Ok(UdpSocket::new(ip, family, Protocol::Udp, caller.credentials)),
@@ -144,6 +172,9 @@ impl Stack {
             }
             (raw::SOCK_DGRAM, p) if p == i32::from(ping) => {
                 Ok(UdpSocket::new(ip, family, Protocol::Ping, caller.credentials))
+            }
+            (raw::SOCK_STREAM, p) if p == 0 || p == i32::from(number::TCP) => {
+                Ok(tcp.socket(family, caller.credentials)?)
             }
             // As for who lacks CAP_NET_RAW: whole IP packets are not offered to programs.
             (raw::SOCK_RAW, 1..=255) => Err(SocketError::File(FsError::NotPermitted)),
@@ -204,3 +235,6 @@ fn unix_kind(kind: i32, protocol: i32) -> Result<Kind, SocketError> {
         _ => Err(SocketError::NoKind),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -317,7 +317,7 @@ impl Pass<'_> {
                 {
                     self.layer.path_mtus.lock().set(report.destination, mtu, self.now);
                 }
-                self.layer.tcp.get().is_some_and(|tcp| tcp.trouble(report))
+                self.layer.tcp.get().is_some_and(|tcp| tcp.trouble(report, self.now))
             }
             protocol::ICMP | protocol::ICMPV6 => self.ping_trouble(report),
             _ => false,

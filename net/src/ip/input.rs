@@ -64,10 +64,10 @@ pub struct Arrival {
 /// TCP, as the IP layer sees it.
 pub trait Segments: Send + Sync {
     /// A packet, with its IP header.
-    fn input(&self, packet: Frame, arrival: &Arrival);
+    fn input(&self, packet: Frame, arrival: &Arrival, now: u64);
 
     /// A router or the peer had trouble with a packet that was sent; whether it belongs to a connection.
-    fn trouble(&self, report: &ErrorReport<'_>) -> bool;
+    fn trouble(&self, report: &ErrorReport<'_>, now: u64) -> bool;
 
     /// Does what time brings; returns when to be called again.
     fn work(&self, now: u64) -> Option<u64>;
@@ -279,7 +279,7 @@ impl Pass<'_> {
             protocol::TCP => {
                 let Some(tcp) = self.layer.tcp.get() else { return self.layer.stats.drops.no_tcp.inc() };
                 if arrival.cast == Cast::Unicast && !arrival.source.is_unspecified() {
-                    tcp.input(frame, &arrival);
+                    tcp.input(frame, &arrival, self.now);
                 } else {
                     return stats.ip.in_discards.inc();
                 }

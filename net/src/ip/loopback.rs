@@ -13,7 +13,9 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::sync::atomic::{AtomicBool, Ordering};
+use fs::FsError;
 use fs::socket::SocketError;
+use mm::user::UserMemory;
 use smoltcp::wire::{Ipv4Packet, Ipv6Packet};
 use sync::Mutex;
 
@@ -132,6 +134,14 @@ impl IpOutput for IpLayer {
 
     fn is_local(&self, address: IpAddr) -> bool {
         self.net().is_local(address)
+    }
+
+    fn interface(&self, name: &[u8]) -> Option<u32> {
+        self.net().named(name).map(|i| i.index)
+    }
+
+    fn ioctl(&self, request: u32, arg: u64, memory: &dyn UserMemory) -> Result<u64, FsError> {
+        crate::ip::ioctl::ioctl(self, request, arg, memory)
     }
 
     fn send(&self, hint: &PathHint, packets: &mut VecDeque<Frame>) {

@@ -29,6 +29,7 @@ pub mod stats;
 pub(crate) mod testing;
 #[cfg(test)]
 pub(crate) mod tests;
+mod transport;
 pub(crate) mod wire;
 
 pub use config::{Config, ConfigError, resolv_conf};

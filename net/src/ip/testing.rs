@@ -121,7 +121,12 @@ pub const SECOND: u64 = 1_000_000_000;
 impl Bench {
     /// Configured by options as on the command line.
     pub fn new(ip: Option<&str>, gw: Option<&str>) -> Self {
-        let card = Arc::new(FakeCard::new(1));
+        Self::numbered(1, ip, gw)
+    }
+
+    /// With the card of that number.
+    pub fn numbered(number: u8, ip: Option<&str>, gw: Option<&str>) -> Self {
+        let card = Arc::new(FakeCard::new(number));
         let env = Arc::new(FakeEnvironment {
             now: AtomicU64::new(SECOND),
             random: AtomicU64::new(1),
@@ -149,10 +154,28 @@ impl Bench {
         self.card.take()
     }
 
+    /// The time.
+    pub fn now(&self) -> u64 {
+        self.env.now_ns()
+    }
+
     /// Lets time pass up to `seconds` later, with all wake-ups; gives what was sent.
     pub fn pass(&self, seconds: u64) -> Vec<Vec<u8>> {
-        let end = self.env.now_ns() + seconds * SECOND;
         let mut sent = self.card.take();
+        self.each_wake(seconds * SECOND, || {
+            sent.extend(self.card.take());
+            assert!(sent.len() < 10_000, "no storm");
+        });
+        sent
+    }
+
+    /// Lets `ns` pass, with all wake-ups; what was sent stays at the card.
+    pub fn advance(&self, ns: u64) {
+        self.each_wake(ns, || ());
+    }
+
+    fn each_wake(&self, ns: u64, mut woken: impl FnMut()) {
+        let end = self.env.now_ns() + ns;
         loop {
             let next = self.env.wake.load(Ordering::Relaxed);
             if next > end {
@@ -163,10 +186,8 @@ impl Bench {
             if let Some(next) = self.layer.work(self.env.now_ns()) {
                 self.env.wake.fetch_min(next, Ordering::Relaxed);
             }
-            sent.extend(self.card.take());
-            assert!(sent.len() < 10_000, "no storm");
+            woken();
         }
         self.env.now.store(end, Ordering::Relaxed);
-        sent
     }
 }

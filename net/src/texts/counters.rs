@@ -187,6 +187,9 @@ pub fn snmp(stack: &Stack, out: &mut Vec<u8>) {
         let FamilyStats { ip, icmp, udp, .. } = &stats.v4;
         ip_lines(ip, out);
         icmp_lines(icmp, out);
+        if let Some(tcp) = stack.tcp() {
+            out.extend_from_slice(tcp.snmp_text().as_bytes());
+        }
         udp_lines("Udp", udp, out);
         udp_lines("UdpLite", &Udp::default(), out);
     });
@@ -257,6 +260,9 @@ pub fn snmp6(stack: &Stack, out: &mut Vec<u8>) {
 
 /// `/proc/net/netstat`. Behind what Linux has come the stack's own drops.
 pub fn netstat(stack: &Stack, out: &mut Vec<u8>) {
+    if let Some(tcp) = stack.tcp() {
+        out.extend_from_slice(tcp.netstat_text().as_bytes());
+    }
     with_stats(stack, |stats| {
         let mut pair = Pair::new("IpExt");
         for name in IP_EXT {
@@ -286,7 +292,8 @@ pub fn sockstat(stack: &Stack, out: &mut Vec<u8>) {
     let (udp, pages) = datagram_sockets(stack, false);
     let (udp6, pages6) = datagram_sockets(stack, true);
     let (packets, bytes) = fragments(stack);
-    put!(out, "sockets: used {}\n", udp + udp6);
+    let tcp = stack.tcp().map(|tcp| tcp.sockstat_text(false)).unwrap_or_default();
+    put!(out, "sockets: used {}\n{tcp}", udp + udp6 + stack.unix().sockets_in_use());
     put!(out, "UDP: inuse {udp} mem {}\nUDPLITE: inuse 0\nRAW: inuse 0\n", pages + pages6);
     put!(out, "FRAG: inuse {packets} memory {bytes}\n");
 }
@@ -294,5 +301,8 @@ pub fn sockstat(stack: &Stack, out: &mut Vec<u8>) {
 /// `/proc/net/sockstat6`.
 pub fn sockstat6(stack: &Stack, out: &mut Vec<u8>) {
     let (udp, _) = datagram_sockets(stack, true);
+    if let Some(tcp) = stack.tcp() {
+        out.extend_from_slice(tcp.sockstat_text(true).as_bytes());
+    }
     put!(out, "UDP6: inuse {udp}\nUDPLITE6: inuse 0\nRAW6: inuse 0\nFRAG6: inuse 0 memory 0\n");
 }

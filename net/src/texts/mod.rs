@@ -35,6 +35,8 @@ pub const FILES: &[(&str, Text)] = &[
     ("snmp6", counters::snmp6),
     ("sockstat", counters::sockstat),
     ("sockstat6", counters::sockstat6),
+    ("tcp", sockets::tcp),
+    ("tcp6", sockets::tcp6),
     ("udp", sockets::udp),
     ("udp6", sockets::udp6),
     ("unix", unix),

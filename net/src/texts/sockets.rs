@@ -12,6 +12,10 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 const HEADING: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops";
 const HEADING6: &[u8] = b"  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n";
 
+const TCP_HEADING: &str =
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
+const TCP6_HEADING: &[u8] = b"  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+
 /// Where a socket with or without a peer is, as TCP would call it (`TCP_ESTABLISHED`, `TCP_CLOSE`).
 const CONNECTED: u8 = 1;
 const UNCONNECTED: u8 = 7;
@@ -66,6 +70,22 @@ fn udp_sockets(stack: &Stack) -> Vec<Arc<UdpSocket>> {
 
 fn ping_sockets(stack: &Stack) -> Vec<Arc<UdpSocket>> {
     stack.ip().map(|ip| ip.ping.all()).unwrap_or_default()
+}
+
+/// `/proc/net/tcp`.
+pub fn tcp(stack: &Stack, out: &mut Vec<u8>) {
+    match stack.tcp() {
+        Some(tcp) => out.extend_from_slice(tcp.table_text(false).as_bytes()),
+        None => put!(out, "{TCP_HEADING:<149}\n"),
+    }
+}
+
+/// `/proc/net/tcp6`.
+pub fn tcp6(stack: &Stack, out: &mut Vec<u8>) {
+    match stack.tcp() {
+        Some(tcp) => out.extend_from_slice(tcp.table_text(true).as_bytes()),
+        None => out.extend_from_slice(TCP6_HEADING),
+    }
 }
 
 /// `/proc/net/udp`.

@@ -15,7 +15,7 @@ fn text(stack: &Stack, name: &str) -> String {
 fn bench() -> (Bench, Stack) {
     let bench = Bench::new(Some("10.0.0.5/24,fd00::5/64"), Some("10.0.0.1"));
     bench.pass(3);
-    let stack = Stack::over(bench.layer.clone());
+    let stack = Stack::over(bench.layer.clone(), 0);
     (bench, stack)
 }
 

@@ -218,6 +218,11 @@ impl Domain {
         self.sockets.lock().values().cloned().collect()
     }
 
+    /// How many sockets there are.
+    pub fn sockets_in_use(&self) -> usize {
+        self.sockets.lock().len()
+    }
+
     /// How many sockets and names there are.
     #[cfg(test)]
     pub(super) fn count(&self) -> (usize, usize) {
