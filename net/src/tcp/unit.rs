@@ -50,10 +50,11 @@ pub fn window_shift(ring: usize) -> u8 {
     (usize::BITS - ring.leading_zeros()).saturating_sub(16) as u8
 }
 
-/// The seed with which the engine's generator gives `isn` first.
+/// The seed with which the engine's generator gives `isn`.
 ///
 /// The generator multiplies its state, adds, and gives 32 bits of it from a place that the upper three bits tell; with those zero,
-/// bits 29 to 60 are the result. All steps can be undone.
+/// bits 29 to 60 are the result. All steps can be undone. The engine's interface draws 16 bits before, and again if they are zero:
+/// the lower 29 bits of the state, which do not matter, are chosen so that they are not.
 fn seed_for(isn: u32) -> u64 {
     const MULTIPLIER: u64 = 0xbb2e_fcec_3c39_611d;
     const ADDEND: u64 = 0x7590_ef39;
@@ -61,7 +62,14 @@ fn seed_for(isn: u32) -> u64 {
     for _ in 0..6 {
         inverse = inverse.wrapping_mul(2u64.wrapping_sub(MULTIPLIER.wrapping_mul(inverse)));
     }
-    (u64::from(isn) << 29).wrapping_sub(ADDEND).wrapping_mul(inverse)
+    let before = |state: u64| state.wrapping_sub(ADDEND).wrapping_mul(inverse);
+    let drawn = |state: u64| {
+        let n = (state >> (29 - (state >> 61))) as u32;
+        (n ^ n >> 16) as u16
+    };
+    let last = u64::from(isn) << 29;
+    let first = (0..64).map(|low| before(last | low)).find(|&state| drawn(state) != 0);
+    before(first.unwrap_or(before(last)))
 }
 
 /// What this side has sent last.
