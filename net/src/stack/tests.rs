@@ -74,7 +74,7 @@ impl Wire<'_> {
             for frame in self.ends[from].bench.card.take() {
                 self.count += 1;
                 any = true;
-                if self.lose == 0 || self.count % self.lose != 0 {
+                if self.lose == 0 || !self.count.is_multiple_of(self.lose) {
                     self.ends[to].bench.card.arrive(&frame);
                 }
             }
