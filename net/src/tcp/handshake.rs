@@ -255,6 +255,7 @@ impl Tcp {
             send_ring: send,
             partial: route.checksum,
             segmentation: route.segmentation_v4,
+            local: route.local,
         };
         let made = Unit::accept(&setup, half.remote_isn, half.options, half.window, now)
             .and_then(|unit| self.adopt(unit, half, terms, charged, packet, hash, now));

@@ -302,6 +302,10 @@ impl Tcp {
                 Some(hold) => self.ports.lock().release(hold),
                 None => {}
             }
+            if state.connecting {
+                // The attempt has failed, and there may be another.
+                state.ends = None;
+            }
             (state.detached, state.connecting) = (true, false);
         }
         if !state.owned || unit.receivable() == 0 {

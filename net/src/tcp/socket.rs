@@ -5,7 +5,7 @@
 
 use super::flow::Flow;
 use super::ports::{self, Binder, Hold, Place, PortError};
-use super::state::{NEVER, Phase, SECOND, Slot, State};
+use super::state::{NEVER, Phase, Slot, State};
 use super::unit::{Setup, Unit};
 use super::Tcp;
 use super::run::flush_corked;
@@ -213,7 +213,7 @@ impl TcpSocket {
         })?
     }
 
-    fn accept_one(&self) -> Result<(Arc<TcpSocket>, Address), SocketError> {
+    pub(super) fn accept_one(&self) -> Result<(Arc<TcpSocket>, Address), SocketError> {
         let child = self.with(false, |state| match &mut state.phase {
             Phase::Listening(listener) => listener.queue.pop_front().ok_or(FsError::WouldBlock.into()),
             _ => Err(invalid()),
@@ -297,6 +297,7 @@ impl TcpSocket {
                 send_ring: send,
                 partial: route.checksum,
                 segmentation: route.segmentation_v4,
+            local: route.local,
             };
             let unit = Unit::connect(&setup, now).map(Box::new);
             let unit = unit.ok_or(SocketError::NoBuffers).inspect_err(|_| self.unclaim(hold))?;

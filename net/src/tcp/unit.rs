@@ -43,6 +43,8 @@ pub struct Setup {
     pub partial: bool,
     /// Segments are cut below.
     pub segmentation: bool,
+    /// Packets stay on this host: nothing can be congested but the other side's buffer.
+    pub local: bool,
 }
 
 /// The shift of a window over a ring of so many bytes, as the engine announces it.
@@ -50,11 +52,11 @@ pub fn window_shift(ring: usize) -> u8 {
     (usize::BITS - ring.leading_zeros()).saturating_sub(16) as u8
 }
 
-/// The seed with which the engine's generator gives `isn`.
+/// The seed with which the engine's generator gives `isn`, after the number that an interface draws at its beginning.
 ///
 /// The generator multiplies its state, adds, and gives 32 bits of it from a place that the upper three bits tell; with those zero,
-/// bits 29 to 60 are the result. All steps can be undone. The engine's interface draws 16 bits before, and again if they are zero:
-/// the lower 29 bits of the state, which do not matter, are chosen so that they are not.
+/// bits 29 to 60 are the result. All steps can be undone. The lower bits are free, and are chosen so that the first number will do: an
+/// interface draws again if the halves of that are the same.
 fn seed_for(isn: u32) -> u64 {
     const MULTIPLIER: u64 = 0xbb2e_fcec_3c39_611d;
     const ADDEND: u64 = 0x7590_ef39;
@@ -62,14 +64,14 @@ fn seed_for(isn: u32) -> u64 {
     for _ in 0..6 {
         inverse = inverse.wrapping_mul(2u64.wrapping_sub(MULTIPLIER.wrapping_mul(inverse)));
     }
-    let before = |state: u64| state.wrapping_sub(ADDEND).wrapping_mul(inverse);
-    let drawn = |state: u64| {
-        let n = (state >> (29 - (state >> 61))) as u32;
-        (n ^ n >> 16) as u16
+    let back = |state: u64| state.wrapping_sub(ADDEND).wrapping_mul(inverse);
+    let good = |state: &u64| {
+        let first = (state >> (29 - (state >> 61))) as u32;
+        (first ^ first >> 16) as u16 != 0
     };
-    let last = u64::from(isn) << 29;
-    let first = (0..64).map(|low| before(last | low)).find(|&state| drawn(state) != 0);
-    before(first.unwrap_or(before(last)))
+    let second = |low: u64| u64::from(isn) << 29 | low;
+    let first = (0..64).map(|low| back(second(low))).find(good).unwrap_or_default();
+    back(first)
 }
 
 /// What this side has sent last.
@@ -283,7 +285,8 @@ impl Unit {
         let bits = if setup.flow.local().is_ipv4() { 32 } else { 128 };
         interface.update_ip_addrs(|addresses| added = addresses.push(IpCidr::new(local, bits)).is_ok());
         let mut socket = Socket::new(smoltcp::storage::RingBuffer::new(receive), smoltcp::storage::RingBuffer::new(send));
-        socket.set_congestion_control(CongestionControl::Reno);
+        let congestion = if setup.local { CongestionControl::None } else { CongestionControl::Reno };
+        socket.set_congestion_control(congestion);
         let mut sockets = SocketSet::new(Vec::with_capacity(1));
         let handle = sockets.add(socket);
         added.then_some(Unit { interface, sockets, handle, wire, flow: setup.flow })
@@ -484,7 +487,7 @@ mod tests {
 
     fn setup(a: &str, b: &str, isn: u32, ring: usize) -> Setup {
         let flow = Flow::new(a.parse().unwrap(), b.parse().unwrap());
-        Setup { flow, isn, mtu: 1500, receive_ring: ring, send_ring: ring, partial: false, segmentation: false }
+        Setup { flow, isn, mtu: 1500, receive_ring: ring, send_ring: ring, partial: false, segmentation: false, local: false }
     }
 
     proptest! {
