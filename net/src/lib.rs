@@ -11,6 +11,7 @@ extern crate alloc;
 pub mod device;
 pub mod frame;
 pub mod ip;
+pub mod netlink;
 pub mod options;
 pub mod output;
 mod stack;

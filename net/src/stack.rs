@@ -4,6 +4,7 @@
 
 use crate::device::{Environment, NetworkCard};
 use crate::ip::{Config, IpLayer};
+use crate::netlink::{self, NetlinkSocket, Ports};
 use crate::tcp::{Limits, Tcp};
 use crate::texts;
 use crate::udp::{Protocol, UdpSocket};
@@ -21,6 +22,8 @@ const UNIX: i32 = 1;
 const INET: i32 = 2;
 /// AF_INET6.
 const INET6: i32 = 10;
+/// AF_NETLINK.
+const NETLINK: i32 = 16;
 /// AF_PACKET.
 const PACKET: i32 = 17;
 /// One more than the largest kind that Linux has a number for (SOCK_MAX).
@@ -49,6 +52,7 @@ pub struct Stack {
 struct Internet {
     ip: Arc<IpLayer>,
     tcp: Arc<Tcp>,
+    netlink: Arc<Ports>,
 }
 
 impl Stack {
@@ -67,7 +71,7 @@ impl Stack {
         };
         let tcp = Tcp::new(ip.env.clone(), ip.clone(), limits);
         ip.set_tcp(tcp.clone());
-        Stack { unix: Arc::default(), internet: Some(Internet { ip, tcp }) }
+        Stack { unix: Arc::default(), internet: Some(Internet { ip, tcp, netlink: Ports::new() }) }
     }
 
     /// The IP layer, if there is one.
@@ -147,6 +151,7 @@ impl Stack {
             UNIX => Ok(self.unix.socket(unix_kind(kind, protocol)?, caller.credentials)),
             INET => self.ip_socket(Family::Inet, kind, protocol, caller),
             INET6 => self.ip_socket(Family::Inet6, kind, protocol, caller),
+            NETLINK => self.netlink_socket(kind, protocol, caller),
             // Packets of the link belong to the kernel.
             PACKET => Err(SocketError::File(FsError::NotPermitted)),
             _ => Err(SocketError::WrongFamily),
@@ -163,7 +168,7 @@ impl Stack {
     ) -> Result<Arc<dyn File>, SocketError> {
         use crate::ip::input::protocol as number;
         use abi::net as raw;
-        let Internet { ip, tcp } = self.internet.as_ref().ok_or(SocketError::WrongFamily)?;
+        let Internet { ip, tcp, .. } = self.internet.as_ref().ok_or(SocketError::WrongFamily)?;
         let ping = if family == Family::Inet6 { number::ICMPV6 } else { number::ICMP };
         match (kind as u32, protocol) {
             (raw::SOCK_DGRAM, 0) => Ok(UdpSocket::new(ip, family, Protocol::Udp, caller.credentials)),
@@ -182,6 +187,20 @@ impl Stack {
                 Err(SocketError::NoProtocol)
             }
             _ => Err(SocketError::NoKind),
+        }
+    }
+
+    /// A socket of AF_NETLINK.
+    fn netlink_socket(&self, kind: i32, protocol: i32, caller: &Caller<'_>) -> Result<Arc<dyn File>, SocketError> {
+        let Internet { ip, netlink, .. } = self.internet.as_ref().ok_or(SocketError::WrongFamily)?;
+        let kind = match kind as u32 {
+            abi::net::SOCK_RAW => Kind::Raw,
+            abi::net::SOCK_DGRAM => Kind::Datagram,
+            _ => return Err(SocketError::NoKind),
+        };
+        match protocol {
+            netlink::ROUTE => Ok(NetlinkSocket::new(ip, netlink, kind, caller.credentials)),
+            _ => Err(SocketError::NoProtocol),
         }
     }
 

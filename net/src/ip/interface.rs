@@ -77,6 +77,17 @@ impl IfAddress {
         self.prefix.address
     }
 
+    /// Flags (`IFA_F_*`): permanent, tentative, failed, deprecated.
+    pub fn flags(&self) -> u32 {
+        let mut flags = if self.valid_until == FOREVER { 0x80 } else { 0 };
+        flags |= match self.state {
+            AddressState::Tentative(_) => 0x40,
+            AddressState::Duplicate => 0x48,
+            AddressState::Preferred => 0,
+        };
+        flags | if self.preferred_until == 0 { 0x20 } else { 0 }
+    }
+
     /// Whether packets to it are taken.
     pub fn usable(&self) -> bool {
         self.state == AddressState::Preferred

@@ -1,7 +1,7 @@
 //! What there is, as messages (rtnetlink(7)).
 
 use super::message::Answers;
-use crate::ip::interface::{AddressState, Cast, IfAddress, Interface, LOOPBACK, Net, Origin};
+use crate::ip::interface::{Cast, IfAddress, Interface, LOOPBACK, Net, Origin};
 use crate::ip::ioctl::{flags, link_type};
 use crate::ip::neighbour::State;
 use crate::ip::route::Route;
@@ -29,7 +29,8 @@ pub struct Filter {
 
 impl Filter {
     fn wants(&self, ip: IpAddr, interface: u32) -> bool {
-        (self.family == 0 || self.family == family(ip)) && (self.interface == 0 || self.interface == interface)
+        (self.family == 0 || self.family == family(ip))
+            && (self.interface == 0 || self.interface == interface)
     }
 }
 
@@ -62,7 +63,13 @@ pub fn link(answers: &mut Answers, interface: &Interface, flag: u16) {
     let running = interface.running();
     let shown = flags(interface) | if running { LOWER_UP } else { 0 };
     // IF_OPER_UNKNOWN for the loopback, IF_OPER_UP, IF_OPER_DOWN.
-    let state = if interface.is_loopback() { 0 } else if running { 6 } else { 2 };
+    let state = if interface.is_loopback() {
+        0
+    } else if running {
+        6
+    } else {
+        2
+    };
     let queues = u32::from(interface.info.queues.max(1));
     answers.add(NEW_LINK, flag, |message| {
         message.fields(&[[0, 0], link_type(interface).to_ne_bytes()].concat());
@@ -120,7 +127,7 @@ pub fn addresses(answers: &mut Answers, net: &Net, filter: Filter, now: u64, fla
 
 fn one_address(answers: &mut Answers, interface: &Interface, own: &IfAddress, now: u64, flag: u16) {
     let ip = own.ip();
-    let flags = address_flags(own);
+    let flags = own.flags();
     let seconds = |until: u64| match until {
         u64::MAX => u32::MAX,
         until => u32::try_from(until.saturating_sub(now) / 1_000_000_000).unwrap_or(u32::MAX),
@@ -140,17 +147,6 @@ fn one_address(answers: &mut Answers, interface: &Interface, own: &IfAddress, no
         let times = [seconds(own.preferred_until), seconds(own.valid_until), 0, 0];
         message.attribute(6, times.map(u32::to_ne_bytes).as_flattened());
     });
-}
-
-/// Flags of an address (`IFA_F_*`): permanent, tentative, failed, deprecated.
-pub fn address_flags(own: &IfAddress) -> u32 {
-    let mut flags = if own.valid_until == u64::MAX { 0x80 } else { 0 };
-    flags |= match own.state {
-        AddressState::Tentative(_) => 0x40,
-        AddressState::Duplicate => 0x48,
-        AddressState::Preferred => 0,
-    };
-    flags | if own.preferred_until == 0 { 0x20 } else { 0 }
 }
 
 /// What a route message says beside its destination.

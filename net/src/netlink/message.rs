@@ -73,7 +73,9 @@ impl Answers {
         crate::ip::wire::put(&mut bytes, 0, &len.to_ne_bytes());
         match self.datagrams.last_mut() {
             // What is not of a list stands alone.
-            Some(last) if flags & MULTI != 0 && last.len() + bytes.len() <= DATAGRAM => last.append(&mut bytes),
+            Some(last) if flags & MULTI != 0 && last.len() + bytes.len() <= DATAGRAM => {
+                last.append(&mut bytes)
+            }
             _ => self.datagrams.push(bytes),
         }
     }

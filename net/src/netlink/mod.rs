@@ -47,7 +47,11 @@ impl Ports {
             return wanted;
         }
         // As Linux: numbers that no process has.
-        (1..=u32::MAX / 2).map(|n| u32::MAX - 4096 - n).take(1 << 16).find(|&port| self.take(port)).unwrap_or(0)
+        (1..=u32::MAX / 2)
+            .map(|n| u32::MAX - 4096 - n)
+            .take(1 << 16)
+            .find(|&port| self.take(port))
+            .unwrap_or(0)
     }
 
     fn release(&self, port: u32) {

@@ -3,7 +3,7 @@
 use super::{number, padded, put};
 use crate::Stack;
 use crate::ip::address::netmask;
-use crate::ip::interface::{AddressState, Interface, LOOPBACK, Net, Origin};
+use crate::ip::interface::{Interface, LOOPBACK, Net, Origin};
 use crate::ip::neighbour::State;
 use crate::ip::route::Route;
 use alloc::format;
@@ -135,24 +135,13 @@ fn scope(ip: IpAddr) -> u8 {
     }
 }
 
-/// Flags of an address (`IFA_F_*`).
-pub fn address_flags(own: &crate::ip::interface::IfAddress) -> u32 {
-    let mut flags = if own.valid_until == u64::MAX { 0x80 } else { 0 };
-    flags |= match own.state {
-        AddressState::Tentative(_) => 0x40,
-        AddressState::Duplicate => 0x48,
-        AddressState::Preferred => 0,
-    };
-    flags | if own.preferred_until == 0 { 0x20 } else { 0 }
-}
-
 /// `/proc/net/if_inet6`.
 pub fn if_inet6(stack: &Stack, out: &mut Vec<u8>) {
     for interface in &net(stack).interfaces {
         for own in &interface.addresses {
             let IpAddr::V6(ip) = own.ip() else { continue };
             put!(out, "{:032x} {:02x} {:02x} ", ip.to_bits(), interface.index, own.prefix.len);
-            put!(out, "{:02x} {:02x} {:>8}\n", scope(own.ip()), address_flags(own), interface.name);
+            put!(out, "{:02x} {:02x} {:>8}\n", scope(own.ip()), own.flags(), interface.name);
         }
     }
 }
