@@ -136,7 +136,7 @@ fn one_address(answers: &mut Answers, interface: &Interface, own: &IfAddress, no
         message.fields(&[family(ip), own.prefix.len, flags as u8, scope(ip)]);
         message.fields(&interface.index.to_ne_bytes());
         message.attribute(1, &octets(ip));
-        if let IpAddr::V4(_) = ip {
+        if ip.is_ipv4() {
             message.attribute(2, &octets(ip));
             if let Some(broadcast) = own.prefix.broadcast().filter(|_| !interface.is_loopback()) {
                 message.attribute(4, &broadcast.octets());
