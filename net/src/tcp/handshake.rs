@@ -189,7 +189,7 @@ impl Tcp {
             }
             listener.making += 1;
         }
-        let child = self.make_child(half, &terms, packet, hash, now);
+        let child = self.make_child(half, &terms, (packet, segment), hash, now);
         let mut state = slot.state.lock();
         let current = slot.generation.load(Ordering::Relaxed) == half.listener.1;
         match &mut state.phase {
@@ -234,7 +234,7 @@ impl Tcp {
         &self,
         half: &Half,
         terms: &Terms,
-        packet: Frame,
+        (packet, segment): (Frame, &Segment),
         hash: u64,
         now: u64,
     ) -> Option<(u32, u32)> {
@@ -258,7 +258,7 @@ impl Tcp {
             local: route.local,
         };
         let made = Unit::accept(&setup, half.remote_isn, half.options, half.window, now)
-            .and_then(|unit| self.adopt(unit, half, terms, charged, packet, hash, now));
+            .and_then(|unit| self.adopt(unit, half, terms, charged, (packet, segment), hash, now));
         if made.is_none() {
             self.uncharge(charged);
             self.extended.no_memory.inc();
@@ -273,7 +273,7 @@ impl Tcp {
         half: &Half,
         terms: &Terms,
         charged: usize,
-        packet: Frame,
+        (packet, segment): (Frame, &Segment),
         hash: u64,
         now: u64,
     ) -> Option<(u32, u32)> {
@@ -308,7 +308,7 @@ impl Tcp {
         }
         self.with(index, slot, now, false, |state| {
             if let Some(unit) = state.unit() {
-                unit.input(packet, now);
+                unit.input(packet, segment, now);
             }
             self.note_engine(state);
         });

@@ -33,6 +33,7 @@ mod texts;
 pub mod time_wait;
 mod transfer;
 pub mod unit;
+mod wire;
 
 pub use socket::TcpSocket;
 pub use stats::{Extended, Stats};

@@ -94,7 +94,7 @@ impl Tcp {
         }
         let options = (connecting && segment.flags & (SYN | ACK) == SYN | ACK)
             .then(|| segment::syn_options(packet.data(), &segment));
-        unit.input(packet, now);
+        unit.input(packet, &segment, now);
         state.probing = false;
         state.last_input = now;
         if let Some(mss) = options.and_then(|options| options.mss) {

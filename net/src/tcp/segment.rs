@@ -17,6 +17,8 @@ pub const FIN: u8 = 1;
 pub const SYN: u8 = 2;
 /// RST.
 pub const RST: u8 = 4;
+/// PSH.
+pub const PSH: u8 = 8;
 /// ACK.
 pub const ACK: u8 = 16;
 

@@ -289,7 +289,7 @@ impl State {
         let settings = self.settings;
         if let Phase::Open(unit) = &mut self.phase {
             unit.set_nagle(!settings.no_delay);
-            unit.set_ack_delay((!settings.quick_ack).then_some(40_000_000));
+            unit.set_quick_acks(settings.quick_ack);
             unit.set_hop_limit(settings.hop_limit);
             unit.set_traffic_class(settings.traffic_class);
         }

@@ -8,21 +8,20 @@
 //! computing the seed backwards ([`seed_for`]); a unit whose first packet shows another number is given up.
 
 use super::flow::Flow;
-use super::segment::{self, ACK, FIN, HEADER_LEN, Plain, RST, SYN, SynOptions};
-use crate::frame::{Frame, HEADROOM};
+use super::segment::{self, ACK, FIN, PSH, Plain, SYN, Segment, SynOptions};
+use super::state::NEVER;
+pub use super::wire::{Counts, Sent};
+use super::wire::{LARGEST, SMALL, Wire};
+use crate::frame::Frame;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::num::{NonZeroU16, NonZeroUsize};
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
-use smoltcp::phy::{
-    ChecksumCapabilities, Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken,
-};
 use smoltcp::socket::tcp::{CongestionControl, Socket, State};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint};
 
-/// Room for a packet without data: headers and all options.
-const SMALL: usize = 128;
+/// Largest segment that is expected before one has come.
+const DEFAULT_SEGMENT: usize = 536;
 /// Time after which a run that the engine wanted at once, but that did nothing, is tried again.
 const RETRY: u64 = 10_000_000;
 
@@ -74,170 +73,6 @@ fn seed_for(isn: u32) -> u64 {
     back(first)
 }
 
-/// What this side has sent last.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Sent {
-    /// The next sequence number.
-    pub next: u32,
-    /// The last acknowledgement.
-    pub ack: u32,
-}
-
-/// What a unit has counted; taken away by [`Unit::take_counts`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
-    /// Packets sent.
-    pub sent: u64,
-    /// Packets with data that was sent before.
-    pub retransmitted: u64,
-    /// Resets sent.
-    pub resets: u64,
-    /// Packets not sent for want of memory.
-    pub no_memory: u64,
-}
-
-/// The engine's device: one packet in, a list of packets out.
-struct Wire {
-    input: Option<Frame>,
-    output: VecDeque<Frame>,
-    mtu: u16,
-    partial: bool,
-    segmentation: bool,
-    traffic_class: u8,
-    /// Bytes that the next packet may need.
-    expect: usize,
-    /// Packets are looked at but not sent.
-    muted: bool,
-    begun: bool,
-    first: u32,
-    sent: Sent,
-    counts: Counts,
-}
-
-struct Received(Frame);
-
-impl RxToken for Received {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        f(self.0.data())
-    }
-}
-
-struct Sending<'a> {
-    wire: &'a mut Wire,
-    frame: Option<Frame>,
-    size: Option<NonZeroU16>,
-}
-
-impl TxToken for Sending<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let frame = self.frame.or_else(|| Frame::with_room(HEADROOM, len));
-        if let Some(mut frame) = frame
-            && frame.set_len(len)
-        {
-            let result = f(frame.data_mut());
-            self.wire.send(frame, self.size);
-            return result;
-        }
-        // Data is only sent where memory was got before, so this has room.
-        self.wire.counts.no_memory += 1;
-        let mut small = [0; SMALL];
-        match small.get_mut(..len) {
-            Some(room) => f(room),
-            None => f(&mut alloc::vec![0; len]),
-        }
-    }
-
-    fn set_meta(&mut self, meta: PacketMeta) {
-        self.size = meta.segmentation_offload_size;
-    }
-}
-
-impl Device for Wire {
-    type RxToken<'a> = Received;
-    type TxToken<'a> = Sending<'a>;
-
-    fn receive(&mut self, _timestamp: Instant) -> Option<(Received, Sending<'_>)> {
-        let frame = self.input.take()?;
-        // Answers have no data: at most headers and options.
-        Some((Received(frame), Sending { wire: self, frame: None, size: None }))
-    }
-
-    fn transmit(&mut self, _timestamp: Instant) -> Option<Sending<'_>> {
-        match Frame::with_room(HEADROOM, self.expect) {
-            Some(frame) => Some(Sending { wire: self, frame: Some(frame), size: None }),
-            None => {
-                self.counts.no_memory += 1;
-                None
-            }
-        }
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ip;
-        capabilities.max_transmission_unit = self.mtu.into();
-        capabilities.checksum = ChecksumCapabilities::ignored();
-        if self.segmentation {
-            capabilities.segmentation.tcpv4 = NonZeroUsize::new(usize::from(u16::MAX));
-        }
-        capabilities
-    }
-}
-
-impl Wire {
-    fn send(&mut self, mut frame: Frame, size: Option<NonZeroU16>) {
-        let packet = frame.data_mut();
-        let v4 = packet.first().is_some_and(|byte| byte >> 4 == 4);
-        let at = if v4 { 20 } else { 40 };
-        let class = self.traffic_class;
-        if class != 0
-            && let [a, b, ..] = packet
-        {
-            if v4 {
-                *b = class;
-            } else {
-                (*a, *b) = (6 << 4 | class >> 4, *b & 15 | class << 4);
-            }
-        }
-        self.note(packet, at);
-        if self.muted {
-            return;
-        }
-        self.counts.sent += 1;
-        segment::fill_checksums(&mut frame, at, self.partial);
-        frame.offload.segment_size = size.map(NonZeroU16::get);
-        if self.output.try_reserve(1).is_ok() {
-            self.output.push_back(frame);
-        } else {
-            self.counts.no_memory += 1;
-        }
-    }
-
-    /// Notes the numbers of a packet that leaves.
-    fn note(&mut self, packet: &[u8], at: usize) {
-        let word = |offset: usize| {
-            packet.get(at + offset..at + offset + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_be_bytes)
-        };
-        let (seq, ack, flags) = (word(4), word(8), packet.get(at + 13).copied().unwrap_or(0));
-        let header = packet.get(at + 12).map_or(HEADER_LEN, |byte| usize::from(byte >> 4) * 4);
-        let data = packet.len().saturating_sub(at + header) as u32;
-        let end = seq.wrapping_add(data) + u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0);
-        if !self.begun {
-            (self.begun, self.first, self.sent.next) = (true, seq, seq);
-        }
-        self.counts.resets += u64::from(flags & RST != 0);
-        if data > 1 && segment::after(self.sent.next, seq) {
-            self.counts.retransmitted += 1;
-        }
-        if segment::after(end, self.sent.next) {
-            self.sent.next = end;
-        }
-        if flags & ACK != 0 {
-            self.sent.ack = ack;
-        }
-    }
-}
-
 /// The engine of a connection.
 pub struct Unit {
     interface: Interface,
@@ -245,7 +80,34 @@ pub struct Unit {
     handle: SocketHandle,
     wire: Wire,
     flow: Flow,
+    /// The oldest sequence number that the other side has not acknowledged, as far as its packets were looked at.
+    oldest: u32,
+    acks: Acks,
+    /// When the engine wants to be run, as far as it was asked.
+    engine_at: u64,
 }
+
+/// When data that came is acknowledged.
+///
+/// An acknowledgement waits for data to go with, but not when more than a segment has come (RFC 9293, 3.8.6.3), nor long when the
+/// other side has more to send than it could. The engine is not run while nothing but an acknowledgement that may wait is to be
+/// sent.
+#[derive(Debug)]
+struct Acks {
+    /// They do not wait.
+    always: bool,
+    /// When the one that waits is due.
+    due: u64,
+    /// Largest segment that came.
+    segment: usize,
+    /// Bytes that were read since the engine was run: the window has grown.
+    read: usize,
+}
+
+/// How long an acknowledgement waits for data to go with, nanoseconds.
+const ACK_DELAY: u64 = 40_000_000;
+/// The same when the other side's data did not end with this segment.
+const SHORT_DELAY: u64 = 1_000_000;
 
 fn instant(now: u64) -> Instant {
     Instant::from_micros((now / 1000).min(i64::MAX as u64) as i64)
@@ -276,6 +138,8 @@ impl Unit {
             first: 0,
             sent: Sent::default(),
             counts: Counts::default(),
+            unacked: 0,
+            repeated: false,
         };
         let (receive, send) = (ring(setup.receive_ring.clamp(1, 1 << 30))?, ring(setup.send_ring.max(1))?);
         let mut config = Config::new(HardwareAddress::Ip);
@@ -287,9 +151,12 @@ impl Unit {
         let mut socket = Socket::new(smoltcp::storage::RingBuffer::new(receive), smoltcp::storage::RingBuffer::new(send));
         let congestion = if setup.local { CongestionControl::None } else { CongestionControl::Reno };
         socket.set_congestion_control(congestion);
+        socket.set_ack_delay(None);
         let mut sockets = SocketSet::new(Vec::with_capacity(1));
         let handle = sockets.add(socket);
-        added.then_some(Unit { interface, sockets, handle, wire, flow: setup.flow })
+        let acks = Acks { always: false, due: NEVER, segment: DEFAULT_SEGMENT, read: 0 };
+        let (flow, oldest) = (setup.flow, setup.isn.wrapping_add(1));
+        added.then_some(Unit { interface, sockets, handle, wire, flow, oldest, acks, engine_at: 0 })
     }
 
     /// One that connects.
@@ -311,7 +178,7 @@ impl Unit {
         let syn = Plain { flow: setup.flow.reversed(), seq: remote_isn, ack: None, flag: SYN, window, options: asked };
         // What the engine answers was sent long ago.
         unit.wire.muted = true;
-        unit.input(segment::build(&syn, true)?, now);
+        unit.take(segment::build(&syn, true)?, now);
         unit.run(now);
         unit.wire.muted = false;
         (unit.state() == State::SynReceived && unit.wire.begun && unit.wire.first == setup.isn).then_some(unit)
@@ -335,8 +202,34 @@ impl Unit {
         self.socket().state()
     }
 
-    /// Takes a packet of this connection.
-    pub fn input(&mut self, packet: Frame, now: u64) {
+    /// Takes a packet of this connection, which was read as `segment`.
+    pub fn input(&mut self, packet: Frame, segment: &Segment, now: u64) {
+        if segment.flags & ACK != 0
+            && segment::after(segment.ack, self.oldest)
+            && !segment::after(segment.ack, self.wire.sent.next)
+        {
+            self.oldest = segment.ack;
+        }
+        if segment.space() > 0 {
+            self.acks.segment = self.acks.segment.max(segment.payload);
+            self.wire.unacked += segment.space() as usize;
+            let at_once = self.acks.always
+                || segment.flags & (SYN | FIN) != 0
+                || self.wire.unacked > self.acks.segment;
+            let delay = match at_once {
+                true => 0,
+                false if segment.flags & PSH == 0 => SHORT_DELAY,
+                false => ACK_DELAY,
+            };
+            self.acks.due = self.acks.due.min(now.saturating_add(delay));
+        }
+        self.take(packet, now);
+        if self.wire.unacked == 0 {
+            self.acks.due = NEVER;
+        }
+    }
+
+    fn take(&mut self, packet: Frame, now: u64) {
         self.wire.input = Some(packet);
         self.interface.poll_ingress_single(instant(now), &mut self.wire, &mut self.sockets);
         self.wire.input = None;
@@ -344,24 +237,54 @@ impl Unit {
 
     /// Makes the packets that are to be sent now.
     pub fn run(&mut self, now: u64) {
+        if self.may_wait(now) {
+            return;
+        }
         loop {
             let socket = self.socket();
             // Without data on its way in the ring, packets are small.
-            let largest = if self.wire.segmentation { usize::from(u16::MAX) } else { self.wire.mtu.into() };
+            let largest = if self.wire.segmentation { LARGEST } else { self.wire.mtu.into() };
             self.wire.expect = (socket.send_queue() + SMALL).min(largest.max(SMALL));
             let result = self.interface.poll_egress(instant(now), &mut self.wire, &mut self.sockets);
-            if result == PollResult::None {
-                return;
+            if result == PollResult::None || self.all_is_sent() {
+                break;
             }
         }
+        self.acks.read = 0;
+        if self.wire.unacked == 0 || self.acks.due <= now {
+            (self.wire.unacked, self.acks.due) = (0, NEVER);
+        }
+    }
+
+    /// Whether the engine has nothing to send, or only an acknowledgement that can wait.
+    fn may_wait(&self, now: u64) -> bool {
+        let socket = self.socket();
+        socket.state() == State::Established
+            && socket.send_queue() == 0
+            && now < self.engine_at.min(self.acks.due)
+            && self.acks.read < socket.recv_capacity() / 4
+    }
+
+    /// Whether the last packet took all the data there is, for the first time: then nothing is left to do.
+    fn all_is_sent(&self) -> bool {
+        let socket = self.socket();
+        let waiting = socket.send_queue();
+        socket.state() == State::Established
+            && waiting > 0
+            && !self.wire.repeated
+            && self.wire.sent.next == self.oldest.wrapping_add(waiting as u32)
     }
 
     /// When to [`run`](Self::run) next, nanoseconds; asked just after a run.
     pub fn run_at(&mut self, now: u64) -> Option<u64> {
-        let at = self.interface.poll_at(instant(now), &self.sockets)?;
-        let at = (at.total_micros().max(0) as u64).saturating_mul(1000);
+        if self.wire.unacked > 0 && self.may_wait(now) {
+            return Some(self.acks.due.min(self.engine_at));
+        }
+        let at = self.interface.poll_at(instant(now), &self.sockets);
+        let at = at.map_or(NEVER, |at| (at.total_micros().max(0) as u64).saturating_mul(1000));
         // What it wanted at once was not possible.
-        Some(if at <= now { now.saturating_add(RETRY) } else { at.saturating_add(1000) })
+        self.engine_at = if at <= now { now.saturating_add(RETRY) } else { at.saturating_add(1000) };
+        (at != NEVER).then_some(self.engine_at)
     }
 
     /// Takes the packets that are to be sent.
@@ -381,7 +304,9 @@ impl Unit {
 
     /// Moves received bytes to `to`; returns how many.
     pub fn receive(&mut self, to: &mut [u8]) -> usize {
-        self.socket_mut().recv_slice(to).unwrap_or(0)
+        let got = self.socket_mut().recv_slice(to).unwrap_or(0);
+        self.acks.read += got;
+        got
     }
 
     /// Drops up to `len` received bytes; returns how many.
@@ -394,6 +319,7 @@ impl Unit {
                 Ok(n) => done += n,
             }
         }
+        self.acks.read += done;
         done
     }
 
@@ -459,13 +385,18 @@ impl Unit {
         self.socket_mut().set_nagle_enabled(on);
     }
 
-    /// How long an acknowledgement may wait for data to go with, nanoseconds; `None` not at all.
-    pub fn set_ack_delay(&mut self, delay: Option<u64>) {
-        self.socket_mut().set_ack_delay(delay.map(|ns| Duration::from_micros(ns / 1000)));
+    /// Whether acknowledgements do not wait for data to go with.
+    pub fn set_quick_acks(&mut self, on: bool) {
+        self.acks.always = on;
+        if on && self.wire.unacked > 0 {
+            self.acks.due = 0;
+        }
     }
 
     /// Sends probes in this interval, nanoseconds, from the next run on; `None` ends that.
     pub fn set_probing(&mut self, interval: Option<u64>) {
+        // The first one is sent at the next run.
+        self.engine_at = 0;
         self.socket_mut().set_keep_alive(interval.map(|ns| Duration::from_micros(ns / 1000)));
     }
 

@@ -1,0 +1,194 @@
+//! [`Wire`]: the device of a unit's engine, one packet in, a list of packets out.
+//!
+//! Used by [`Unit`](super::unit::Unit) only. Packets that leave get their checksums here, and their numbers are noted: what the engine
+//! keeps to itself is seen in what it sends. Those of arriving packets were verified before.
+
+use super::segment::{self, ACK, FIN, HEADER_LEN, RST, SYN};
+use crate::frame::{Frame, HEADROOM};
+use alloc::collections::VecDeque;
+use core::num::{NonZeroU16, NonZeroUsize};
+use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
+use smoltcp::time::Instant;
+
+/// Room for a packet without data: headers and all options.
+pub const SMALL: usize = 128;
+/// Largest packet that is given to a card to be cut: with the lower headers it stays below 64 KiB.
+pub const LARGEST: usize = 65535 - HEADROOM;
+
+/// What this side has sent last.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sent {
+    /// The next sequence number.
+    pub next: u32,
+    /// The last acknowledgement.
+    pub ack: u32,
+}
+
+/// What a unit has counted; taken away by [`Unit::take_counts`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Packets sent.
+    pub sent: u64,
+    /// Packets with data that was sent before.
+    pub retransmitted: u64,
+    /// Resets sent.
+    pub resets: u64,
+    /// Packets not sent for want of memory.
+    pub no_memory: u64,
+}
+
+/// The engine's device: one packet in, a list of packets out.
+pub struct Wire {
+    /// The packet that the engine takes next.
+    pub input: Option<Frame>,
+    /// Packets that leave.
+    pub output: VecDeque<Frame>,
+    /// Largest IP packet.
+    pub mtu: u16,
+    /// Checksums are completed below.
+    pub partial: bool,
+    /// Packets are cut below.
+    pub segmentation: bool,
+    /// TOS or traffic class.
+    pub traffic_class: u8,
+    /// Bytes that the next packet may need.
+    pub expect: usize,
+    /// Packets are looked at but not sent.
+    pub muted: bool,
+    /// Something was sent.
+    pub begun: bool,
+    /// The first sequence number.
+    pub first: u32,
+    /// What was sent last.
+    pub sent: Sent,
+    /// What happened.
+    pub counts: Counts,
+    /// Bytes that came since the last acknowledgement left.
+    pub unacked: usize,
+    /// The last packet with data repeated some.
+    pub repeated: bool,
+}
+
+pub struct Received(Frame);
+
+impl RxToken for Received {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(self.0.data())
+    }
+}
+
+pub struct Sending<'a> {
+    wire: &'a mut Wire,
+    frame: Option<Frame>,
+    size: Option<NonZeroU16>,
+}
+
+impl TxToken for Sending<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        let frame = self.frame.or_else(|| Frame::with_room(HEADROOM, len));
+        if let Some(mut frame) = frame
+            && frame.set_len(len)
+        {
+            let result = f(frame.data_mut());
+            self.wire.send(frame, self.size);
+            return result;
+        }
+        // Data is only sent where memory was got before, so this has room.
+        self.wire.counts.no_memory += 1;
+        let mut small = [0; SMALL];
+        match small.get_mut(..len) {
+            Some(room) => f(room),
+            None => f(&mut alloc::vec![0; len]),
+        }
+    }
+
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.size = meta.segmentation_offload_size;
+    }
+}
+
+impl Device for Wire {
+    type RxToken<'a> = Received;
+    type TxToken<'a> = Sending<'a>;
+
+    fn receive(&mut self, _timestamp: Instant) -> Option<(Received, Sending<'_>)> {
+        let frame = self.input.take()?;
+        // Answers have no data: at most headers and options.
+        Some((Received(frame), Sending { wire: self, frame: None, size: None }))
+    }
+
+    fn transmit(&mut self, _timestamp: Instant) -> Option<Sending<'_>> {
+        match Frame::with_room(HEADROOM, self.expect) {
+            Some(frame) => Some(Sending { wire: self, frame: Some(frame), size: None }),
+            None => {
+                self.counts.no_memory += 1;
+                None
+            }
+        }
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = self.mtu.into();
+        capabilities.checksum = ChecksumCapabilities::ignored();
+        if self.segmentation {
+            capabilities.segmentation.tcpv4 = NonZeroUsize::new(LARGEST);
+        }
+        capabilities
+    }
+}
+
+impl Wire {
+    fn send(&mut self, mut frame: Frame, size: Option<NonZeroU16>) {
+        let packet = frame.data_mut();
+        let v4 = packet.first().is_some_and(|byte| byte >> 4 == 4);
+        let at = if v4 { 20 } else { 40 };
+        let class = self.traffic_class;
+        if class != 0
+            && let [a, b, ..] = packet
+        {
+            if v4 {
+                *b = class;
+            } else {
+                (*a, *b) = (6 << 4 | class >> 4, *b & 15 | class << 4);
+            }
+        }
+        self.note(packet, at);
+        if self.muted {
+            return;
+        }
+        self.counts.sent += 1;
+        segment::fill_checksums(&mut frame, at, self.partial);
+        frame.offload.segment_size = size.map(NonZeroU16::get);
+        if self.output.try_reserve(1).is_ok() {
+            self.output.push_back(frame);
+        } else {
+            self.counts.no_memory += 1;
+        }
+    }
+
+    /// Notes the numbers of a packet that leaves.
+    fn note(&mut self, packet: &[u8], at: usize) {
+        let word = |offset: usize| {
+            packet.get(at + offset..at + offset + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_be_bytes)
+        };
+        let (seq, ack, flags) = (word(4), word(8), packet.get(at + 13).copied().unwrap_or(0));
+        let header = packet.get(at + 12).map_or(HEADER_LEN, |byte| usize::from(byte >> 4) * 4);
+        let data = packet.len().saturating_sub(at + header) as u32;
+        let end = seq.wrapping_add(data) + u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0);
+        if !self.begun {
+            (self.begun, self.first, self.sent.next) = (true, seq, seq);
+        }
+        self.counts.resets += u64::from(flags & RST != 0);
+        self.repeated = data > 1 && segment::after(self.sent.next, seq);
+        self.counts.retransmitted += u64::from(self.repeated);
+        if segment::after(end, self.sent.next) {
+            self.sent.next = end;
+        }
+        if flags & ACK != 0 {
+            (self.sent.ack, self.unacked) = (ack, 0);
+        }
+    }
+}
+
