@@ -1,7 +1,7 @@
 //! UDP (RFC 768): datagrams that come find their sockets; [`UdpSocket`] is the socket.
 //!
-//! Input is called by the IP layer, the socket by the system calls. A socket's own locks (`state`, `queue`) are never held
-//! together with a bucket of the table, nor while program memory is touched or packets are sent.
+//! Input is called by the IP layer, the socket by the system calls. A socket's `state` may be locked when a bucket of the table is, never
+//! the other way round; neither these nor `queue` are held while program memory is touched or packets are sent.
 
 mod file;
 mod options;

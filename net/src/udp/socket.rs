@@ -77,6 +77,8 @@ struct State {
     local: Option<SocketAddr>,
     /// The program chose the address, not connect(2).
     chosen: bool,
+    /// It chose the port.
+    port_chosen: bool,
     peer: Option<SocketAddr>,
     error: Option<SocketError>,
     no_receive: bool,
@@ -242,6 +244,7 @@ impl UdpSocket {
         }
         self.enter(&mut state, wanted)?;
         state.chosen = !ip.is_unspecified();
+        state.port_chosen = wanted.port() != 0;
         let both = self.both(&state) && ip.is_ipv6() && ip.is_unspecified();
         drop(state);
         if wanted.port() != 0 && self.protocol == Protocol::Udp {
@@ -332,6 +335,11 @@ impl UdpSocket {
         {
             let any = if self.is_v6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
             let own = if state.chosen { local.ip() } else { any };
+            if !state.port_chosen {
+                (state.local, state.chosen) = (None, false);
+                self.table().remove(self.id, local.port());
+                return Ok(());
+            }
             state.local = Some(SocketAddr::new(own, local.port()));
             self.table().change(self.id, local.port(), |b| (b.address, b.peer) = (own, None));
         }
@@ -477,9 +485,6 @@ impl UdpSocket {
         dst: &mut dyn Sink,
         flags: MessageFlags,
     ) -> Result<Received, SocketError> {
-        if flags.out_of_band {
-            return Err(SocketError::NotSupported);
-        }
         if flags.error_queue {
             return Err(file(FsError::WouldBlock));
         }
