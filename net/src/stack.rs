@@ -183,7 +183,7 @@ impl Stack {
             }
             // As for who lacks CAP_NET_RAW: whole IP packets are not offered to programs.
             (raw::SOCK_RAW, 1..=255) => Err(SocketError::File(FsError::NotPermitted)),
-            (raw::SOCK_RAW | raw::SOCK_DGRAM | raw::SOCK_STREAM | raw::SOCK_SEQPACKET, _) => {
+            (raw::SOCK_RAW | raw::SOCK_DGRAM | raw::SOCK_STREAM, _) => {
                 Err(SocketError::NoProtocol)
             }
             _ => Err(SocketError::NoKind),

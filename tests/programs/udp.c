@@ -184,7 +184,7 @@ static void talking(void) {
     V("to port 0", to4(c, "x", 1, "127.0.0.1", 0));
     V("to any is to here", to4(c, "any", 3, "0.0.0.0", port));
     V("receive", recv(s, b, sizeof b, MSG_DONTWAIT));
-    V("to the broadcast address", to4(c, "x", 1, "255.255.255.255", port));
+    V("to the broadcast address", to4(c, "x", 1, "127.255.255.255", port));
     static char big[65536];
     V("largest", to4(c, big, 65507, "127.0.0.1", port));
     V("receive", recv(s, big, sizeof big, 0));
@@ -262,7 +262,7 @@ static void connected(void) {
     K("shutdown of reading", shutdown(c, SHUT_RD));
     V("read", read(c, b, sizeof b));
     printf("events %#x\n", events(c));
-    struct sockaddr_in broadcast = v4("255.255.255.255", 9);
+    struct sockaddr_in broadcast = v4("127.255.255.255", 9);
     K("connect to everybody", connect(stranger, (void *)&broadcast, sizeof broadcast));
     close(s), close(c), close(stranger);
 }
@@ -430,7 +430,14 @@ static void groups(void) {
     K("interface", setsockopt(c, IPPROTO_IP, IP_MULTICAST_IF, &out, sizeof out));
     V("send", to4(c, "group", 5, "239.7.7.7", port));
     V("receive", recv(s, b, sizeof b, MSG_DONTWAIT));
-    K("no loop", set(c, IPPROTO_IP, IP_MULTICAST_LOOP, 0));
+    V("once", recv(s, b, sizeof b, MSG_DONTWAIT));
+    set(c, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
+    V("send without loop", to4(c, "group", 5, "239.7.7.7", port));
+    V("receive", recv(s, b, sizeof b, MSG_DONTWAIT));
+    set(c, SOL_SOCKET, SO_BROADCAST, 1);
+    V("send to everybody", to4(c, "all", 3, "127.255.255.255", port));
+    V("receive", recv(s, b, sizeof b, MSG_DONTWAIT));
+    V("once", recv(s, b, sizeof b, MSG_DONTWAIT));
     K("leave", setsockopt(s, IPPROTO_IP, IP_DROP_MEMBERSHIP, &join, sizeof join));
     K("again", setsockopt(s, IPPROTO_IP, IP_DROP_MEMBERSHIP, &join, sizeof join));
     join.imr_ifindex = 12345;

@@ -14,6 +14,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub const LOOPBACK: u32 = 1;
 /// Its largest packet.
 pub const LOOPBACK_MTU: u16 = 65535;
+/// The broadcast address of its network; all others of that network are own addresses.
+pub const LOOPBACK_BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
 /// Addresses of one interface at most.
 pub const MAX_ADDRESSES: usize = 32;
 /// Groups joined at most, of all interfaces.
@@ -229,7 +231,7 @@ impl Net {
 
     /// The interface that has `ip` in use.
     pub fn owner(&self, ip: IpAddr) -> Option<&Interface> {
-        let loopback = matches!(ip, IpAddr::V4(a) if a.is_loopback());
+        let loopback = matches!(ip, IpAddr::V4(a) if a.is_loopback() && a != LOOPBACK_BROADCAST);
         self.interfaces
             .iter()
             .find(|i| (loopback && i.is_loopback()) || i.addresses.iter().any(|a| a.usable() && a.ip() == ip))

@@ -4,7 +4,7 @@
 //! (RFC 1812); sources as in RFC 6724, without its policy table.
 
 use crate::ip::address::{self, Prefix};
-use crate::ip::interface::{Cast, IfAddress, Interface, LOOPBACK, Net, Origin};
+use crate::ip::interface::{Cast, IfAddress, Interface, LOOPBACK, LOOPBACK_BROADCAST, Net, Origin};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use fs::socket::SocketError;
 
@@ -124,6 +124,9 @@ impl Net {
                 mtu,
                 cast: Cast::Unicast,
             });
+        }
+        if dst == IpAddr::V4(LOOPBACK_BROADCAST) {
+            return self.on_link(dst, source, Some(LOOPBACK), Cast::Broadcast);
         }
         if matches!(dst, IpAddr::V4(a) if a.is_broadcast()) {
             return self.on_link(dst, source, interface, Cast::Broadcast);

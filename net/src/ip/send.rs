@@ -159,6 +159,8 @@ impl Pass<'_> {
         };
         done.ok_or(SocketError::NoBuffers)?;
         let looped = match path.cast {
+            // On the loopback it comes back anyhow.
+            _ if path.is_local() => false,
             Cast::Unicast => false,
             // A broadcast comes back to its sender, as on Linux.
             Cast::Broadcast => true,

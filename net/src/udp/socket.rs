@@ -229,7 +229,7 @@ impl UdpSocket {
         let mapped = self.is_v6() && wanted.is_ipv4();
         let ip = wanted.ip();
         if (mapped && !self.both(&state)) || (address::scope(ip) == 2 && ip.is_ipv6() && scope == 0) {
-            return Err(if mapped { SocketError::AddressNotAvailable } else { file(FsError::Invalid) });
+            return Err(file(FsError::Invalid));
         }
         let known = ip.is_unspecified() || net.is_local(ip) || ip.is_multicast() || net.is_broadcast(ip);
         if !known && !state.ip.free_bind {
