@@ -211,7 +211,8 @@ impl Unit {
             self.oldest = segment.ack;
         }
         if segment.space() > 0 {
-            self.acks.segment = self.acks.segment.max(segment.payload);
+            // Cards may have put several segments together.
+            self.acks.segment = self.acks.segment.max(segment.payload.min(self.mss()));
             self.wire.unacked += segment.space() as usize;
             let at_once = self.acks.always
                 || segment.flags & (SYN | FIN) != 0
