@@ -80,6 +80,8 @@ pub struct Program {
     pub machine: Machine,
     /// More options for the guest's command line.
     pub append: Vec<String>,
+    /// More arguments for `nospin run`.
+    pub run: Vec<String>,
     /// Wanted exit status.
     pub status: Status,
     /// What stdout must hold (the program's stdout and stderr).
@@ -106,6 +108,7 @@ impl Program {
             smp: 1,
             machine: Machine::Q35,
             append: Vec::new(),
+            run: Vec::new(),
             status: Status::AsNative,
             stdout: vec![Text::AsNative],
             // The console is quiet.
@@ -174,6 +177,13 @@ impl Program {
     #[must_use]
     pub fn append(mut self, option: &str) -> Self {
         self.append.push(option.into());
+        self
+    }
+
+    /// Adds arguments for `nospin run`.
+    #[must_use]
+    pub fn run(mut self, args: &[&str]) -> Self {
+        self.run.extend(args.iter().map(|arg| arg.to_string()));
         self
     }
 

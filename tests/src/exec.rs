@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Output beyond this is an error of the program, not something to keep in memory.
-const MAX_OUTPUT: u64 = 64 << 20;
+pub(crate) const MAX_OUTPUT: u64 = 64 << 20;
 
 /// What a command did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub fn run(
 }
 
 /// The status that a shell shows.
-fn shell_status(status: ExitStatus) -> i32 {
+pub(crate) fn shell_status(status: ExitStatus) -> i32 {
     status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
 }
 
@@ -91,7 +91,7 @@ fn feed(child: &mut Child, input: Vec<u8>) {
     }
 }
 
-fn collect(reader: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+pub(crate) fn collect(reader: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -103,7 +103,7 @@ fn collect(reader: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
 }
 
 /// The collected bytes; the group is gone by now, so that the stream ends soon.
-fn taken(receiver: &Receiver<Vec<u8>>) -> Vec<u8> {
+pub(crate) fn taken(receiver: &Receiver<Vec<u8>>) -> Vec<u8> {
     match receiver.recv_timeout(Duration::from_secs(10)) {
         Ok(bytes) => bytes,
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
@@ -113,7 +113,7 @@ fn taken(receiver: &Receiver<Vec<u8>>) -> Vec<u8> {
 }
 
 /// Waits for the end; when the time is up, asks the group to end and then ends it.
-fn wait(child: &mut Child, limit: Duration) -> std::io::Result<(ExitStatus, bool)> {
+pub(crate) fn wait(child: &mut Child, limit: Duration) -> std::io::Result<(ExitStatus, bool)> {
     let grace = Duration::from_secs(2);
     let start = Instant::now();
     let mut asked = false;
@@ -137,7 +137,7 @@ fn wait(child: &mut Child, limit: Duration) -> std::io::Result<(ExitStatus, bool
     }
 }
 
-fn signal_group(child: &Child, signal: Signal) {
+pub(crate) fn signal_group(child: &Child, signal: Signal) {
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         // The group may be gone already, which is what is wanted.
         let _ = kill_process_group(group, signal);

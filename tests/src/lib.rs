@@ -11,5 +11,7 @@ pub mod cpython;
 pub mod exec;
 pub mod lab;
 pub mod oracle;
+pub mod relay;
 pub mod runner;
+pub mod server;
 pub mod stock;

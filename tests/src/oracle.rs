@@ -40,6 +40,24 @@ pub fn run(lab: &Lab, case: &Program) -> Result<(), String> {
     judge(case, native.as_ref(), &vm)
 }
 
+/// The command that runs a case in a VM, for those who judge by themselves. The case uses no `{fresh}` directory.
+///
+/// # Errors
+/// A line of text when the program or the data cannot be had.
+pub fn command(lab: &Lab, case: &Program) -> Result<Command, String> {
+    let data = data(lab)?;
+    let mut command = nospin(lab, case, &find(lab, &case.source)?, &data);
+    if !case.args.is_empty() {
+        let fill = |arg: &String| {
+            arg.replace("{data}", &data.to_string_lossy())
+                .replace("{work}", &lab.work.to_string_lossy())
+                .replace("{stock}", crate::stock::SCRIPTS)
+        };
+        command.arg("--").args(case.args.iter().map(fill));
+    }
+    Ok(command)
+}
+
 fn clear(dir: &Path) -> std::io::Result<()> {
     fs::remove_dir_all(dir)?;
     fs::create_dir(dir)
@@ -99,6 +117,7 @@ fn nospin(lab: &Lab, case: &Program, program: &Path, data: &Path) -> Command {
     for option in &case.append {
         command.arg("--append").arg(option);
     }
+    command.args(&case.run);
     // Temporary images go where there is room, and the caller's terminal does not matter.
     command.env("TMPDIR", &lab.work).current_dir("/");
     command

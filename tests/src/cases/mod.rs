@@ -8,6 +8,7 @@ mod ends;
 mod hostile;
 mod machines;
 mod memory;
+mod network;
 mod options;
 mod rust;
 mod signals;
@@ -37,6 +38,7 @@ pub fn quick() -> Vec<Case> {
         vdso::cases(),
         threads::cases(),
         memory::cases(),
+        network::cases(),
         stock::cases(),
         hostile::cases(),
     ]
