@@ -13,6 +13,7 @@ mod drivers;
 mod init;
 mod logging;
 mod mem;
+mod network;
 mod panic;
 mod platform;
 mod power;

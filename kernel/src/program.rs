@@ -35,7 +35,7 @@ use crate::arch::{cpu, percpu, syscall_entry, usercopy, vectors};
 use crate::drivers::serial::SerialConsole;
 use crate::mem::heap;
 use crate::platform::MACHINE;
-use crate::{platform, power, program_timer, threads};
+use crate::{network, platform, power, program_timer, threads};
 
 /// Environment of a program whose image and command line set nothing else.
 const DEFAULT_ENV: [(&str, &[u8]); 2] =
@@ -94,6 +94,8 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
             power::fail()
         }
     };
+    let network = network::start(line);
+    network::write_files(&network, &vfs);
     let args: Vec<&[u8]> = line.program.iter().flatten().map(Vec::as_slice).collect();
     let Some(&path) = args.first() else {
         log::error!("no program: the command line has no `-- PROGRAM ARG...`");
@@ -105,6 +107,10 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
     let options = StartOptions { strace: line.get("strace").is_some_and(|value| value != b"off") };
     match task::start(&MACHINE, vfs, &console, &request, options) {
         Ok((process, thread, entry)) => {
+            if let Some(name) = network.hostname() {
+                process.attributes().host = name.into_bytes();
+            }
+            process.set_network(network);
             tasks.enter(&process, &thread);
             enter(Running { process, thread }, console, entry)
         }

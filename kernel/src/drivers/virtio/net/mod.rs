@@ -14,7 +14,7 @@ use core::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use net::device::{CardInfo, NetworkCard};
 use net::frame::Frame;
-use sync::Mutex;
+use sync::{Mutex, SetOnce};
 use task::Platform;
 
 use self::control::Control;
@@ -92,9 +92,23 @@ pub fn cards() -> Vec<&'static VirtioNet> {
     CARDS.lock().clone()
 }
 
-/// A queue has something, or the configuration has changed. Whoever waits is woken by the interrupt itself and looks.
-fn on_interrupt(_queue: usize) {
+/// Wakes whoever takes the frames of a pair of queues. Called by interrupt handlers.
+type Waker = fn(usize);
+
+static WAKER: SetOnce<Waker> = SetOnce::new();
+
+/// Has interrupts of a pair of queues of any card call `waker` with the pair's number. Once.
+pub fn set_waker(waker: Waker) {
+    // The first one stays.
+    let _ = WAKER.set(waker);
+}
+
+/// A pair of queues has something, or the configuration has changed. Without a waker the interrupt itself ends a halt.
+fn on_interrupt(pair: usize) {
     INTERRUPTS.fetch_add(1, Ordering::Relaxed);
+    if let Some(waker) = WAKER.get() {
+        waker(pair);
+    }
 }
 
 /// Takes a device into use.
@@ -217,9 +231,7 @@ impl NetworkCard for VirtioNet {
     }
 
     fn set_interrupts(&self, queue: u16, on: bool) -> bool {
-        self.receive
-            .get(usize::from(queue))
-            .and_then(Mutex::try_lock)
-            .is_some_and(|mut queue| queue.set_interrupts(on))
+        // Waits, unlike the others: who asks for interrupts goes to sleep.
+        self.receive.get(usize::from(queue)).is_some_and(|queue| queue.lock().set_interrupts(on))
     }
 }
