@@ -9,6 +9,7 @@ use super::state::{NEVER, Phase, Slot, State};
 use super::unit::{Setup, Unit};
 use super::Tcp;
 use super::run::flush_corked;
+use crate::device::Transport;
 use crate::options::{SOL_SOCKET, SocketOptions};
 use abi::{Mode, OpenFlags, PollEvents, ioctl};
 use alloc::boxed::Box;
@@ -211,6 +212,21 @@ impl TcpSocket {
             state.ends = None;
             Ok(())
         })?
+    }
+
+    /// Tells the kernel where this socket serves.
+    fn announce(&self) {
+        let Ok(Some((place, port))) = self.with(false, |state| state.bound) else { return };
+        let tell = |ip| self.tcp.env.listening(Transport::Tcp, SocketAddr::new(ip, port));
+        match place {
+            Place::V4(ip) => tell(ip.into()),
+            Place::V6(ip, only) => {
+                tell(ip.into());
+                if ip.is_unspecified() && !only {
+                    tell(Ipv4Addr::UNSPECIFIED.into());
+                }
+            }
+        }
     }
 
     pub(super) fn accept_one(&self) -> Result<(Arc<TcpSocket>, Address), SocketError> {
@@ -556,7 +572,9 @@ impl Socket for TcpSocket {
     }
 
     fn listen(&self, backlog: i32, _caller: &Caller<'_>) -> Result<(), SocketError> {
-        self.listen_with(backlog)
+        self.listen_with(backlog)?;
+        self.announce();
+        Ok(())
     }
 
     fn connect(&self, address: &Address, caller: &Caller<'_>) -> Result<(), SocketError> {
