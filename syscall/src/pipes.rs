@@ -4,6 +4,7 @@ use crate::prelude::*;
 use abi::{Mode, OpenFlags};
 use alloc::vec::Vec;
 use fs::pipe::PipeEnd;
+use fs::socket::Kind;
 use fs::{File, FsError, Offset, OpenFile, SliceSink, SliceSource};
 
 /// SPLICE_F_MOVE, which only asks for speed.
@@ -72,6 +73,11 @@ pub fn wait_on<T>(
     }
 }
 
+/// Whether a file is a socket that moves bytes.
+fn is_stream(file: &OpenFile) -> bool {
+    file.file().as_socket().is_some_and(|socket| socket.kind() == Kind::Stream)
+}
+
 /// EINVAL for a file that has nothing to do with pages: neither regular nor a device.
 pub fn check_kind(file: &OpenFile) -> CallResult<()> {
     match Mode(file.file().metadata()?.mode).file_type() {
@@ -91,9 +97,16 @@ pub fn fill(
 ) -> CallResult<usize> {
     // The pipe is looked at before the file.
     wait(ctx, flags, &[output], || pipe.has_room())?;
-    check_kind(input)?;
+    // A stream is waited for, too.
+    let waited = [output, input];
+    let waited = if is_stream(input) {
+        waited.as_slice()
+    } else {
+        check_kind(input)?;
+        waited.get(..1).unwrap_or_default()
+    };
     let first = start.unwrap_or_else(|| input.position());
-    wait(ctx, flags, &[output], || {
+    wait(ctx, flags, waited, || {
         let mut done = 0;
         pipe.splice_from(length, first, &mut |buffer| {
             let n = read(input, start.map(|start| start.saturating_add(done as u64)), buffer)?;

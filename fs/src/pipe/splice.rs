@@ -114,6 +114,11 @@ impl PipeEnd {
         Ok(done)
     }
 
+    /// Whether the pipe holds bytes; false at the end of the content.
+    pub fn has_bytes(&self) -> Result<bool, FsError> {
+        self.pipe.state.lock().can_give()
+    }
+
     /// Whether a splice into the pipe would have room.
     pub fn has_room(&self) -> Result<(), FsError> {
         self.pipe.state.lock().can_take()

@@ -3,6 +3,7 @@
 use crate::files;
 use crate::pipes;
 use crate::prelude::*;
+use crate::socket::transfer;
 
 /// `sendfile(out, in, offset, count)`.
 pub struct SendFile {
@@ -34,6 +35,9 @@ impl Syscall for SendFile {
         ctx.strip_privileges(&**output.file())?;
         let sent = match output.file().as_pipe() {
             Some(pipe) => pipes::fill(ctx, (&input, start), (pipe, &output), self.count, 0)?,
+            None if output.file().as_socket().is_some() => {
+                transfer::send_file(ctx, (&input, start), &output, self.count)?
+            }
             None => ctx.retry(&output, || files::transfer((&input, start), (&output, None), self.count))?,
         };
         files::advance(ctx, self.offset, start, sent)?;

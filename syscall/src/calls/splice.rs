@@ -1,6 +1,7 @@
-//! splice(2): moves bytes between a pipe and a file or another pipe.
+//! splice(2): moves bytes between a pipe and a file, a socket or another pipe.
 
 use crate::prelude::*;
+use crate::socket::transfer;
 use crate::{files, pipes};
 use abi::OpenFlags;
 use fs::OpenFile;
@@ -89,6 +90,9 @@ impl Splice {
             return Err(Errno::EINVAL.into());
         }
         let start = given.map(u64::try_from).transpose().map_err(|_| Errno::EINVAL)?;
+        if output.file().as_socket().is_some() {
+            return Ok(transfer::splice_out(ctx, (from, input), output, self.length, self.flags)? as u64);
+        }
         pipes::check_kind(output)?;
         ctx.strip_privileges(&**output.file())?;
         let moved = pipes::wait(ctx, self.flags, &[input], || {

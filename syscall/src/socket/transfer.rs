@@ -1,10 +1,12 @@
 //! Sending and receiving on a socket, with the waits that they need.
 
 use super::{Waiting, is_stream, message_flags, of, on_behalf};
-use crate::{CallResult, Context};
+use crate::{CallError, CallResult, Context, files, pipes};
 use abi::{Errno, net as raw};
-use fs::socket::{Address, Control, Received};
-use fs::{OpenFile, Sink, Source, UserSink, UserSource};
+use core::cell::Cell;
+use fs::pipe::PipeEnd;
+use fs::socket::{Address, Control, Received, Socket};
+use fs::{FsError, OpenFile, Sink, Source, UserSink, UserSource};
 use mm::user::UserSlice;
 
 /// Sends a message from program memory. A stream that may wait sends all of it.
@@ -40,10 +42,7 @@ pub fn send(
             }
             Err(_) if done > 0 => return Ok(done as u64),
             Err(error) => {
-                if error == Errno::EPIPE.into() && is_stream(socket) && flags & raw::MSG_NOSIGNAL == 0 {
-                    ctx.send_broken_pipe();
-                }
-                return Err(error);
+                return Err(if flags & raw::MSG_NOSIGNAL == 0 { broken(ctx, socket, error) } else { error });
             }
         }
     }
@@ -86,4 +85,88 @@ pub fn read(ctx: &Context<'_>, file: &OpenFile, segments: &[UserSlice]) -> CallR
 /// write(2) on a socket.
 pub fn write(ctx: &Context<'_>, file: &OpenFile, segments: &[UserSlice]) -> CallResult<u64> {
     send(ctx, file, segments, None, Control::default(), 0)
+}
+
+/// EPIPE from a stream also is SIGPIPE.
+fn broken(ctx: &Context<'_>, socket: &dyn Socket, error: CallError) -> CallError {
+    if error == Errno::EPIPE.into() && is_stream(socket) {
+        ctx.send_broken_pipe();
+    }
+    error
+}
+
+/// sendfile(2) to a socket, from an offset or the file's position. A stream that may wait is sent all of it.
+pub fn send_file(
+    ctx: &Context<'_>,
+    (input, start): (&OpenFile, Option<u64>),
+    output: &OpenFile,
+    count: usize,
+) -> CallResult<usize> {
+    let socket = of(output)?;
+    let mut waiting = Waiting::to_send(output, socket, 0);
+    let mut done = 0;
+    loop {
+        let from = (input, start.map(|start| start.saturating_add(done as u64)));
+        let result = waiting.wait(ctx, output, Errno::EAGAIN, || {
+            match files::transfer(from, (output, None), count - done) {
+                Err(FsError::WouldBlock) => Ok(None),
+                result => Ok(Some(result?)),
+            }
+        });
+        match result {
+            Ok(n) => {
+                done += n;
+                if n == 0 || done >= count || !is_stream(socket) || waiting.is_nonblocking() {
+                    return Ok(done);
+                }
+            }
+            Err(_) if done > 0 => return Ok(done),
+            Err(error) => return Err(broken(ctx, socket, error)),
+        }
+    }
+}
+
+/// splice(2) from a pipe to a socket: up to `length` of the bytes that the pipe holds, once it holds any. Waits for the pipe unless
+/// `flags` or its description say otherwise, for the socket as its description says.
+pub fn splice_out(
+    ctx: &Context<'_>,
+    (from, input): (&PipeEnd, &OpenFile),
+    output: &OpenFile,
+    length: usize,
+    flags: u32,
+) -> CallResult<usize> {
+    let socket = of(output)?;
+    let mut waiting = Waiting::to_send(output, socket, 0);
+    if !pipes::wait(ctx, flags, &[input], || from.has_bytes())? {
+        return Ok(0);
+    }
+    let full = Cell::new(false);
+    let mut done = 0;
+    loop {
+        let result = waiting.wait(ctx, output, Errno::EAGAIN, || {
+            full.set(false);
+            let moved = from.splice_to(length - done, &mut |bytes| {
+                let sent = pipes::write(output, None, bytes);
+                // A stream that takes a part is full.
+                full.set(!matches!(sent, Ok(n) if n == bytes.len()));
+                sent
+            });
+            match moved {
+                // What the pipe held is sent, or somebody else has taken it.
+                Err(FsError::WouldBlock) if !full.get() && done > 0 => Ok(Some(0)),
+                Err(FsError::WouldBlock) => Ok(None),
+                moved => Ok(Some(moved?)),
+            }
+        });
+        match result {
+            Ok(n) => {
+                done += n;
+                if done >= length || !full.get() || waiting.is_nonblocking() {
+                    return Ok(done);
+                }
+            }
+            Err(_) if done > 0 => return Ok(done),
+            Err(error) => return Err(broken(ctx, socket, error)),
+        }
+    }
 }

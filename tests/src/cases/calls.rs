@@ -61,6 +61,7 @@ pub fn cases() -> Vec<Case> {
             .case("calls/newer ways to open, read and write/musl-pie"),
         c("unixsock").args(&["/tmp"]).case("calls/sockets of AF_UNIX"),
         ours("unixsock", Variant::MuslPie).args(&["/var/tmp"]).case("calls/sockets of AF_UNIX/musl-pie"),
+        c("moving").args(&["/tmp"]).case("calls/sendfile and splice with sockets"),
         c("unixctl").case("calls/descriptors and credentials in messages"),
         c("xattr").args(&["/tmp"]).case("calls/extended attributes in /tmp"),
         ours("xattr", Variant::MuslPie)
