@@ -223,8 +223,14 @@ pub fn virtio_mmio(dsdt: &[u8]) -> impl Iterator<Item = VirtioMmio> + '_ {
     const NAME: &[u8; 8] = b"LNRO0005";
     /// A device's description is much shorter.
     const NEAR: usize = 256;
-    dsdt.windows(NAME.len()).enumerate().filter(|(_, name)| name == NAME).filter_map(move |(at, _)| {
-        let here = dsdt.get(at + NAME.len()..)?;
+    let mut next = 0;
+    let found = core::iter::from_fn(move || {
+        let at = find(dsdt, NAME, next)?;
+        next = at + NAME.len();
+        Some(next)
+    });
+    found.filter_map(move |behind| {
+        let here = dsdt.get(behind..)?;
         let end = here.windows(NAME.len()).position(|name| name == NAME).unwrap_or(here.len()).min(NEAR);
         let here = here.get(..end)?;
         let find = |tag: [u8; 3]| here.windows(3).position(|bytes| bytes == tag);
@@ -238,6 +244,21 @@ pub fn virtio_mmio(dsdt: &[u8]) -> impl Iterator<Item = VirtioMmio> + '_ {
             trigger: Trigger { level: flags & 2 == 0, active_low: flags & 4 != 0 },
         })
     })
+}
+
+/// The first place of `name` at or after `from`. Where the last byte of a window is none of the name's, all places in the
+/// window are ruled out at once (Horspool): tables are long, and every boot searches them.
+fn find<const N: usize>(bytes: &[u8], name: &[u8; N], from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        let window = bytes.get(at..)?.first_chunk::<N>()?;
+        if window == name {
+            return Some(at);
+        }
+        let last = window.last();
+        let back = name.iter().rev().skip(1).position(|byte| Some(byte) == last);
+        at += back.map_or(N, |back| back + 1);
+    }
 }
 
 #[cfg(test)]
@@ -380,6 +401,16 @@ mod tests {
             let _ = table_addresses(&bytes, Root::Xsdt(0)).count();
             let _ = parse_fadt(&bytes);
             let _ = s5_sleep_type(&bytes);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_windows_find(bytes in prop::collection::vec(prop::sample::select(b"ab".to_vec()), 0..40), from in 0usize..50) {
+            for name in [b"aba", b"aab", b"abb"] {
+                let slow = bytes.windows(3).enumerate().skip(from).find(|(_, window)| window == name);
+                prop_assert_eq!(find(&bytes, name, from), slow.map(|(at, _)| at));
+            }
         }
     }
 

@@ -92,6 +92,13 @@ impl Mapper<'_> {
         len: u64,
         flags: u64,
     ) -> Result<(), OutOfTables> {
+        if level == 1 {
+            // Most entries: the kernel's own pages.
+            for page in 0..len / 4096 {
+                write_entry(table, index_at(va, 1) + page as usize, pa + page * 4096 | flags);
+            }
+            return Ok(());
+        }
         let size = 1u64 << (12 + 9 * (level - 1));
         let end = va + (len - 1);
         loop {
@@ -99,7 +106,7 @@ impl Mapper<'_> {
             let last = va | (size - 1);
             let chunk = last.min(end) - va + 1;
             if level <= self.max_leaf_level && chunk == size && pa.is_multiple_of(size) {
-                write_entry(table, index, pa | flags | if level > 1 { PTE_LARGE } else { 0 });
+                write_entry(table, index, pa | flags | PTE_LARGE);
             } else {
                 let next = self.next_table(table, index)?;
                 self.map_level(next, level - 1, va, pa, chunk, flags)?;
