@@ -6,19 +6,28 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGES 1024 // mapped at a time to measure page faults
 
-static int file, zero;
+static int file, zero, ready, event, watch, ends[2], listener;
+static struct sockaddr_un address = {AF_UNIX, "\0calls"};
+static const socklen_t address_len = offsetof(struct sockaddr_un, sun_path) + 6;
 static char buffer[4096];
 static volatile int handled;
 
@@ -61,11 +70,67 @@ static void signal_return(long n) {
     while (n--) syscall(SYS_tgkill, pid, pid, SIGUSR1);
 }
 
+// What a server does for each request.
+static void poll_ready(long n) {
+    struct epoll_event found;
+    while (n--) epoll_wait(watch, &found, 1, 0);
+}
+
+static void event_round(long n) {
+    long value = 1;
+    while (n--) write(event, &value, 8), read(event, &value, 8);
+}
+
+static void stream_round(long n) {
+    while (n--) write(ends[0], buffer, 64), read(ends[1], buffer, 64);
+}
+
+static void message_round(long n) {
+    struct iovec part = {buffer, 64};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    while (n--) sendmsg(ends[0], &message, MSG_NOSIGNAL), recvmsg(ends[1], &message, 0);
+}
+
+static void writev_2(long n) {
+    struct iovec parts[2] = {{buffer, 16}, {buffer + 16, 64}};
+    while (n--) writev(ends[0], parts, 2), read(ends[1], buffer, sizeof buffer);
+}
+
+// A whole short connection: socket, connect, accept4, twice close.
+static void connection(long n) {
+    while (n--) {
+        int client = socket(AF_UNIX, SOCK_STREAM, 0);
+        connect(client, (struct sockaddr *)&address, address_len);
+        close(accept4(listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        close(client);
+    }
+}
+
+static void clock_read(long n) {
+    struct timespec now;
+    while (n--) clock_gettime(CLOCK_MONOTONIC, &now);
+}
+
+static void open_for_server(void) {
+    struct epoll_event wanted = {.events = EPOLLIN};
+    ready = eventfd(1, EFD_NONBLOCK);
+    event = eventfd(0, EFD_NONBLOCK);
+    watch = epoll_create1(0);
+    epoll_ctl(watch, EPOLL_CTL_ADD, ready, &wanted);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    bind(listener, (struct sockaddr *)&address, address_len);
+    listen(listener, 8);
+}
+
 static const struct { const char *name; void (*run)(long); } ops[] = {
     {"getppid", null_call}, {"read 1 byte, tmpfs", read_1}, {"write 1 byte, tmpfs", write_1},
     {"read 4 KiB, tmpfs", read_4k}, {"write 4 KiB, tmpfs", write_4k}, {"read 1 byte, /dev/zero", zero_1},
     {"read 4 KiB, /dev/zero", zero_4k}, {"write 4 KiB, /dev/zero", into_zero_4k}, {"stat, 5 levels", stat_5},
     {"page fault, anonymous", page_fault}, {"mmap + munmap", map_unmap}, {"signal + return", signal_return},
+    {"epoll_wait, 1 ready", poll_ready}, {"eventfd write + read", event_round}, {"AF_UNIX write + read", stream_round},
+    {"AF_UNIX sendmsg + recvmsg", message_round}, {"AF_UNIX writev + read", writev_2},
+    {"AF_UNIX connection", connection}, {"clock_gettime", clock_read},
 };
 
 static void mark(const char *what, const char *name, long n) {
@@ -88,6 +153,7 @@ int main(int argc, char **argv) {
     mkdir("/tmp/a", 0755), mkdir("/tmp/a/b", 0755), mkdir("/tmp/a/b/c", 0755);
     file = open("/tmp/a/b/c/file", O_RDWR | O_CREAT, 0644);
     write(file, buffer, sizeof buffer);
+    open_for_server();
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         if (argc > 3 && !strstr(ops[i].name, argv[3]))
             continue;
