@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use abi::bytes_of_mut;
 use abi::structs::IoVec;
 pub use abi::{IOV_MAX, MAX_RW_COUNT};
 
@@ -37,10 +38,16 @@ impl fmt::Display for IoVecError {
 
 impl core::error::Error for IoVecError {}
 
+/// Most vectors have no more elements.
+const FEW: usize = 4;
+
 /// A checked vector of buffers, copied once, so that the program cannot change it under way.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct IoVecs {
-    slices: Vec<UserSlice>,
+    few: [UserSlice; FEW],
+    /// All of them, if they are more.
+    many: Vec<UserSlice>,
+    count: usize,
     total: usize,
 }
 
@@ -53,12 +60,17 @@ impl IoVecs {
         if count > IOV_MAX {
             return Err(IoVecError::Invalid);
         }
-        let mut slices = Vec::new();
-        slices.try_reserve_exact(count).map_err(|_| IoVecError::NoMemory)?;
+        let mut vectors = Self::with_room(count)?;
         let array = UserPtr::<IoVec>::new(addr);
+        let mut piece = [IoVec { base: 0, len: 0 }; FEW];
         let (mut asked, mut total) = (0_usize, 0);
-        for index in 0..count as u64 {
-            let IoVec { base, len } = array.at(index)?.read(memory)?;
+        for index in 0..count {
+            if index % FEW == 0 {
+                let bytes = (count - index).min(FEW) * size_of::<IoVec>();
+                let piece = bytes_of_mut(&mut piece).get_mut(..bytes).unwrap_or_default();
+                memory.read(array.at(index as u64)?.addr(), piece)?;
+            }
+            let Some(&IoVec { base, len }) = piece.get(index % FEW) else { break };
             let len = usize::try_from(len).map_err(|_| IoVecError::Invalid)?;
             asked = asked
                 .checked_add(len)
@@ -67,9 +79,28 @@ impl IoVecs {
             UserSlice::new(base, len).check()?;
             let kept = len.min(MAX_RW_COUNT - total);
             total += kept;
-            slices.push(UserSlice::new(base, kept));
+            vectors.push(UserSlice::new(base, kept));
         }
-        Ok(Self { slices, total })
+        vectors.total = total;
+        Ok(vectors)
+    }
+
+    /// None yet, with room for `count`.
+    fn with_room(count: usize) -> Result<Self, IoVecError> {
+        let mut many = Vec::new();
+        if count > FEW {
+            many.try_reserve_exact(count).map_err(|_| IoVecError::NoMemory)?;
+        }
+        Ok(Self { few: [UserSlice::new(0, 0); FEW], many, count: 0, total: 0 })
+    }
+
+    fn push(&mut self, slice: UserSlice) {
+        if self.many.capacity() > 0 {
+            self.many.push(slice);
+        } else if let Some(place) = self.few.get_mut(self.count) {
+            *place = slice;
+        }
+        self.count += 1;
     }
 
     /// One buffer: read(2) and write(2) as the vector calls see them.
@@ -79,10 +110,10 @@ impl IoVecs {
     pub fn single(buffer: UserSlice) -> Result<Self, IoVecError> {
         buffer.check()?;
         let total = buffer.len.min(MAX_RW_COUNT);
-        let mut slices = Vec::new();
-        slices.try_reserve_exact(1).map_err(|_| IoVecError::NoMemory)?;
-        slices.push(buffer.part(0, total));
-        Ok(Self { slices, total })
+        let mut vectors = Self::with_room(1)?;
+        vectors.push(buffer.part(0, total));
+        vectors.total = total;
+        Ok(vectors)
     }
 
     /// Bytes in all buffers.
@@ -94,6 +125,6 @@ impl IoVecs {
     /// The buffers, in order; some may be empty.
     #[must_use]
     pub fn slices(&self) -> &[UserSlice] {
-        &self.slices
+        if self.many.is_empty() { self.few.get(..self.count).unwrap_or_default() } else { &self.many }
     }
 }
