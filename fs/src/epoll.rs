@@ -322,20 +322,32 @@ impl Epoll {
         None
     }
 
-    /// What has happened, at most `max` of it.
-    pub fn collect(&self, max: usize) -> Vec<Interest> {
+    /// Gives what has happened to `emit`, at most `max` of it, as long as that says true. No lock is held meanwhile.
+    pub fn each(&self, max: usize, mut emit: impl FnMut(Interest) -> bool) {
         self.look();
         let mut left = self.ready.lock().len();
-        let mut found = Vec::new();
-        while found.len() < max
-            && let Some(event) = self.take(&mut left)
-        {
-            found.push(event);
+        let mut found = false;
+        for _ in 0..max {
+            let Some(event) = self.take(&mut left) else { break };
+            found = true;
+            if !emit(event) {
+                break;
+            }
         }
-        if !found.is_empty() && !self.ready.lock().is_empty() {
+        if found && !self.ready.lock().is_empty() {
             // There may be more for the next who waits.
             self.changed.pass_on();
         }
+    }
+
+    /// What has happened, at most `max` of it.
+    #[cfg(test)]
+    fn collect(&self, max: usize) -> Vec<Interest> {
+        let mut found = Vec::new();
+        self.each(max, |event| {
+            found.push(event);
+            true
+        });
         found
     }
 }

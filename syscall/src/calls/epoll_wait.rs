@@ -1,6 +1,7 @@
 //! epoll_wait(2): waits until one of the watched files is ready.
 
 use crate::prelude::*;
+use fs::epoll::Epoll;
 
 /// `epoll_wait(epoll, events, max, milliseconds)`.
 pub struct EpollWait {
@@ -14,8 +15,6 @@ pub struct EpollWait {
 const EVENT: u64 = 12;
 /// Most events that one call takes (EP_MAX_EVENTS).
 const MAX_EVENTS: u64 = i32::MAX as u64 / EVENT;
-/// Most events that are kept at a time before they are stored.
-const AT_ONCE: usize = 1024;
 
 /// The monotonic deadline for a timeout in milliseconds; `None` for a negative one: no end.
 pub fn deadline(ctx: &Context<'_>, milliseconds: i32) -> Option<u64> {
@@ -29,29 +28,37 @@ pub fn wait(ctx: &Context<'_>, epoll: i32, events: u64, max: i32, deadline: Opti
     UserSlice::new(events, most.saturating_mul(EVENT) as usize).check()?;
     let file = ctx.file(epoll)?;
     let epoll = file.file().as_epoll().filter(|_| !file.is_path_only()).ok_or(Errno::EINVAL)?;
-    let most = usize::try_from(most).unwrap_or(AT_ONCE).min(AT_ONCE);
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
     let [changed, _] = file.file().changes();
-    let found = ctx.sleep_for(
+    let stored = ctx.sleep_for(
         deadline,
         || file.file().ready_at(),
         changed.as_slice(),
         true,
         || {
-            let found = epoll.collect(most);
-            Ok((!found.is_empty()).then_some(found))
+            let stored = store(ctx, epoll, events, most)?;
+            Ok((stored > 0).then_some(stored))
         },
     )?;
-    let mut stored = 0;
+    Ok(stored.unwrap_or(0))
+}
+
+/// Stores what has happened as far as the array takes it, at most `most` events; returns their number.
+fn store(ctx: &Context<'_>, epoll: &Epoll, events: u64, most: usize) -> CallResult<u64> {
+    let memory = ctx.memory();
     let array = UserPtr::<[u32; 3]>::new(events);
-    for (index, event) in (0..).zip(found.unwrap_or_default()) {
+    let mut stored = Ok(0);
+    epoll.each(most, |event| {
+        let done = stored.unwrap_or(0);
         let words = [event.events, event.data as u32, (event.data >> 32) as u32];
-        match array.at(index)?.write(ctx.memory(), &words) {
-            Ok(()) => stored += 1,
-            Err(_) if stored > 0 => break,
-            Err(fault) => return Err(fault.into()),
+        match array.at(done).and_then(|place| place.write(memory, &words)) {
+            Ok(()) => stored = Ok(done + 1),
+            Err(fault) if done == 0 => stored = Err(fault),
+            Err(_) => return false,
         }
-    }
-    Ok(stored)
+        stored.is_ok()
+    });
+    Ok(stored?)
 }
 
 impl Syscall for EpollWait {
