@@ -102,20 +102,15 @@ impl VectorBuffer {
         if layout.features != 0 {
             UserPtr::new(addr.wrapping_add(layout.size as u64)).write(memory, &FP_XSTATE_MAGIC2)?;
         }
-        self.reset(platform)
+        load_initial(platform, &layout, area);
+        Ok(())
     }
 
     /// Gives the program the state of a new one.
     pub fn reset(&mut self, platform: &dyn Platform) -> Result<(), VectorError> {
         let layout = platform.vector_layout();
         let area = self.area(&layout)?;
-        // Without XSAVE there is no word that says "initial", so all of the legacy part has to be.
-        let used = if layout.features != 0 { MXCSR_OFFSET + 8 } else { FXSAVE_SIZE };
-        area.iter_mut().take(used).for_each(|byte| *byte = 0);
-        put(area, 0, &FCW.to_le_bytes());
-        put(area, MXCSR_OFFSET, &MXCSR.to_le_bytes());
-        put(area, FXSAVE_SIZE, &[0; XSAVE_HEADER_SIZE]);
-        platform.load_vectors(area);
+        load_initial(platform, &layout, area);
         Ok(())
     }
 
@@ -136,8 +131,9 @@ impl VectorBuffer {
                 let rest = area.get_mut(FXSAVE_SIZE..end).ok_or(VectorError::Invalid)?;
                 memory.read(addr.wrapping_add(FXSAVE_SIZE as u64), rest)?;
                 let present = word(area, FXSAVE_SIZE);
-                let header = area.get(FXSAVE_SIZE + 8..FXSAVE_SIZE + XSAVE_HEADER_SIZE).unwrap_or_default();
-                if present & !layout.features != 0 || header.iter().any(|&byte| byte != 0) {
+                let header =
+                    (8..XSAVE_HEADER_SIZE).step_by(8).fold(0, |bits, at| bits | word(area, FXSAVE_SIZE + at));
+                if present & !layout.features != 0 || header != 0 {
                     put(area, FXSAVE_SIZE, &[0; XSAVE_HEADER_SIZE]);
                     return Err(VectorError::Invalid);
                 }
@@ -153,6 +149,17 @@ impl VectorBuffer {
         platform.load_vectors(area);
         Ok(())
     }
+}
+
+/// Makes `area` the state of a new program, and loads it.
+fn load_initial(platform: &dyn Platform, layout: &VectorLayout, area: &mut [u8]) {
+    // Without XSAVE there is no word that says "initial", so all of the legacy part has to be.
+    let used = if layout.features != 0 { MXCSR_OFFSET + 8 } else { FXSAVE_SIZE };
+    area.iter_mut().take(used).for_each(|byte| *byte = 0);
+    put(area, 0, &FCW.to_le_bytes());
+    put(area, MXCSR_OFFSET, &MXCSR.to_le_bytes());
+    put(area, FXSAVE_SIZE, &[0; XSAVE_HEADER_SIZE]);
+    platform.load_vectors(area);
 }
 
 /// Whether the frame at `addr` has a whole state in XSAVE format.
