@@ -19,5 +19,6 @@ mod platform;
 mod power;
 mod program;
 mod program_timer;
+mod random;
 mod selftest;
 mod threads;

@@ -1,23 +1,21 @@
 //! What the kernel gives to processes: `task::Platform` and the raw access to program memory.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::fmt;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use mm::addr::PhysAddr;
 use mm::paging::{FrameSource, PageTables};
 use mm::user::{Paging, RawUserMemory, UserMemory};
 use sched::ThreadId;
-use sync::{Mutex, SetOnce};
+use sync::SetOnce;
 use task::{CpuFeatures, CpuInfo, MemoryUse, NewThread, NoThread, Platform, Runner, Vdso, VectorLayout};
 
 use crate::arch::usertables::UserTables;
 use crate::arch::{cpu, percpu, shootdown, tsc, usercopy, vdso, vectors};
 use crate::drivers::rtc;
-use crate::drivers::virtio::rng;
 use crate::mem::frames::{self, MachineFrames};
-use crate::{logging, program, program_timer, threads};
+use crate::{logging, program, program_timer, random, threads};
 
 /// The machine as `task` and `syscall` see it.
 pub struct Machine;
@@ -103,10 +101,7 @@ impl Platform for Machine {
     }
 
     fn random(&self, buf: &mut [u8]) {
-        for chunk in buf.chunks_mut(8) {
-            let value = cpu::hardware_random().or_else(device_random).unwrap_or_else(jitter);
-            chunk.copy_from_slice(&value.to_ne_bytes()[..chunk.len()]);
-        }
+        random::fill(buf);
     }
 
     fn fs_base(&self) -> u64 {
@@ -242,31 +237,4 @@ pub fn boot_time_ns() -> u64 {
     // Set by another thread in between: then that value counts.
     let _ = BOOT_TIME.set(now.saturating_mul(1_000_000_000));
     BOOT_TIME.get().copied().unwrap_or(0)
-}
-
-/// Random numbers of the entropy device, for a processor that has none; `None` without one, and while it has not answered.
-fn device_random() -> Option<u64> {
-    static WORDS: Mutex<Vec<u64>> = Mutex::new(Vec::new());
-    let mut words = WORDS.lock();
-    if words.is_empty() {
-        words.extend(rng::take()?);
-    }
-    words.pop()
-}
-
-/// Random numbers of a processor that has none, nor a device: a counter stirred with the time-stamp counter. Not good
-/// enough for keys, and said so once.
-fn jitter() -> u64 {
-    static STATE: AtomicU64 = AtomicU64::new(0);
-    static WARNED: AtomicBool = AtomicBool::new(false);
-    if !WARNED.swap(true, Ordering::Relaxed) {
-        log::warn!(
-            "this CPU has no random numbers (RDRAND, RDSEED): those given to the program are predictable"
-        );
-    }
-    // SplitMix64 (Steele, Lea, Flood 2014).
-    let mut z = STATE.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed) ^ cpu::rdtsc();
-    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
 }

@@ -21,6 +21,7 @@ mod memory;
 mod platform;
 mod process;
 pub mod procfs;
+pub mod random;
 pub mod report;
 pub mod signal;
 pub mod signalfd;

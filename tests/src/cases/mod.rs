@@ -1,6 +1,7 @@
 //! The cases, by area. `quick` is what `cargo xtask test` runs; `full` is the wider matrix of `conformance`, `suites` its
 //! long suites, `soak` what a round of the command of that name runs.
 
+mod aslr;
 mod busybox;
 mod calls;
 mod console;
@@ -39,6 +40,7 @@ pub fn quick() -> Vec<Case> {
         threads::cases(),
         memory::cases(),
         network::cases(),
+        aslr::cases(),
         stock::cases(),
         hostile::cases(),
     ]
