@@ -1,6 +1,7 @@
 //! Area: memory. What mappings do beyond the basics, and what holds when there is little of it.
 
 use crate::case::{Case, has, lacks, ours};
+use crate::compare::Text;
 use crate::compile::Variant;
 
 pub fn cases() -> Vec<Case> {
@@ -21,6 +22,26 @@ pub fn cases() -> Vec<Case> {
         ours("limits", Variant::Glibc)
             .reports(&["killed by SIGSEGV", "stack cannot grow further"])
             .case("memory/limits set at run time"),
+    );
+    // Nor these.
+    for (how, place) in [("touch", " rw-p anonymous\n"), ("stack", " rw-p [stack]\n")] {
+        cases.push(
+            ours("greedy", Variant::Glibc)
+                .args(&[how])
+                .memory(48)
+                .status(137)
+                .stdout(vec![Text::Is(b"begin\n".to_vec())])
+                .stderr(vec![has(&["killed by SIGKILL", ": writing address 0x", ": out of memory\n", place])])
+                .case(format!("memory/killed when there is no more/{how}")),
+        );
+    }
+    cases.push(
+        ours("greedy", Variant::Glibc)
+            .args(&["file"])
+            .memory(48)
+            .status(0)
+            .stdout(vec![has(&["written: ENOSPC\n", "emptied: 0\n", "written again: 1048576\n"])])
+            .case("memory/a file that takes all there is"),
     );
     for smp in [1, 2, 4] {
         cases.push(
