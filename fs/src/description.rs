@@ -6,15 +6,12 @@ use crate::{Allocate, DirEntry, File, FsError, Offset, Place, SeekFrom, Sink, So
 use abi::{OpenFlags, general as raw};
 use alloc::sync::Arc;
 use core::ops::Range;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use sync::Mutex;
 
-/// Status flags that F_SETFL may change (fcntl(2)).
-const SETTABLE: OpenFlags = OpenFlags::APPEND
-    .union(OpenFlags::NONBLOCK)
-    .union(OpenFlags::ASYNC)
-    .union(OpenFlags::DIRECT)
-    .union(OpenFlags::NOATIME);
+/// Status flags that F_SETFL may change (fcntl(2)). O_ASYNC is not among them: no file sends signals.
+const SETTABLE: OpenFlags =
+    OpenFlags::APPEND.union(OpenFlags::NONBLOCK).union(OpenFlags::DIRECT).union(OpenFlags::NOATIME);
 
 /// Flags of open(2) that act at opening only and are not kept.
 const NOT_KEPT: OpenFlags = OpenFlags::CREAT
@@ -22,6 +19,17 @@ const NOT_KEPT: OpenFlags = OpenFlags::CREAT
     .union(OpenFlags::NOCTTY)
     .union(OpenFlags::TRUNC)
     .union(OpenFlags::CLOEXEC);
+
+/// Who is to get signals about a file (fcntl(2), F_SETOWN_EX), and which. Kept and told: nothing sends them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interested {
+    /// `F_OWNER_*`.
+    pub kind: u8,
+    /// Number of the thread, process or group; 0 is nobody.
+    pub id: u32,
+    /// F_SETSIG; 0 is SIGIO.
+    pub signal: u8,
+}
 
 /// An open file description.
 pub struct OpenFile {
@@ -32,6 +40,8 @@ pub struct OpenFile {
     position: Mutex<u64>,
     /// Where it may hold a flock(2) lock or record locks of its own.
     lock: Mutex<Option<(Arc<FileLocks>, Key)>>,
+    /// Who is to get signals about it: an [`Interested`] in one word.
+    interested: AtomicU64,
     /// Who is told what happens to it (inotify(7)). Behind `file`, which must be gone when this is dropped.
     notice: Option<Notice>,
 }
@@ -64,6 +74,7 @@ impl OpenFile {
             place,
             position: Mutex::new(0),
             lock: Mutex::new(None),
+            interested: AtomicU64::new(0),
             notice: None,
         }
     }
@@ -92,6 +103,19 @@ impl OpenFile {
     pub fn set_flags(&self, flags: OpenFlags) {
         let new = self.flags().difference(SETTABLE).union(flags.intersection(SETTABLE));
         self.flags.store(new.bits(), Ordering::Relaxed);
+    }
+
+    /// Who is to get signals about it.
+    pub fn interested(&self) -> Interested {
+        let word = self.interested.load(Ordering::Relaxed);
+        Interested { kind: (word >> 8) as u8, id: (word >> 32) as u32, signal: word as u8 }
+    }
+
+    /// Changes who is to get signals about it, from what was read before: false if that has changed meanwhile.
+    pub fn set_interested(&self, old: Interested, new: Interested) -> bool {
+        let word =
+            |who: Interested| u64::from(who.id) << 32 | u64::from(who.kind) << 8 | u64::from(who.signal);
+        self.interested.compare_exchange(word(old), word(new), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Whether it was opened with O_PATH: good for a place in the tree, not for content.

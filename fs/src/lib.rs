@@ -44,7 +44,7 @@ pub mod tty;
 pub mod vfs;
 
 pub use console::{Console, ConsoleDevice, ConsoleOptions};
-pub use description::OpenFile;
+pub use description::{Interested, OpenFile};
 pub use error::FsError;
 pub use file::{Allocate, DirEntry, File, Metadata, Offset, SeekFrom};
 pub use io::{Sink, SliceSink, SliceSource, Source, UserSink, UserSource};

@@ -21,6 +21,7 @@ pub mod dispatch;
 pub mod errors;
 pub mod files;
 pub mod locks;
+pub mod owners;
 pub mod pipes;
 mod prelude;
 pub mod socket;

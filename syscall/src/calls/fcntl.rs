@@ -2,6 +2,7 @@
 
 use crate::context::descriptor;
 use crate::locks;
+use crate::owners;
 use crate::prelude::*;
 use abi::{FdFlags, OpenFlags, general as raw};
 use alloc::sync::Arc;
@@ -30,6 +31,12 @@ const COMMANDS: Names = &[
     (raw::F_SETFD as u64, "F_SETFD"),
     (raw::F_GETFL as u64, "F_GETFL"),
     (raw::F_SETFL as u64, "F_SETFL"),
+    (raw::F_SETOWN as u64, "F_SETOWN"),
+    (raw::F_GETOWN as u64, "F_GETOWN"),
+    (raw::F_SETSIG as u64, "F_SETSIG"),
+    (raw::F_GETSIG as u64, "F_GETSIG"),
+    (raw::F_SETOWN_EX as u64, "F_SETOWN_EX"),
+    (raw::F_GETOWN_EX as u64, "F_GETOWN_EX"),
     (raw::F_GETLK as u64, "F_GETLK"),
     (raw::F_SETLK as u64, "F_SETLK"),
     (raw::F_SETLKW as u64, "F_SETLKW"),
@@ -83,8 +90,18 @@ impl Syscall for Fcntl {
             raw::F_GETFL => Ok(file.flags().bits().into()),
             raw::F_SETFL if file.is_path_only() => Err(Errno::EBADF.into()),
             raw::F_SETFL => {
-                file.set_flags(OpenFlags::from_bits_retain(self.arg as u32));
+                let flags = OpenFlags::from_bits_retain(self.arg as u32);
+                if flags.contains(OpenFlags::ASYNC) {
+                    owners::check_async(&file)?;
+                }
+                file.set_flags(flags);
                 Ok(0)
+            }
+            raw::F_SETOWN..=raw::F_GETSIG | raw::F_SETOWN_EX | raw::F_GETOWN_EX if file.is_path_only() => {
+                Err(Errno::EBADF.into())
+            }
+            raw::F_SETOWN..=raw::F_GETSIG | raw::F_SETOWN_EX | raw::F_GETOWN_EX => {
+                owners::owner(ctx, &file, self.command, self.arg)
             }
             raw::F_GET_SEALS | raw::F_ADD_SEALS if file.is_path_only() => Err(Errno::EBADF.into()),
             raw::F_GET_SEALS => Ok(file.file().seals()?.bits().into()),

@@ -25,6 +25,7 @@ const REQUESTS: Names = &[
     (ioctl::TIOCGSID as u64, "TIOCGSID"),
     (ioctl::FIONREAD as u64, "FIONREAD"),
     (ioctl::FIONBIO as u64, "FIONBIO"),
+    (ioctl::FIOASYNC as u64, "FIOASYNC"),
     (ioctl::FIOCLEX as u64, "FIOCLEX"),
     (ioctl::FIONCLEX as u64, "FIONCLEX"),
 ];
@@ -50,6 +51,12 @@ impl Syscall for IoCtl {
                 let mut flags = file.flags();
                 flags.set(OpenFlags::NONBLOCK, on);
                 file.set_flags(flags);
+            }
+            // No file sends signals, so there is nothing to turn on; off it is.
+            ioctl::FIOASYNC => {
+                if UserPtr::<i32>::new(self.arg).read(ctx.memory())? != 0 {
+                    return Err(Errno::ENOTTY.into());
+                }
             }
             request => return Ok(file.file().ioctl(request, self.arg, ctx.memory())?),
         }

@@ -215,3 +215,30 @@ fn polling() {
     c.put(BUF + 0x40, &Timespec { tv_sec: 0, tv_nsec: 1_000_000_000 });
     c.fails(nr::PPOLL, &[BUF, 1, BUF + 0x40, 0, 8], Errno::EINVAL);
 }
+
+#[test]
+fn who_gets_signals_about_files() {
+    let c = Caller::new();
+    c.ok(nr::PIPE2, &[BUF, 0]);
+    let pipe = c.get::<[i32; 2]>(BUF)[0] as u64;
+    let fcntl = |command: u32, arg: u64| [pipe, command.into(), arg];
+    c.ok(nr::FCNTL, &fcntl(raw::F_SETOWN, -2i64 as u64));
+    assert_eq!(c.call(nr::FCNTL, &fcntl(raw::F_GETOWN, 0)), -2, "a group, not an error");
+    c.ok(nr::FCNTL, &fcntl(raw::F_SETSIG, 12));
+    assert_eq!(c.ok(nr::FCNTL, &fcntl(raw::F_GETSIG, 0)), 12);
+    c.fails(nr::FCNTL, &fcntl(raw::F_SETOWN, 77), Errno::ESRCH);
+    c.fails(nr::FCNTL, &fcntl(raw::F_SETSIG, 65), Errno::EINVAL);
+    c.put(BUF, &[1u32, 2]);
+    c.ok(nr::FCNTL, &fcntl(raw::F_SETOWN_EX, BUF));
+    c.ok(nr::FCNTL, &fcntl(raw::F_GETOWN_EX, BUF + 8));
+    assert_eq!(c.get::<[u32; 2]>(BUF + 8), [1, 2]);
+    assert_eq!(c.ok(nr::FCNTL, &fcntl(raw::F_GETSIG, 0)), 12, "the owner leaves the signal");
+    c.fails(nr::FCNTL, &fcntl(raw::F_SETOWN_EX, BAD), Errno::EFAULT);
+    // Signals about files are not sent, which whoever wants them is told.
+    c.fails(nr::FCNTL, &fcntl(raw::F_SETFL, raw::FASYNC.into()), Errno::EINVAL);
+    c.put(BUF, &1i32);
+    c.fails(nr::IOCTL, &[pipe, abi::ioctl::FIOASYNC.into(), BUF], Errno::ENOTTY);
+    let file = c.open("/etc/hosts", 0);
+    c.ok(nr::FCNTL, &[file, raw::F_SETFL.into(), raw::FASYNC.into()]);
+    assert_eq!(c.ok(nr::FCNTL, &[file, raw::F_GETFL.into(), 0]) & u64::from(raw::FASYNC), 0);
+}

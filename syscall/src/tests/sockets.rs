@@ -155,3 +155,29 @@ fn options_and_timeouts() {
     c.fails(nr::GETSOCKOPT, &set(raw::SO_TYPE, BUF, LEN), Errno::EINVAL);
     c.fails(nr::GETSOCKOPT, &[99, 1, 3, BUF, LEN], Errno::EBADF);
 }
+
+#[test]
+fn files_and_pipes_to_sockets() {
+    let c = Caller::new();
+    let [a, b] = c.pair(STREAM | NONBLOCK);
+    let file = c.open("/etc/hosts", 0);
+    assert_eq!(c.ok(nr::SENDFILE, &[a, file, 0, 9]), 9);
+    assert_eq!(c.ok(nr::READ, &[b, BUF, 100]), 9);
+    assert_eq!(&c.get::<[u8; 9]>(BUF), b"127.0.0.1");
+    c.ok(nr::PIPE2, &[BUF, NONBLOCK]);
+    let [from, to] = c.get::<[i32; 2]>(BUF).map(|fd| fd as u64);
+    c.fails(nr::SPLICE, &[from, 0, a, 0, 10, 0], Errno::EAGAIN);
+    c.fails(nr::SPLICE, &[b, 0, to, 0, 10, 0], Errno::EAGAIN);
+    assert_eq!(c.ok(nr::WRITE, &[to, BUF, 9]), 9);
+    assert_eq!(c.ok(nr::SPLICE, &[from, 0, a, 0, 4, 0]), 4);
+    assert_eq!(c.ok(nr::SPLICE, &[from, 0, a, 0, 100, 0]), 5);
+    assert_eq!(c.ok(nr::SPLICE, &[b, 0, to, 0, 100, 0]), 9);
+    assert_eq!(c.ok(nr::READ, &[from, BUF, 100]), 9);
+    // Packets are not what pipes are filled with.
+    let [packets, _other] = c.pair(raw::SOCK_SEQPACKET as u64 | NONBLOCK);
+    c.fails(nr::SPLICE, &[packets, 0, to, 0, 10, 0], Errno::EINVAL);
+    c.ok(nr::CLOSE, &[b]);
+    c.r.thread.set_mask(abi::SigSet(u64::MAX));
+    c.fails(nr::SENDFILE, &[a, file, 0, 9], Errno::EPIPE);
+    assert!(c.r.process.signals.pending().contains(abi::Signal::SIGPIPE));
+}

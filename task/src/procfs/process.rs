@@ -40,7 +40,13 @@ pub fn add(builder: &mut Builder, tasks: &Arc<Tasks>) {
 type Make = fn(&Tasks, &Process, &mut Vec<u8>) -> Result<(), FsError>;
 
 /// Files that processes have and their threads have not.
-const FILES_OF_PROCESSES: &[(&str, Make)] = &[("coredump_filter", |_, _, out| constant(out, "00000033\n"))];
+const FILES_OF_PROCESSES: &[(&str, Make)] = &[
+    ("coredump_filter", |_, _, out| constant(out, "00000033\n")),
+    ("mountstats", |_, process, out| {
+        mountstats(process, out);
+        Ok(())
+    }),
+];
 
 /// Files of processes and threads.
 const FILES: &[(&str, u32, Make)] = &[
@@ -77,6 +83,8 @@ const FILES: &[(&str, u32, Make)] = &[
         maps::smaps_rollup(process, out);
         Ok(())
     }),
+    // Who reads it runs.
+    ("wchan", 0o444, |_, _, out| constant(out, "0")),
     ("statm", 0o444, |_, process, out| {
         maps::statm(process, out);
         Ok(())
@@ -236,6 +244,14 @@ fn mounts(process: &Process, out: &mut Vec<u8>) {
     }
 }
 
+/// `/proc/PID/mountstats`.
+fn mountstats(process: &Process, out: &mut Vec<u8>) {
+    for (path, root) in process.vfs.mounts() {
+        let kind = root.fs.type_name();
+        put!(out, "device {kind} mounted on {} with fstype {kind}\n", path.escape_ascii());
+    }
+}
+
 /// `/proc/PID/mountinfo`.
 fn mountinfo(process: &Process, out: &mut Vec<u8>) {
     for (id, (path, root)) in (1..).zip(process.vfs.mounts()) {
@@ -276,14 +292,19 @@ fn stat(tasks: &Tasks, key: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
     // User, system, children; priority, niceness, threads, no interval timer, start.
     let start = process.start_ns / NS_PER_TICK;
     let used = process.cpu_times(tasks.platform);
-    put!(out, " {} {} 0 0 20 0 1 0 {start}", used.user / NS_PER_TICK, used.system / NS_PER_TICK);
+    let scheduling = process.attributes().scheduling;
+    let (real_time, nice) = (i64::from(scheduling.priority), i64::from(scheduling.nice));
+    let priority = if real_time > 0 { -1 - real_time } else { 20 + nice };
+    put!(out, " {} {} 0 0", used.user / NS_PER_TICK, used.system / NS_PER_TICK);
+    put!(out, " {priority} {nice} 1 0 {start}");
     put!(out, " {} {} {limit}", sizes.total.saturating_mul(PAGE_SIZE), sizes.resident);
     put!(out, " {} {} {} 0 0", sizes.code.0, sizes.code.1, image.stack_start);
     let low = u64::from(u32::MAX >> 1);
     let [pending, blocked, ignored, caught] =
         [sets.pending, sets.blocked, sets.ignored, sets.caught].map(|set| set & low);
     put!(out, " {pending} {blocked} {ignored} {caught} 0 0 0 {EXIT_SIGNAL}");
-    put!(out, " {} 0 0 0 0 0", tasks.platform.current_cpu());
+    // CPU, real-time priority, policy, and times of waiting and of guests.
+    put!(out, " {} {real_time} {} 0 0 0", tasks.platform.current_cpu(), scheduling.policy);
     let (args, env) = (&image.args, &image.env);
     put!(out, " {} {} {brk}", sizes.variables.0, sizes.variables.1);
     put!(out, " {} {} {} {} 0\n", args.start, args.end, env.start, env.end);

@@ -4,19 +4,29 @@ use super::{Key, NS_PER_TICK, Tasks, cpu, put, text};
 use alloc::boxed::Box;
 use alloc::{format, sync::Arc, vec::Vec};
 use fs::FsError;
+use fs::device::DeviceNumber;
+use fs::locks::Holder;
 use fs::pseudo::Builder;
 
 const SECOND: u64 = 1_000_000_000;
 
+/// More than a line about a lock has.
+const LOCK_LINE: usize = 160;
+
 /// The file systems that can be mounted: all but the root have no device.
 const FILE_SYSTEMS: &str = "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\trootfs\n";
+
+/// The drivers by number: those of the nodes in `/dev`.
+const DEVICES: &str = "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n\nBlock devices:\n";
 
 /// Adds the files.
 pub fn add(builder: &mut Builder, tasks: &Arc<Tasks>) {
     let root = Builder::ROOT;
     builder.file(root, "cpuinfo", 0o444, text!(tasks, cpu::cpuinfo));
+    builder.constant(root, "devices", DEVICES);
     builder.constant(root, "filesystems", FILE_SYSTEMS);
     builder.file(root, "loadavg", 0o444, text!(tasks, loadavg));
+    builder.file(root, "locks", 0o444, text!(tasks, locks));
     builder.file(root, "meminfo", 0o444, text!(tasks, meminfo));
     let own: fs::pseudo::Text = Box::new(|_, out| {
         out.extend_from_slice(b"self/mounts");
@@ -64,6 +74,36 @@ fn stat(tasks: &Tasks, _: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
     put!(out, "intr 0\nctxt 0\nbtime {boot}\nprocesses 2\nprocs_running 1\nprocs_blocked 0\n");
     put!(out, "softirq 0 0 0 0 0 0 0 0 0 0 0\n");
     Ok(())
+}
+
+/// The locks on files. Those of flock(2) are shown as the reader's, those of descriptions as nobody's (-1).
+fn locks(tasks: &Tasks, _: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
+    let process = tasks.current()?;
+    let mut number = 0;
+    let mut result = Ok(());
+    process.vfs.locks().for_each(|(device, node), record, exclusive| {
+        number += 1;
+        let (kind, pid) = match record.map(|lock| lock.holder) {
+            None => ("FLOCK ", i64::from(process.pid)),
+            Some(Holder::Process(pid)) => ("POSIX ", i64::from(pid)),
+            Some(Holder::Description(_)) => ("OFDLCK", -1),
+        };
+        let access = if exclusive { "WRITE" } else { "READ" };
+        let device = DeviceNumber(device);
+        let (major, minor) = (device.major(), device.minor());
+        // A program can hold more locks than fit into memory as text.
+        if result.is_err() || out.try_reserve(LOCK_LINE).is_err() {
+            result = Err(FsError::NoMemory);
+            return;
+        }
+        put!(out, "{number}: {kind} ADVISORY  {access} {pid} {major:02x}:{minor:02x}:{node} ");
+        let range = record.map_or((0, i64::MAX as u64), |lock| (lock.range.start, lock.range.last));
+        match range {
+            (start, last) if last == i64::MAX as u64 => put!(out, "{start} EOF\n"),
+            (start, last) => put!(out, "{start} {last}\n"),
+        }
+    });
+    result
 }
 
 fn meminfo(tasks: &Tasks, _: Key, out: &mut Vec<u8>) -> Result<(), FsError> {

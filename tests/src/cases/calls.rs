@@ -62,6 +62,7 @@ pub fn cases() -> Vec<Case> {
         c("unixsock").args(&["/tmp"]).case("calls/sockets of AF_UNIX"),
         ours("unixsock", Variant::MuslPie).args(&["/var/tmp"]).case("calls/sockets of AF_UNIX/musl-pie"),
         c("moving").args(&["/tmp"]).case("calls/sendfile and splice with sockets"),
+        c("owners").args(&["/tmp"]).case("calls/who gets signals about files, what proc says of locks"),
         c("unixctl").case("calls/descriptors and credentials in messages"),
         c("xattr").args(&["/tmp"]).case("calls/extended attributes in /tmp"),
         ours("xattr", Variant::MuslPie)
