@@ -160,7 +160,10 @@ impl<'a> Context<'a> {
         let mut sleeping = None;
         loop {
             // What is told from here on is looked at in the next turn.
-            sleeper.take_told();
+            if sleeper.take_told() && exclusive {
+                // Whoever told has taken it out.
+                sleeping = None;
+            }
             if let Some(value) = ready()? {
                 return Ok(Some(value));
             }
@@ -179,11 +182,6 @@ impl<'a> Context<'a> {
             // Nothing between here and the sleep may use up the permit that comes with these.
             if !sleeper.is_told() && !self.thread.has_news(self.process) {
                 self.platform.wait(until);
-            }
-            if exclusive && sleeper.is_told() {
-                // Whoever told has taken it out.
-                sleeper.take_told();
-                sleeping = None;
             }
         }
     }

@@ -10,6 +10,17 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for smp in CPUS {
         cases.push(c("threads").smp(smp).case(format!("threads/POSIX threads, {smp} CPUs")));
+        cases.push(c("threads_signals").smp(smp).case(format!("threads/signals, {smp} CPUs")));
+        cases.push(c("threads_files").args(&["/tmp"]).smp(smp).case(format!("threads/files, {smp} CPUs")));
+        cases.push(c("threads_memory").args(&["/tmp"]).smp(smp).case(format!("threads/memory, {smp} CPUs")));
+        for how in ["exit", "exit_group", "leader"] {
+            let name = format!("threads/the process ends by {how}, {smp} CPUs");
+            cases.push(c("threads_signals").args(&[how]).smp(smp).case(name));
+        }
+        for (how, signal) in [("abort", "SIGABRT"), ("fault", "SIGSEGV"), ("kill", "SIGTERM")] {
+            let name = format!("threads/the process ends by {how}, {smp} CPUs");
+            cases.push(c("threads_signals").args(&[how]).smp(smp).reports(&[signal]).case(name));
+        }
     }
     cases.push(ours("threads", Variant::MuslPie).smp(2).case("threads/POSIX threads, 2 CPUs/musl-pie"));
     cases
