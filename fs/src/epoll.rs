@@ -4,8 +4,9 @@
 //! is watched. The others (timers, the console) are looked at by each wait.
 //!
 //! Invariants: an item is in the queue at most once (`queued`), and the queue has room for all items; an item whose file is gone
-//! does nothing and is removed when it is met, or when the number of items has doubled since the last look for such; instances watch each other without cycles and at most [`MAX_NESTS`] deep, so that recursion is bounded. Locks are
-//! taken in the order items, queue; no file is called with either held.
+//! does nothing and is removed when it is met, or when the number of items has doubled since the last look for such; instances
+//! watch each other without cycles and at most [`MAX_NESTS`] deep, so that recursion is bounded. Locks are taken in the order turn,
+//! items, queue; no file is called with the latter two held. Nobody who is told of a change takes a turn.
 
 use crate::notify::{Notifier, Watcher};
 use crate::{File, FsError, Metadata, Offset, OpenFile, Sink, Source};
@@ -100,6 +101,9 @@ struct Watched {
 /// An epoll instance.
 pub struct Epoll {
     own: Weak<Epoll>,
+    /// Held by whoever changes what is watched or takes what has happened: an event of a one-shot watch is taken once, and none of
+    /// a watch that has changed.
+    turn: Mutex<()>,
     watched: Mutex<Watched>,
     ready: Mutex<VecDeque<Arc<Item>>>,
     /// Items of files without a notifier.
@@ -117,6 +121,7 @@ impl Epoll {
     pub fn new() -> Arc<Self> {
         Arc::new_cyclic(|own| Epoll {
             own: own.clone(),
+            turn: Mutex::new(()),
             watched: Mutex::new(Watched { items: BTreeMap::new(), tidy_at: 0 }),
             ready: Mutex::new(VecDeque::new()),
             looked_at: Mutex::new(BTreeMap::new()),
@@ -135,6 +140,10 @@ impl Epoll {
         if !file.file().can_be_polled() {
             return Err(FsError::NotPermitted);
         }
+        // Of two instances that begin to watch each other at the same time one has to see the other.
+        static NESTING: Mutex<()> = Mutex::new(());
+        let _nesting = file.file().as_epoll().is_some().then(|| NESTING.lock());
+        let _turn = self.turn.lock();
         let item = Arc::new(Item {
             epoll: self.own.clone(),
             file: Arc::downgrade(file),
@@ -201,6 +210,7 @@ impl Epoll {
 
     /// EPOLL_CTL_MOD.
     pub fn modify(&self, fd: u32, file: &Arc<OpenFile>, interest: Interest) -> Result<(), FsError> {
+        let _turn = self.turn.lock();
         let item = self.find(fd, file).ok_or(FsError::NotFound)?;
         {
             let mut watch = item.watch.lock();
@@ -216,6 +226,7 @@ impl Epoll {
 
     /// EPOLL_CTL_DEL.
     pub fn remove(&self, fd: u32, file: &Arc<OpenFile>) -> Result<(), FsError> {
+        let _turn = self.turn.lock();
         let item = self.find(fd, file).ok_or(FsError::NotFound)?;
         self.forget(&item);
         if let Some(other) = file.file().as_epoll() {
@@ -322,8 +333,10 @@ impl Epoll {
         None
     }
 
-    /// Gives what has happened to `emit`, at most `max` of it, as long as that says true. No lock is held meanwhile.
+    /// Gives what has happened to `emit`, at most `max` of it, as long as that says true. Only the turn is held meanwhile, so
+    /// `emit` may touch program memory.
     pub fn each(&self, max: usize, mut emit: impl FnMut(Interest) -> bool) {
+        let turn = self.turn.lock();
         self.look();
         let mut left = self.ready.lock().len();
         let mut found = false;
@@ -334,6 +347,7 @@ impl Epoll {
                 break;
             }
         }
+        drop(turn);
         if found && !self.ready.lock().is_empty() {
             // There may be more for the next who waits.
             self.changed.pass_on();

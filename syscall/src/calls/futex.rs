@@ -103,7 +103,6 @@ impl Syscall for Futex {
                 ctx.process.futexes.unlock_pi(word, ctx.thread.tid, ctx.memory())?;
                 Ok(0)
             }
-            raw::FUTEX_WAIT_REQUEUE_PI if self.mask == 0 => Err(Errno::EINVAL.into()),
             raw::FUTEX_WAIT_REQUEUE_PI => self.wait_requeue(ctx, deadline),
             raw::FUTEX_CMP_REQUEUE_PI => self.requeue_pi(ctx, second),
             _ => Err(Errno::ENOSYS.into()),

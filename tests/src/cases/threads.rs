@@ -13,6 +13,7 @@ pub fn cases() -> Vec<Case> {
         cases.push(c("threads_signals").smp(smp).case(format!("threads/signals, {smp} CPUs")));
         cases.push(c("threads_files").args(&["/tmp"]).smp(smp).case(format!("threads/files, {smp} CPUs")));
         cases.push(c("threads_memory").args(&["/tmp"]).smp(smp).case(format!("threads/memory, {smp} CPUs")));
+        cases.push(c("futexes").smp(smp).case(format!("threads/futexes, {smp} CPUs")));
         for how in ["exit", "exit_group", "leader"] {
             let name = format!("threads/the process ends by {how}, {smp} CPUs");
             cases.push(c("threads_signals").args(&[how]).smp(smp).case(name));
