@@ -221,6 +221,21 @@ pub struct PacketInfo {
     pub destination: IpAddr,
 }
 
+/// What became of a datagram that was sent (IP_RECVERR, IPV6_RECVERR; `struct sock_extended_err`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendError {
+    /// The error.
+    pub error: SocketError,
+    /// Whether it was found here or told by ICMP or ICMPv6 (`SO_EE_ORIGIN_*`).
+    pub origin: u8,
+    /// ICMP's type and code.
+    pub icmp: (u8, u8),
+    /// The largest packet, for those that were too large.
+    pub info: u32,
+    /// Who told; unspecified for this host itself.
+    pub offender: IpAddr,
+}
+
 /// Data beside the bytes of a message (cmsg(3)).
 #[derive(Clone, Default)]
 pub struct Control {
@@ -238,6 +253,8 @@ pub struct Control {
     pub timestamp_ns: Option<u64>,
     /// SO_RXQ_OVFL: datagrams dropped so far.
     pub dropped: Option<u32>,
+    /// IP_RECVERR or IPV6_RECVERR.
+    pub send_error: Option<SendError>,
 }
 
 /// Flags of send(2) and recv(2) that a socket acts on. Waiting, and O_CLOEXEC of received files, are the caller's business.

@@ -183,15 +183,18 @@ impl Stack {
             }
             // As for who lacks CAP_NET_RAW: whole IP packets are not offered to programs.
             (raw::SOCK_RAW, 1..=255) => Err(SocketError::File(FsError::NotPermitted)),
-            (raw::SOCK_RAW | raw::SOCK_DGRAM | raw::SOCK_STREAM, _) => {
-                Err(SocketError::NoProtocol)
-            }
+            (raw::SOCK_RAW | raw::SOCK_DGRAM | raw::SOCK_STREAM, _) => Err(SocketError::NoProtocol),
             _ => Err(SocketError::NoKind),
         }
     }
 
     /// A socket of AF_NETLINK.
-    fn netlink_socket(&self, kind: i32, protocol: i32, caller: &Caller<'_>) -> Result<Arc<dyn File>, SocketError> {
+    fn netlink_socket(
+        &self,
+        kind: i32,
+        protocol: i32,
+        caller: &Caller<'_>,
+    ) -> Result<Arc<dyn File>, SocketError> {
         let Internet { ip, netlink, .. } = self.internet.as_ref().ok_or(SocketError::WrongFamily)?;
         let kind = match kind as u32 {
             abi::net::SOCK_RAW => Kind::Raw,

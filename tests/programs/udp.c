@@ -3,6 +3,7 @@
 #include "show.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <linux/errqueue.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -316,6 +317,13 @@ static void show_control(struct msghdr *m) {
             struct in6_pktinfo *i = (void *)CMSG_DATA(c);
             char text[64];
             printf(" %d %s\n", i->ipi6_ifindex, inet_ntop(AF_INET6, &i->ipi6_addr, text, sizeof text));
+        } else if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) || (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR)) {
+            struct sock_extended_err *e = (void *)CMSG_DATA(c);
+            struct sockaddr *who = SO_EE_OFFENDER(e);
+            char text[64] = "";
+            if (who->sa_family == AF_INET) inet_ntop(AF_INET, &((struct sockaddr_in *)who)->sin_addr, text, sizeof text);
+            if (who->sa_family == AF_INET6) inet_ntop(AF_INET6, &((struct sockaddr_in6 *)who)->sin6_addr, text, sizeof text);
+            printf(" %s, origin %d, type %d, code %d, info %u, from %s\n", name_of(e->ee_errno), e->ee_origin, e->ee_type, e->ee_code, e->ee_info, text);
         } else if (c->cmsg_len == CMSG_LEN(1)) {
             printf(" %d\n", *CMSG_DATA(c));
         } else if (c->cmsg_len == CMSG_LEN(4)) {
@@ -366,6 +374,34 @@ static void control(void) {
     V("receive", recvmsg(t, &r, 0));
     printf("flags %#x, control %d\n", r.msg_flags, (int)r.msg_controllen);
     close(s), close(c), close(t), close(d);
+}
+
+static void failures(int fd, int to_nobody) {
+    char b[32], room[256];
+    struct iovec part = { b, sizeof b };
+    struct sockaddr_storage from;
+    struct msghdr r = { .msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room };
+    V("no errors", recvmsg(fd, &r, MSG_ERRQUEUE));
+    V("send", to_nobody == 6 ? to6(fd, "quoted", 6, "::1", 1) : to4(fd, "quoted", 6, "127.0.0.1", 1));
+    printf("events %#x\n", events(fd));
+    V("receive", recv(fd, b, sizeof b, MSG_DONTWAIT));
+    printf("events %#x\n", events(fd));
+    memset(b, '.', sizeof b);
+    V("errors", recvmsg(fd, &r, MSG_ERRQUEUE));
+    printf("%.8s, flags %#x, family %d, port %d, length %u\n", b, r.msg_flags, from.ss_family, ntohs(((struct sockaddr_in *)&from)->sin_port), r.msg_namelen);
+    show_control(&r);
+    printf("events %#x\n", events(fd));
+    V("no errors", recvmsg(fd, &r, MSG_ERRQUEUE));
+}
+
+static void errors(void) {
+    puts("-- errors");
+    int a = udp(AF_INET), b = udp(AF_INET6);
+    K("ask", set(a, IPPROTO_IP, IP_RECVERR, 1));
+    K("ask", set(b, IPPROTO_IPV6, IPV6_RECVERR, 1));
+    failures(a, 4);
+    failures(b, 6);
+    close(a), close(b);
 }
 
 static void options(void) {
@@ -463,6 +499,7 @@ int main(void) {
     connected();
     six();
     control();
+    errors();
     options();
     groups();
     return 0;

@@ -3,8 +3,11 @@
 //! Input is called by the IP layer, the socket by the system calls. A socket's `state` may be locked when a bucket of the table is, never
 //! the other way round; neither these nor `queue` are held while program memory is touched or packets are sent.
 
+mod bind;
 mod file;
 mod options;
+mod receive;
+mod send;
 mod socket;
 mod table;
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! Control messages (cmsg(3)) between program memory and sockets.
 
+use super::address;
+use crate::errors::ToErrno;
 use crate::{CallResult, Context};
 use abi::structs::CmsgHdr;
 use abi::{Errno, FdFlags, bytes_of, net as raw};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use fs::OpenFile;
-use fs::socket::{Control, Family, PacketInfo, Socket, Ucred};
+use fs::socket::{Address, Control, Family, PacketInfo, SendError, Socket, Ucred};
 use mm::user::UserSlice;
 use task::Fd;
 
@@ -22,6 +24,8 @@ const SOL_IPV6: i32 = 41;
 const IP_TOS: i32 = 1;
 const IP_TTL: i32 = 2;
 const IP_PKTINFO: i32 = 8;
+const IP_RECVERR: i32 = 11;
+const IPV6_RECVERR: i32 = 25;
 const IPV6_PKTINFO: i32 = 50;
 const IPV6_HOPLIMIT: i32 = 52;
 const IPV6_TCLASS: i32 = 67;
@@ -231,6 +235,28 @@ fn put_times_and_headers(out: &mut Writer, socket: &dyn Socket, control: &Contro
         Some(class) if v6 => out.put(SOL_IPV6, IPV6_TCLASS, bytes_of(&i32::from(class))),
         Some(class) => out.put(SOL_IP, IP_TOS, &[class]),
         None => {}
+    }
+    if let Some(error) = &control.send_error {
+        put_error(out, error);
+    }
+}
+
+/// `struct sock_extended_err`, and the address of who told.
+fn put_error(out: &mut Writer, error: &SendError) {
+    let number = u32::from(error.error.to_errno().raw());
+    let (kind, code) = error.icmp;
+    let fields = [number.to_ne_bytes(), [error.origin, kind, code, 0], error.info.to_ne_bytes(), [0; 4]];
+    let mut data = fields.as_flattened().to_vec();
+    let size = if error.offender.is_ipv6() { 28 } else { 16 };
+    let mut offender = match error.offender.is_unspecified() {
+        true => Vec::new(),
+        false => address::encode(&Address::Ip(SocketAddr::new(error.offender, 0))),
+    };
+    offender.resize(size, 0);
+    data.append(&mut offender);
+    match error.offender.is_ipv6() {
+        true => out.put(SOL_IPV6, IPV6_RECVERR, &data),
+        false => out.put(SOL_IP, IP_RECVERR, &data),
     }
 }
 

@@ -98,7 +98,9 @@ pub struct Waiting {
 
 impl Waiting {
     fn new(file: &OpenFile, flags: u32, timeout: Option<u64>) -> Self {
-        let nonblocking = flags & raw::MSG_DONTWAIT != 0 || file.flags().contains(OpenFlags::NONBLOCK);
+        // Errors are there or not.
+        let nonblocking = flags & (raw::MSG_DONTWAIT | raw::MSG_ERRQUEUE) != 0
+            || file.flags().contains(OpenFlags::NONBLOCK);
         Waiting { nonblocking, timeout, deadline: None }
     }
 
