@@ -272,7 +272,7 @@ pub fn route_to(answers: &mut Answers, net: &Net, to: IpAddr) -> Option<()> {
     };
     let line = RouteLine {
         to: (to, address::bits(to)),
-        table: if path.is_local() { 255 } else { 254 },
+        table: 254,
         protocol: 0,
         scope: 0,
         kind,
