@@ -71,7 +71,9 @@ impl Stack {
         };
         let tcp = Tcp::new(ip.env.clone(), ip.clone(), limits);
         ip.set_tcp(tcp.clone());
-        Stack { unix: Arc::default(), internet: Some(Internet { ip, tcp, netlink: Ports::new() }) }
+        let unix: Arc<Domain> = Arc::default();
+        unix.set_interfaces(ip.clone());
+        Stack { unix, internet: Some(Internet { ip, tcp, netlink: Ports::new() }) }
     }
 
     /// The IP layer, if there is one.

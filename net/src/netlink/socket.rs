@@ -2,7 +2,7 @@
 
 use super::Ports;
 use super::request;
-use crate::ip::IpLayer;
+use crate::ip::{IpLayer, ioctl as interface_ioctl};
 use crate::options::{SOL_SOCKET, SocketOptions, int_of};
 use abi::net as raw;
 use abi::{Mode, OpenFlags, PollEvents, ioctl};
@@ -194,7 +194,7 @@ impl File for NetlinkSocket {
 
     fn ioctl(&self, request: u32, arg: u64, memory: &dyn UserMemory) -> Result<u64, FsError> {
         if request != ioctl::FIONREAD {
-            return Err(FsError::NotTty);
+            return interface_ioctl::ioctl(&self.layer, request, arg, memory);
         }
         let first = self.state.lock().queue.front().map_or(0, Vec::len);
         UserPtr::new(arg).write(memory, &(first as i32)).map_err(|_| FsError::Fault)?;

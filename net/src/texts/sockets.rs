@@ -50,10 +50,11 @@ fn line(sl: usize, socket: &UdpSocket, v6: bool) -> String {
     )
 }
 
-fn list(out: &mut Vec<u8>, sockets: Vec<Arc<UdpSocket>>, v6: bool) {
+/// `indent` is in front of the heading, where Linux has one more blank for UDP than for others.
+fn list(out: &mut Vec<u8>, sockets: Vec<Arc<UdpSocket>>, v6: bool, indent: &str) {
     match v6 {
         true => out.extend_from_slice(HEADING6),
-        false => padded(out, HEADING),
+        false => padded(out, &format!("{indent}{HEADING}")),
     }
     for socket in sockets.iter().filter(|s| s.is_v6() == v6) {
         let line = line(usize::from(socket.local().port()) % 256, socket, v6);
@@ -90,22 +91,22 @@ pub fn tcp6(stack: &Stack, out: &mut Vec<u8>) {
 
 /// `/proc/net/udp`.
 pub fn udp(stack: &Stack, out: &mut Vec<u8>) {
-    list(out, udp_sockets(stack), false);
+    list(out, udp_sockets(stack), false, " ");
 }
 
 /// `/proc/net/udp6`.
 pub fn udp6(stack: &Stack, out: &mut Vec<u8>) {
-    list(out, udp_sockets(stack), true);
+    list(out, udp_sockets(stack), true, "");
 }
 
 /// `/proc/net/icmp`: ping sockets.
 pub fn icmp(stack: &Stack, out: &mut Vec<u8>) {
-    list(out, ping_sockets(stack), false);
+    list(out, ping_sockets(stack), false, "");
 }
 
 /// `/proc/net/icmp6`.
 pub fn icmp6(stack: &Stack, out: &mut Vec<u8>) {
-    list(out, ping_sockets(stack), true);
+    list(out, ping_sockets(stack), true, "");
 }
 
 /// `/proc/net/raw`: nobody gets raw sockets.

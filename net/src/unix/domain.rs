@@ -3,6 +3,7 @@
 use super::message::Graveyard;
 use super::{Peer, Phase, State, UnixSocket};
 use crate::options::{SocketOptions, kind_number};
+use crate::output::IpOutput;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::{Arc, Weak};
@@ -49,6 +50,8 @@ pub struct Domain {
     pub(super) moving: Mutex<()>,
     /// How many descriptors have to be on their way for the next collection.
     pub(super) collect_at: Mutex<usize>,
+    /// Answers ioctl(2) about network interfaces, which programs ask of any socket.
+    pub(super) interfaces: SetOnce<Arc<dyn IpOutput>>,
 }
 
 impl Default for Domain {
@@ -61,6 +64,7 @@ impl Default for Domain {
             in_flight: AtomicUsize::new(0),
             moving: Mutex::new(()),
             collect_at: Mutex::new(super::collect::FIRST),
+            interfaces: SetOnce::new(),
         }
     }
 }
@@ -216,6 +220,12 @@ impl Domain {
     /// All sockets.
     pub(super) fn sockets(&self) -> Vec<Weak<UnixSocket>> {
         self.sockets.lock().values().cloned().collect()
+    }
+
+    /// Brings the network interfaces; once.
+    pub fn set_interfaces(&self, interfaces: Arc<dyn IpOutput>) {
+        // A second one is refused; the first stays.
+        let _ = self.interfaces.set(interfaces);
     }
 
     /// How many sockets there are.

@@ -92,7 +92,10 @@ impl File for UnixSocket {
                 }
             }
             ioctl::TIOCOUTQ => self.charged.load(Ordering::Relaxed),
-            _ => return Err(FsError::NotTty),
+            _ => {
+                let interfaces = self.domain.interfaces.get().ok_or(FsError::NotTty)?;
+                return interfaces.ioctl(request, arg, memory);
+            }
         };
         let value = i32::try_from(value).unwrap_or(i32::MAX);
         UserPtr::new(arg).write(memory, &value).map_err(|_| FsError::Fault)?;
