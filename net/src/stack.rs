@@ -104,7 +104,8 @@ impl Stack {
         self.ip().and_then(|ip| ip.next_deadline())
     }
 
-    /// The addresses that were asked for are in use: fixed ones, and that of DHCP. A program may as well be started before.
+    /// The addresses that were asked for are in use: fixed ones from the start, that of DHCP once there is a lease. A program may as well
+    /// be started before.
     pub fn is_configured(&self) -> bool {
         self.ip().is_none_or(|ip| ip.is_configured())
     }

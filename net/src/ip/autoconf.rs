@@ -92,7 +92,11 @@ impl Pass<'_> {
     pub(crate) fn try_address(&mut self, index: u32, mut address: IfAddress) {
         let ip = address.ip();
         if ip.is_ipv6() {
-            address.state = AddressState::Tentative(self.now.saturating_add(PROBE_TIME));
+            let decided = self.now.saturating_add(PROBE_TIME);
+            address.state = match address.origin {
+                Origin::Static => AddressState::Optimistic(decided),
+                _ => AddressState::Tentative(decided),
+            };
         }
         let done = self.update(|net| {
             let done = net.interface_mut(index).is_some_and(|i| i.set_address(address));
@@ -233,7 +237,7 @@ fn set_router_route(
 /// When the next address or route changes by itself.
 fn next_expiry(net: &Net) -> Option<u64> {
     let addresses = net.interfaces.iter().flat_map(|i| &i.addresses).map(|a| {
-        let probed = if let AddressState::Tentative(at) = a.state { at } else { FOREVER };
+        let probed = if let AddressState::Tentative(at) | AddressState::Optimistic(at) = a.state { at } else { FOREVER };
         let preferred = if a.preferred_until == 0 { FOREVER } else { a.preferred_until };
         probed.min(preferred).min(a.valid_until)
     });
@@ -244,7 +248,7 @@ fn expire(net: &mut Net, now: u64) {
     for interface in &mut net.interfaces {
         interface.addresses.retain(|a| a.valid_until > now);
         for own in &mut interface.addresses {
-            if matches!(own.state, AddressState::Tentative(at) if at <= now) {
+            if matches!(own.state, AddressState::Tentative(at) | AddressState::Optimistic(at) if at <= now) {
                 own.state = AddressState::Preferred;
             }
             if own.preferred_until <= now {

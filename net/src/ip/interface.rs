@@ -26,8 +26,11 @@ pub const FOREVER: u64 = u64::MAX;
 /// Whether an address is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressState {
-    /// Not yet: somebody else may have it (RFC 4862, 5.4). The number of solicitations still to be sent, and when it is decided.
+    /// Not yet: somebody else may have it (RFC 4862, 5.4). When it is decided.
     Tentative(u64),
+    /// It is used, but still tried, until then (RFC 4429): a fixed address is nobody else's unless somebody made a mistake, and programs
+    /// want it from the start.
+    Optimistic(u64),
     /// Yes.
     Preferred,
     /// Somebody else has it.
@@ -84,6 +87,7 @@ impl IfAddress {
         let mut flags = if self.valid_until == FOREVER { 0x80 } else { 0 };
         flags |= match self.state {
             AddressState::Tentative(_) => 0x40,
+            AddressState::Optimistic(_) => 4,
             AddressState::Duplicate => 0x48,
             AddressState::Preferred => 0,
         };
@@ -92,7 +96,7 @@ impl IfAddress {
 
     /// Whether packets to it are taken.
     pub fn usable(&self) -> bool {
-        self.state == AddressState::Preferred
+        matches!(self.state, AddressState::Preferred | AddressState::Optimistic(_))
     }
 }
 

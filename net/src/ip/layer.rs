@@ -16,7 +16,7 @@ use crate::ip::ether;
 use crate::ip::fragment::Fragments;
 use crate::ip::icmp::RateLimit;
 use crate::ip::input::Segments;
-use crate::ip::interface::{AddressState, Interface, Net, Origin};
+use crate::ip::interface::{Interface, Net};
 use crate::ip::neighbour::{Claim, Due, Key, Neighbours};
 use crate::ip::pathmtu::PathMtus;
 use crate::ip::stats::Stats;
@@ -177,13 +177,9 @@ impl IpLayer {
         (next != u64::MAX).then_some(next)
     }
 
-    /// Whether the addresses that were asked for are in use.
+    /// Whether the addresses that were asked for are in use. Fixed ones are from the start.
     pub fn is_configured(&self) -> bool {
-        let net = self.net();
-        let mut addresses = net.interfaces.iter().flat_map(|i| &i.addresses);
-        let probing =
-            addresses.any(|a| a.origin == Origin::Static && matches!(a.state, AddressState::Tentative(_)));
-        !probing && self.dhcp.lock().as_ref().is_none_or(dhcp::Client::has_lease)
+        self.dhcp.lock().as_ref().is_none_or(dhcp::Client::has_lease)
     }
 
     /// Asks for a call of [`work`](Self::work) at `deadline`.

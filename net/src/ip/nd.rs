@@ -185,9 +185,9 @@ impl Pass<'_> {
         let Some(own) = out.addresses.iter().find(|a| a.ip() == IpAddr::V6(target)) else { return Some(()) };
         match own.state {
             // Both want it: nobody gets it.
-            AddressState::Tentative(_) if probing => self.duplicate(out.index, target),
+            AddressState::Tentative(_) | AddressState::Optimistic(_) if probing => self.duplicate(out.index, target),
             AddressState::Tentative(_) | AddressState::Duplicate => {}
-            AddressState::Preferred => {
+            AddressState::Preferred | AddressState::Optimistic(_) => {
                 if let Some(mac) = mac.filter(|_| !probing) {
                     let claim = Claim { solicited: false, overrides: true, router: None, create: true };
                     self.learned((out.index, source.into()), mac, claim);
@@ -209,7 +209,7 @@ impl Pass<'_> {
         }
         if let Some(own) = out.addresses.iter().find(|a| a.ip() == IpAddr::V6(target)) {
             match own.state {
-                AddressState::Tentative(_) => self.duplicate(out.index, target),
+                AddressState::Tentative(_) | AddressState::Optimistic(_) => self.duplicate(out.index, target),
                 _ => self.layer.stats.drops.arp_foreign.inc(),
             }
             return Some(());
