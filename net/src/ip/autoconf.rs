@@ -237,7 +237,11 @@ fn set_router_route(
 /// When the next address or route changes by itself.
 fn next_expiry(net: &Net) -> Option<u64> {
     let addresses = net.interfaces.iter().flat_map(|i| &i.addresses).map(|a| {
-        let probed = if let AddressState::Tentative(at) | AddressState::Optimistic(at) = a.state { at } else { FOREVER };
+        let probed = if let AddressState::Tentative(at) | AddressState::Optimistic(at) = a.state {
+            at
+        } else {
+            FOREVER
+        };
         let preferred = if a.preferred_until == 0 { FOREVER } else { a.preferred_until };
         probed.min(preferred).min(a.valid_until)
     });

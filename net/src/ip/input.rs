@@ -6,9 +6,9 @@
 use crate::frame::Frame;
 use crate::ip::address;
 use crate::ip::fragment::{Key, Piece, Verdict};
-use crate::ip::icmp::{ErrorReport, Trouble};
 use crate::ip::interface::Cast;
 use crate::ip::layer::Pass;
+use crate::ip::trouble::{ErrorReport, Trouble};
 use crate::ip::wire;
 use core::net::IpAddr;
 use smoltcp::wire::{Ipv4Packet, Ipv6Packet};

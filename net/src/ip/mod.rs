@@ -30,9 +30,10 @@ pub(crate) mod testing;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transport;
+pub(crate) mod trouble;
 pub(crate) mod wire;
 
 pub use config::{Config, ConfigError, resolv_conf};
-pub use icmp::ErrorReport;
 pub use input::{Arrival, Segments};
 pub use layer::IpLayer;
+pub use trouble::ErrorReport;

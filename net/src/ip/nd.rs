@@ -185,7 +185,9 @@ impl Pass<'_> {
         let Some(own) = out.addresses.iter().find(|a| a.ip() == IpAddr::V6(target)) else { return Some(()) };
         match own.state {
             // Both want it: nobody gets it.
-            AddressState::Tentative(_) | AddressState::Optimistic(_) if probing => self.duplicate(out.index, target),
+            AddressState::Tentative(_) | AddressState::Optimistic(_) if probing => {
+                self.duplicate(out.index, target)
+            }
             AddressState::Tentative(_) | AddressState::Duplicate => {}
             AddressState::Preferred | AddressState::Optimistic(_) => {
                 if let Some(mac) = mac.filter(|_| !probing) {

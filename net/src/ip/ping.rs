@@ -3,9 +3,9 @@
 //! They are datagram sockets ([`udp`](crate::udp)) whose port is the identifier of the echo. Called by ICMP input.
 
 use crate::frame::Frame;
-use crate::ip::icmp::ErrorReport;
 use crate::ip::input::Arrival;
 use crate::ip::layer::Pass;
+use crate::ip::trouble::ErrorReport;
 use crate::ip::wire;
 use crate::udp::{Ends, Offer};
 use core::net::SocketAddr;

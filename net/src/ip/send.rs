@@ -195,7 +195,7 @@ impl Pass<'_> {
             cast: Cast::Unicast,
             header_len,
         };
-        self.report(&arrival, &frame, crate::ip::icmp::Trouble::HostUnreachable);
+        self.report(&arrival, &frame, crate::ip::trouble::Trouble::HostUnreachable);
     }
 }
 

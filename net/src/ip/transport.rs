@@ -1,7 +1,7 @@
 //! [`Segments`] for [`Tcp`](crate::tcp::Tcp): packets and errors in the form that it takes.
 
-use super::icmp::ErrorReport;
 use super::input::{Arrival, Segments, protocol};
+use super::trouble::ErrorReport;
 use super::wire;
 use crate::frame::Frame;
 use crate::tcp::Tcp;

@@ -14,10 +14,10 @@ mod table;
 mod tests;
 
 use crate::frame::Frame;
-use crate::ip::icmp::{ErrorReport, Trouble};
 use crate::ip::input::{Arrival, protocol};
 use crate::ip::interface::Cast;
 use crate::ip::layer::Pass;
+use crate::ip::trouble::{ErrorReport, Trouble};
 use crate::ip::wire;
 use core::net::SocketAddr;
 
