@@ -64,6 +64,8 @@ pub fn cases() -> Vec<Case> {
         c("moving").args(&["/tmp"]).case("calls/sendfile and splice with sockets"),
         c("owners").args(&["/tmp"]).case("calls/who gets signals about files, what proc says of locks"),
         c("unixctl").case("calls/descriptors and credentials in messages"),
+        c("udp").case("calls/datagrams within the host"),
+        c("netinfo").case("calls/what programs learn of interfaces"),
         c("xattr").args(&["/tmp"]).case("calls/extended attributes in /tmp"),
         ours("xattr", Variant::MuslPie)
             .args(&["/var/tmp"])
