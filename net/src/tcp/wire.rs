@@ -154,6 +154,7 @@ impl Wire {
                 (*a, *b) = (6 << 4 | class >> 4, *b & 15 | class << 4);
             }
         }
+        self.advance(packet, at);
         self.note(packet, at);
         if self.muted {
             return;
@@ -165,6 +166,21 @@ impl Wire {
             self.output.push_back(frame);
         } else {
             self.counts.no_memory += 1;
+        }
+    }
+
+    /// An acknowledgement has the highest sequence number that was sent (RFC 9293, 3.10.7.4: SND.NXT). The engine, while it repeats
+    /// what was lost, gives it a lower one, which the other side may have to drop together with what it acknowledges; two sides that
+    /// do so get nowhere.
+    fn advance(&self, packet: &mut [u8], at: usize) {
+        let flags = packet.get(at + 13).copied().unwrap_or(0);
+        let header = packet.get(at + 12).map_or(HEADER_LEN, |byte| usize::from(byte >> 4) * 4);
+        let pure = flags & (SYN | FIN | RST) == 0 && packet.len() == at + header;
+        if let Some(field) = packet.get_mut(at + 4..at + 8).filter(|_| pure && self.begun) {
+            let seq = field.try_into().map_or(0, u32::from_be_bytes);
+            if segment::after(self.sent.next, seq) {
+                field.copy_from_slice(&self.sent.next.to_be_bytes());
+            }
         }
     }
 

@@ -251,6 +251,7 @@ impl World {
     /// Lets time pass.
     pub fn pass(&mut self, ns: u64) {
         let end = self.now() + ns;
+        assert!(end < 2000 * SECOND, "something never happens:\n{}{}", self.hosts[0].tcp.table_text(false), self.hosts[1].tcp.table_text(true));
         loop {
             self.pump();
             let next = self.hosts.iter().map(|host| host.env.wake.load(Ordering::Relaxed)).min().unwrap();
