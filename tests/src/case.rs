@@ -4,6 +4,7 @@ use crate::compare::{Status, Text};
 use crate::compile::Variant;
 use crate::lab::Lab;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One test.
@@ -22,6 +23,8 @@ pub enum Body {
     Program(Box<Program>),
     /// Does anything with the tools; `Err` says what is wrong.
     Tool(fn(&Lab) -> Result<(), String>),
+    /// As [`Body::Tool`], with what it captures: a machine, a service.
+    Server(Arc<dyn Fn(&Lab) -> Result<(), String> + Send + Sync>),
     /// Runs a module of CPython's own tests natively and in VMs.
     Cpython(&'static str),
 }
@@ -266,6 +269,12 @@ pub fn stock(path: &'static str, package: &'static str, args: &[&str]) -> Progra
 #[must_use]
 pub fn tool(name: &str, run: fn(&Lab) -> Result<(), String>) -> Case {
     Case { name: name.into(), body: Body::Tool(run) }
+}
+
+/// A test of a program that serves, which judges by itself.
+#[must_use]
+pub fn server(name: &str, run: impl Fn(&Lab) -> Result<(), String> + Send + Sync + 'static) -> Case {
+    Case { name: name.into(), body: Body::Server(Arc::new(run)) }
 }
 
 /// Pieces of text that must be there.
