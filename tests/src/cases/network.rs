@@ -281,7 +281,7 @@ fn ask_lighttpd(_: &Lab, to: SocketAddr) -> Result<(), String> {
 }
 
 fn dnsmasq() -> Program {
-    let args = ["-k", "-C", "/dev/null", "--user=root", "--no-resolv", "--address=/x.test/10.1.2.3"];
+    let args = ["-k", "-C", "/dev/null", "--user=root", "--no-resolv", "--pid-file=/run/dnsmasq.pid", "--address=/x.test/10.1.2.3"];
     stock("/usr/sbin/dnsmasq", "dnsmasq-base", &args)
 }
 
