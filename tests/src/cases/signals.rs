@@ -9,6 +9,7 @@ pub fn cases() -> Vec<Case> {
         ours("signals", Variant::MuslPie).case("signals/handlers/musl-pie"),
         c("timers").case("signals/timers"),
         c("restart").case("signals/calls that start again"),
+        c("blocked").args(&["/tmp"]).case("signals/waits for locks and FIFOs"),
         c("signalfd").case("signals/as a file"),
         c("timers").args(&["limit"]).reports(&["SIGKILL"]).case("signals/limit on processor time"),
     ];
