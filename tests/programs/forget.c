@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { THREADS = 3, ROUNDS = 100, PAGE = 4096, PAGES = 64 };
+enum { THREADS = 3, ROUNDS = 40, PAGE = 4096, PAGES = 64 };
 
 static _Atomic unsigned long seen[THREADS]; // rounds of each thread's loop
 static atomic_int stop, closed;             // the test is over; who faults waits
