@@ -665,6 +665,17 @@ static void watching(void) {
     V("accept", accept(s, 0, 0));
 }
 
+// Receives 4 bytes while SIGALRM comes again and again, so that one which comes before the call is not the last.
+static ssize_t alarmed_recv(int fd, void *to, int flags) {
+    struct itimerval often = {{0, 20000}, {0, 20000}}, never = {{0, 0}, {0, 0}};
+    setitimer(ITIMER_REAL, &often, 0);
+    ssize_t n = recv(fd, to, 4, flags);
+    int failed = errno;
+    setitimer(ITIMER_REAL, &never, 0);
+    errno = failed;
+    return n;
+}
+
 static void interrupted(void) {
     puts("-- signals");
     int p[2];
@@ -672,21 +683,19 @@ static void interrupted(void) {
     socketpair(AF_UNIX, SOCK_STREAM, 0, p);
     struct sigaction sa = {.sa_handler = on_pipe};
     sigaction(SIGALRM, &sa, 0);
-    struct itimerval it = {{0, 0}, {0, 20000}};
-    setitimer(ITIMER_REAL, &it, 0);
-    V("recv", recv(p[0], b, 4, 0));
+    V("recv", alarmed_recv(p[0], b, 0));
     send(p[1], "ab", 2, 0);
-    setitimer(ITIMER_REAL, &it, 0);
-    V("waitall", recv(p[0], b, 4, MSG_WAITALL));
+    V("waitall", alarmed_recv(p[0], b, MSG_WAITALL));
     sa.sa_flags = SA_RESTART;
     sigaction(SIGALRM, &sa, 0);
-    struct timeval tv = {0, 200000};
+    // Longer than a first alarm that comes late.
+    struct timeval tv = {30, 0};
     setsockopt(p[0], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
-    setitimer(ITIMER_REAL, &it, 0);
-    V("with a time limit", recv(p[0], b, 4, 0));
+    V("with a time limit", alarmed_recv(p[0], b, 0));
     signal(SIGALRM, SIG_IGN);
-    setitimer(ITIMER_REAL, &it, 0);
-    V("ignored", recv(p[0], b, 4, 0));
+    tv = (struct timeval){0, 200000};
+    setsockopt(p[0], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
+    V("ignored", alarmed_recv(p[0], b, 0));
 }
 
 int main(int argc, char **argv) {
