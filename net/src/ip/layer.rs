@@ -4,8 +4,9 @@
 //! gets a [`Pass`]: it has one consistent configuration, collects what is to be sent, and sends it when it ends, with no lock held
 //! but the card's own. Packets to own addresses are handled by the same pass, in a queue, never by recursion.
 //!
-//! Locks (none is held while another is taken, nor while packets are sent): `net` to replace the configuration, one each for
-//! neighbours, fragments, path MTUs, DHCP and the rest of the automatic configuration, one per bucket of the socket tables.
+//! Locks: `changing` is held while the configuration is replaced, copy by copy. Apart from that none is held while another is taken,
+//! and none while packets are sent: one each for neighbours, fragments, path MTUs, DHCP and the rest of the automatic configuration,
+//! one per bucket of the socket tables.
 
 use crate::device::{Environment, NetworkCard};
 use crate::frame::Frame;
@@ -30,10 +31,16 @@ use sync::{Mutex, SetOnce};
 /// Frames that wait for room in a card's queue.
 const MAX_BACKLOG: usize = 512;
 
+/// Copies of the configuration; CPUs share them when there are more.
+const COPIES: usize = 16;
+
 /// The IP layer of this machine.
 pub struct IpLayer {
     pub(crate) env: Arc<dyn Environment>,
-    net: Mutex<Arc<Net>>,
+    /// The configuration, several times: CPUs that look at it do not share a lock, nor a count of references.
+    nets: Vec<Mutex<Arc<Net>>>,
+    /// Held by who changes it.
+    changing: Mutex<()>,
     pub(crate) neighbours: Mutex<Neighbours>,
     pub(crate) fragments: Mutex<Fragments>,
     pub(crate) path_mtus: Mutex<PathMtus>,
@@ -67,7 +74,8 @@ impl IpLayer {
         env.random(&mut seed);
         let [a, b, c] = [0, 8, 16].map(|at| crate::ip::wire::bytes(&seed, at).map_or(0, u64::from_ne_bytes));
         let stack = Arc::new(IpLayer {
-            net: Mutex::new(Arc::new(net)),
+            nets: (0..COPIES).map(|_| Mutex::new(Arc::new(net.clone()))).collect(),
+            changing: Mutex::new(()),
             neighbours: Mutex::new(Neighbours::new()),
             fragments: Mutex::new(Fragments::new()),
             path_mtus: Mutex::new(PathMtus::new()),
@@ -99,20 +107,22 @@ impl IpLayer {
 
     /// The configuration as it is now.
     pub fn net(&self) -> Arc<Net> {
-        self.net.lock().clone()
+        let copy = self.nets.get(self.env.cpu() as usize % COPIES);
+        copy.map(|net| net.lock().clone()).unwrap_or_default()
     }
 
     /// Replaces the configuration by what `change` makes of it.
     pub(crate) fn update<R>(&self, change: impl FnOnce(&mut Net) -> R) -> (Arc<Net>, R) {
-        let mut current = self.net.lock();
-        let mut net = (**current).clone();
+        let changing = self.changing.lock();
+        let mut net = (*self.net()).clone();
         let result = change(&mut net);
-        let net = Arc::new(net);
-        let old = core::mem::replace(&mut *current, net.clone());
-        drop(current);
-        drop(old);
+        for copy in &self.nets {
+            let old = core::mem::replace(&mut *copy.lock(), Arc::new(net.clone()));
+            drop(old);
+        }
+        drop(changing);
         self.outdate_hints();
-        (net, result)
+        (Arc::new(net), result)
     }
 
     pub(crate) fn outdate_hints(&self) {

@@ -18,8 +18,8 @@ use core::sync::atomic::Ordering;
 const COOKIES_LIVE: u64 = 128 * SECOND;
 /// Half-open connections that every listener may have.
 const LEAST_BACKLOG: usize = 16;
-/// Receive ring behind a cookie, which cannot say how large it was: without a shift of the window.
-const COOKIE_RING: u32 = 65535;
+/// Receive ring behind a cookie, which cannot say how large it was; without a shift of the window.
+const COOKIE_RING: u32 = super::growth::FIRST_RECEIVE.1 as u32;
 
 /// What a listener gives its connections.
 #[derive(Clone, Copy)]
@@ -90,7 +90,7 @@ impl Tcp {
         };
         let mtu = Self::packet_limit(route.mtu, &segment.flow, &terms.settings);
         let headers = if local.is_ipv4() { 40 } else { 60 };
-        let (receive, _) = self.ring_sizes((terms.settings.receive_buffer, None));
+        let (receive, _, most) = self.first_rings((terms.settings.receive_buffer, None));
         let mut isn = self.initial_number(&segment.flow, now);
         if let Some(above) = above
             && !segment::after(isn, above)
@@ -105,7 +105,7 @@ impl Tcp {
             options: segment::syn_options(packet.data(), segment),
             window: segment.window,
             mss: mtu.saturating_sub(headers),
-            shift: window_shift(receive),
+            shift: window_shift(most),
             receive_buffer: receive as u32,
             since: now,
         };
@@ -241,7 +241,7 @@ impl Tcp {
         let (local, remote) = (half.flow.local(), half.flow.remote());
         let route = self.output.route(remote.ip(), Some(local.ip()), None).ok()?;
         let receive = half.receive_buffer as usize;
-        let (_, send) = self.ring_sizes((None, terms.settings.send_buffer));
+        let (_, send, _) = self.first_rings((None, terms.settings.send_buffer));
         let charged = receive + send;
         if !self.charge(charged) {
             self.extended.aborts_on_memory.inc();
@@ -252,6 +252,7 @@ impl Tcp {
             isn: half.isn,
             mtu: Self::packet_limit(route.mtu, &half.flow, &terms.settings),
             receive_ring: receive,
+            shift: half.shift,
             send_ring: send,
             partial: route.checksum,
             segmentation: route.segmentation_v4,

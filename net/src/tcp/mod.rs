@@ -16,6 +16,7 @@
 mod deadlines;
 pub mod demux;
 pub mod flow;
+mod growth;
 mod handshake;
 mod info;
 mod options;
@@ -60,7 +61,7 @@ use time_wait::{TimeWait, Verdict};
 /// How long packets wait for the socket's user, nanoseconds; then the worker handles them.
 pub const PATIENCE: u64 = 4_000_000;
 /// Bytes of rings when there is enough memory.
-const RING: usize = 128 << 10;
+const RING: usize = 256 << 10;
 /// Bytes of rings at least.
 const LEAST_RING: usize = 4096;
 /// The end of the worker's list.

@@ -139,6 +139,7 @@ impl Tcp {
             self.extended.aborts_on_data.inc();
             self.abort(state, None);
         }
+        self.grow(state, now);
         if let Some(unit) = state.unit() {
             unit.run(now);
         }
@@ -173,13 +174,13 @@ impl Tcp {
     /// Flags and room for those who look without the lock.
     fn flags(&self, slot: &Slot, state: &mut State) {
         slot.flag(ORPHAN, !state.owned);
-        let corked = state.corked.len();
+        let free = state.room();
         let (room, wants) = match &state.phase {
             Phase::Open(unit) => {
                 let calm = matches!(unit.state(), Engine::Established | Engine::CloseWait);
                 let waiting = unit.unacknowledged();
-                let much = waiting > 2 * usize::from(state.remote_mss).min(unit.mss()) || waiting > unit.room();
-                (unit.room().saturating_sub(corked), !calm || much)
+                let much = waiting > 2 * usize::from(state.remote_mss).min(unit.mss()) || waiting > free;
+                (free, !calm || much)
             }
             _ => (0, false),
         };

@@ -6,7 +6,7 @@
 use super::flow::Flow;
 use super::ports::{self, Binder, Hold, Place, PortError};
 use super::state::{NEVER, Phase, Slot, State};
-use super::unit::{Setup, Unit};
+use super::unit::{Setup, Unit, window_shift};
 use super::Tcp;
 use super::run::flush_corked;
 use crate::device::Transport;
@@ -298,7 +298,7 @@ impl TcpSocket {
         let source = source.filter(|own| !own.is_unspecified());
         let interface = Some(settings.interface).filter(|&number| number != 0);
         let route = tcp.output.route(ip, source, interface)?;
-        let (receive, send) = tcp.ring_sizes((settings.receive_buffer, settings.send_buffer));
+        let (receive, send, most) = tcp.first_rings((settings.receive_buffer, settings.send_buffer));
         if !tcp.charge(receive + send) {
             return Err(SocketError::NoBuffers);
         }
@@ -310,6 +310,7 @@ impl TcpSocket {
                 isn: tcp.initial_number(&flow, now),
                 mtu: Tcp::packet_limit(route.mtu, &flow, &settings),
                 receive_ring: receive,
+                shift: window_shift(most),
                 send_ring: send,
                 partial: route.checksum,
                 segmentation: route.segmentation_v4,

@@ -246,6 +246,10 @@ pub struct State {
     pub corked: Vec<u8>,
     /// When they leave anyhow.
     pub corked_until: u64,
+    /// No bytes are taken until all are acknowledged, so that rings can grow; and how often that was so.
+    pub pausing: bool,
+    /// How often.
+    pub pauses: u8,
     /// Largest segment of the other side.
     pub remote_mss: u16,
     /// When the last packet came.
@@ -276,6 +280,14 @@ impl State {
         match &mut self.phase {
             Phase::Open(unit) => Some(unit),
             _ => None,
+        }
+    }
+
+    /// Bytes that can be taken from the program now.
+    pub fn room(&self) -> usize {
+        match &self.phase {
+            Phase::Open(unit) if !self.pausing => unit.room().saturating_sub(self.corked.len()),
+            _ => 0,
         }
     }
 
@@ -321,7 +333,7 @@ impl State {
                 let waiting = unit.receivable() + left;
                 let low_water = self.settings.low_water.min(unit.rings().0 / 2).max(1);
                 events.set(readable, waiting >= low_water);
-                let room = unit.room().saturating_sub(self.corked.len());
+                let room = self.room();
                 events.set(writable, room > 0 && room >= unit.unacknowledged() / 2);
             }
             Phase::Ended => {}

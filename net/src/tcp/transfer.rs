@@ -73,48 +73,57 @@ impl TcpSocket {
             };
             slot.left.store(left.len(), Ordering::Relaxed);
         }
+        let begun = done;
+        let answer = self.receive_pieces(dst, &mut left, want, &mut done, flags);
+        slot.left.store(left.len(), Ordering::Relaxed);
+        if done - begun > PIECE {
+            // The engine is run once for all pieces, and tells how much room there is.
+            self.with(false, |_| ())?;
+        }
+        match answer {
+            Err(error) if done == 0 => Err(error),
+            _ => Ok(done),
+        }
+    }
+
+    /// Receives up to `want` bytes, piece by piece; `done` of them already.
+    fn receive_pieces(
+        &self,
+        dst: &mut dyn Sink,
+        left: &mut VecDeque<u8>,
+        want: usize,
+        done: &mut usize,
+        flags: MessageFlags,
+    ) -> Result<(), SocketError> {
+        let slot = self.slot()?;
+        let begun = *done;
         let mut piece = [0; PIECE];
-        while done < want {
-            let len = (want - done).min(PIECE);
+        while *done < want {
+            let len = (want - *done).min(PIECE);
             let part = piece.get_mut(..len).unwrap_or_default();
-            let (first, drop_bytes) = (done == 0, flags.truncate.then_some(want - done));
-            let got = self.with(false, |state| {
-                let low_water = state.settings.low_water.min(want);
-                let (ended, no_receive) = (state.at_end(), state.no_receive);
-                let Some(unit) = state.unit().filter(|_| !no_receive) else { return nothing(state) };
-                let waiting = unit.receivable();
-                if first && !flags.nonblocking && waiting < low_water && unit.may_receive() && waiting > 0 && !ended {
-                    return Err(would_block());
-                }
-                let got = match drop_bytes {
-                    Some(len) => unit.discard(len),
-                    None => unit.receive(part),
-                };
-                if got == 0 && first { nothing(state) } else { Ok(got) }
-            })?;
-            let got = match got {
-                Ok(got) => got,
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
+            let drop_bytes = flags.truncate.then_some(want - *done);
+            let got = match *done == begun {
+                true => self.with(false, |state| first_bytes(state, part, want, drop_bytes, flags.nonblocking))??,
+                false => slot.state.lock().unit().map_or(0, |unit| unit.receive(part)),
             };
             if flags.truncate {
-                return Ok(done + got);
+                *done += got;
+                return Ok(());
             }
             let part = piece.get(..got).unwrap_or_default();
             let put = dst.put(part).unwrap_or(0);
-            done += put;
+            *done += put;
             if put < got {
                 let rest = part.get(put..).unwrap_or_default();
                 left.try_reserve(rest.len()).map_err(|_| SocketError::NoBuffers)?;
                 left.extend(rest);
-                slot.left.store(left.len(), Ordering::Relaxed);
-                return if done == 0 { Err(FsError::Fault.into()) } else { Ok(done) };
+                return Err(FsError::Fault.into());
             }
             if got < len {
                 break;
             }
         }
-        Ok(done)
+        Ok(())
     }
 
     /// Copies bytes without taking them.
@@ -152,7 +161,14 @@ impl TcpSocket {
         let pending = slot.pending.load(Ordering::Relaxed) != 0;
         let want = src.remaining();
         if room < want || pending {
-            room = self.with(false, |state| sendable(state))??;
+            room = self.with(false, |state| {
+                let room = sendable(state)?;
+                if room >= want {
+                    return Ok(room);
+                }
+                self.tcp.grow_send(state, want, self.now());
+                sendable(state)
+            })??;
         }
         if want == 0 {
             return Ok(0);
@@ -190,15 +206,37 @@ impl TcpSocket {
     }
 }
 
+/// Takes the first bytes that are there for a receive of `want`, or drops some.
+fn first_bytes(
+    state: &mut State,
+    to: &mut [u8],
+    want: usize,
+    drop_bytes: Option<usize>,
+    nonblocking: bool,
+) -> Result<usize, SocketError> {
+    let low_water = state.settings.low_water.min(want);
+    let no_receive = state.no_receive;
+    let Some(unit) = state.unit().filter(|_| !no_receive) else { return nothing(state) };
+    let waiting = unit.receivable();
+    if !nonblocking && waiting > 0 && waiting < low_water && unit.may_receive() {
+        return Err(would_block());
+    }
+    let got = match drop_bytes {
+        Some(len) => unit.discard(len),
+        None => unit.receive(to),
+    };
+    if got == 0 { nothing(state) } else { Ok(got) }
+}
+
 /// Bytes that can be sent now.
 fn sendable(state: &mut State) -> Result<usize, SocketError> {
     if let Some(error) = state.error.take() {
         return Err(error);
     }
-    let (connecting, no_send, corked) = (state.connecting, state.no_send || state.detached, state.corked.len());
+    let (connecting, no_send, room) = (state.connecting, state.no_send || state.detached, state.room());
     match state.unit() {
         Some(_) if connecting => Err(would_block()),
-        Some(unit) if !no_send => Ok(unit.room().saturating_sub(corked)),
+        Some(_) if !no_send => Ok(room),
         _ => Err(SocketError::Shutdown),
     }
 }

@@ -8,7 +8,7 @@
 //! computing the seed backwards ([`seed_for`]); a unit whose first packet shows another number is given up.
 
 use super::flow::Flow;
-use super::segment::{self, ACK, FIN, PSH, Plain, SYN, Segment, SynOptions};
+use super::segment::{self, ACK, FIN, PSH, Plain, RST, SYN, Segment, SynOptions};
 use super::state::NEVER;
 pub use super::wire::{Counts, Sent};
 use super::wire::{LARGEST, SMALL, Wire};
@@ -34,8 +34,10 @@ pub struct Setup {
     pub isn: u32,
     /// Largest IP packet.
     pub mtu: u16,
-    /// Bytes of the receive ring; decides the window's shift.
+    /// Bytes of the receive ring.
     pub receive_ring: usize,
+    /// The window's shift that the other side is told; at least that of the ring.
+    pub shift: u8,
     /// Bytes of the send ring.
     pub send_ring: usize,
     /// Checksums are completed below.
@@ -79,7 +81,19 @@ pub struct Unit {
     sockets: SocketSet<'static>,
     handle: SocketHandle,
     wire: Wire,
-    flow: Flow,
+    setup: Setup,
+    /// What the other side's SYN said.
+    remote: SynOptions,
+    /// The other side's next sequence number, behind what has come without a gap.
+    next: u32,
+    /// The highest one behind data that came, be it with a gap.
+    highest: u32,
+    /// The window that the other side announced last, not scaled.
+    window: u16,
+    /// The receive ring was more than half full once.
+    crowded: bool,
+    /// There may be an acknowledgement that the engine knows nothing of.
+    owed: bool,
     /// The oldest sequence number that the other side has not acknowledged, as far as its packets were looked at.
     oldest: u32,
     acks: Acks,
@@ -92,7 +106,7 @@ pub struct Unit {
 /// An acknowledgement waits for data to go with, but not when more than a segment has come (RFC 9293, 3.8.6.3), nor long when the
 /// other side has more to send than it could. The engine is not run while nothing but an acknowledgement that may wait is to be
 /// sent.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Acks {
     /// They do not wait.
     always: bool,
@@ -139,6 +153,7 @@ impl Unit {
             sent: Sent::default(),
             counts: Counts::default(),
             unacked: 0,
+            shifts: (window_shift(setup.receive_ring), setup.shift),
             repeated: false,
         };
         let (receive, send) = (ring(setup.receive_ring.clamp(1, 1 << 30))?, ring(setup.send_ring.max(1))?);
@@ -155,8 +170,22 @@ impl Unit {
         let mut sockets = SocketSet::new(Vec::with_capacity(1));
         let handle = sockets.add(socket);
         let acks = Acks { always: false, due: NEVER, segment: DEFAULT_SEGMENT, read: 0 };
-        let (flow, oldest) = (setup.flow, setup.isn.wrapping_add(1));
-        added.then_some(Unit { interface, sockets, handle, wire, flow, oldest, acks, engine_at: 0 })
+        added.then_some(Unit {
+            interface,
+            sockets,
+            handle,
+            wire,
+            setup: *setup,
+            remote: SynOptions::default(),
+            next: 0,
+            highest: 0,
+            window: 0,
+            crowded: false,
+            owed: false,
+            oldest: setup.isn.wrapping_add(1),
+            acks,
+            engine_at: 0,
+        })
     }
 
     /// One that connects.
@@ -181,7 +210,18 @@ impl Unit {
         unit.take(segment::build(&syn, true)?, now);
         unit.run(now);
         unit.wire.muted = false;
+        unit.heard(remote_isn, asked);
         (unit.state() == State::SynReceived && unit.wire.begun && unit.wire.first == setup.isn).then_some(unit)
+    }
+
+    /// The other side's SYN has come.
+    fn heard(&mut self, isn: u32, options: SynOptions) {
+        (self.next, self.highest) = (isn.wrapping_add(1), isn.wrapping_add(1));
+        self.remote = options;
+        if options.scale.is_none() {
+            // Then neither side's window has a shift.
+            self.wire.shifts = (0, 0);
+        }
     }
 
     fn socket(&self) -> &Socket<'static> {
@@ -194,7 +234,7 @@ impl Unit {
 
     /// The connection.
     pub fn flow(&self) -> Flow {
-        self.flow
+        self.setup.flow
     }
 
     /// The engine's state.
@@ -224,10 +264,28 @@ impl Unit {
             };
             self.acks.due = self.acks.due.min(now.saturating_add(delay));
         }
+        let synchronized = self.state() != State::SynSent;
+        let options = (!synchronized && segment.flags & SYN != 0).then(|| segment::syn_options(packet.data(), segment));
+        let before = self.receivable();
         self.take(packet, now);
         if self.wire.unacked == 0 {
             self.acks.due = NEVER;
         }
+        if let Some(options) = options.filter(|_| self.state() != State::SynSent) {
+            self.heard(segment.seq, options);
+        }
+        let waiting = self.receivable();
+        self.next = self.next.wrapping_add(waiting.saturating_sub(before) as u32);
+        let end = segment.seq.wrapping_add(segment.payload as u32);
+        if segment.payload > 0 && segment::after(end, self.highest) {
+            self.highest = end;
+        }
+        if segment.flags & (ACK | RST) == ACK && segment.ack == self.oldest {
+            // That of a SYN has no shift.
+            let shift = if segment.flags & SYN != 0 { self.remote.scale.unwrap_or(0) } else { 0 };
+            self.window = segment.window >> shift;
+        }
+        self.crowded |= waiting > self.socket().recv_capacity() / 2;
     }
 
     fn take(&mut self, packet: Frame, now: u64) {
@@ -252,6 +310,9 @@ impl Unit {
             }
         }
         self.acks.read = 0;
+        if core::mem::take(&mut self.owed) && self.wire.unacked > 0 {
+            self.acknowledge();
+        }
         if self.wire.unacked == 0 || self.acks.due <= now {
             (self.wire.unacked, self.acks.due) = (0, NEVER);
         }
@@ -286,6 +347,79 @@ impl Unit {
         // What it wanted at once was not possible.
         self.engine_at = if at <= now { now.saturating_add(RETRY) } else { at.saturating_add(1000) };
         (at != NEVER).then_some(self.engine_at)
+    }
+
+    /// Whether both directions are open.
+    pub fn is_open(&self) -> bool {
+        self.state() == State::Established
+    }
+
+    /// Whether the receive ring was rather full, so that a larger one would be of use.
+    pub fn is_crowded(&self) -> bool {
+        self.crowded
+    }
+
+    /// Whether [`renew`](Self::renew) is possible: nothing is on its way, and no byte is in the rings.
+    pub fn is_calm(&self) -> bool {
+        let socket = self.socket();
+        socket.state() == State::Established
+            && socket.send_queue() == 0
+            && socket.recv_queue() == 0
+            && self.oldest == self.wire.sent.next
+            && self.next == self.highest
+            && self.remote.mss.is_some()
+            && socket.keep_alive().is_none()
+    }
+
+    /// Largest receive ring that the announced shift has use for.
+    pub fn receive_limit(&self) -> usize {
+        usize::from(u16::MAX) << self.wire.shifts.1
+    }
+
+    /// Puts an engine with other rings in the place of this one, which [is calm](Self::is_calm): the engine cannot change the size of
+    /// its rings, but a new one that is told of a handshake with the right numbers is in the same state. It starts slowly again, and
+    /// knows nothing of round-trip times. Options are to be set again. False, and nothing has changed, without memory.
+    pub fn renew(&mut self, receive_ring: usize, send_ring: usize, now: u64) -> bool {
+        let sent = self.wire.sent;
+        let setup = Setup { receive_ring, send_ring, isn: sent.next.wrapping_sub(1), ..self.setup };
+        let made = Unit::accept(&setup, self.next.wrapping_sub(1), self.remote, self.window, now);
+        let Some(mut unit) = made else { return false };
+        let (flow, window) = (setup.flow.reversed(), self.window);
+        let options = SynOptions::default();
+        let last = Plain { flow, seq: self.next, ack: Some(sent.next), flag: 0, window, options };
+        let Some(packet) = segment::build(&last, true) else { return false };
+        unit.take(packet, now);
+        if unit.state() != State::Established {
+            return false;
+        }
+        unit.window = window;
+        unit.wire.sent = sent;
+        unit.wire.output = self.take_output();
+        unit.wire.counts = self.wire.counts;
+        unit.wire.traffic_class = self.wire.traffic_class;
+        unit.wire.unacked = self.wire.unacked;
+        // A larger ring is told at once.
+        unit.owed = true;
+        if receive_ring > self.setup.receive_ring {
+            unit.wire.unacked += 1;
+        }
+        unit.acks = Acks { due: if unit.wire.unacked > 0 { now } else { NEVER }, read: 0, ..self.acks };
+        *self = unit;
+        true
+    }
+
+    /// Makes an acknowledgement without the engine.
+    fn acknowledge(&mut self) {
+        let free = self.socket().recv_capacity().saturating_sub(self.receivable());
+        let window = (free >> self.wire.shifts.1).min(u16::MAX.into()) as u16;
+        let (flow, seq, ack) = (self.setup.flow, self.wire.sent.next, Some(self.next));
+        let plain = Plain { flow, seq, ack, flag: 0, window, options: SynOptions::default() };
+        let frame = segment::build(&plain, self.wire.partial);
+        if let Some(frame) = frame.filter(|_| self.wire.output.try_reserve(1).is_ok()) {
+            self.wire.output.push_back(frame);
+            (self.wire.counts.sent, self.wire.unacked) = (self.wire.counts.sent + 1, 0);
+            self.wire.sent.ack = self.next;
+        }
     }
 
     /// Takes the packets that are to be sent.
@@ -377,7 +511,7 @@ impl Unit {
 
     /// Largest segment that the own side announces.
     pub fn mss(&self) -> usize {
-        let headers = if self.flow.local().is_ipv4() { 40 } else { 60 };
+        let headers = if self.setup.flow.local().is_ipv4() { 40 } else { 60 };
         usize::from(self.wire.mtu).saturating_sub(headers)
     }
 
@@ -419,7 +553,7 @@ mod tests {
 
     fn setup(a: &str, b: &str, isn: u32, ring: usize) -> Setup {
         let flow = Flow::new(a.parse().unwrap(), b.parse().unwrap());
-        Setup { flow, isn, mtu: 1500, receive_ring: ring, send_ring: ring, partial: false, segmentation: false, local: false }
+        Setup { flow, isn, mtu: 1500, shift: window_shift(ring), receive_ring: ring, send_ring: ring, partial: false, segmentation: false, local: false }
     }
 
     proptest! {

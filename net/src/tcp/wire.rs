@@ -10,6 +10,8 @@ use core::num::{NonZeroU16, NonZeroUsize};
 use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 
+/// Kind of the option for the window's shift.
+const SCALE: u8 = 3;
 /// Room for a packet without data: headers and all options.
 pub const SMALL: usize = 128;
 /// Largest packet that is given to a card to be cut: with the lower headers it stays below 64 KiB.
@@ -65,6 +67,8 @@ pub struct Wire {
     pub counts: Counts,
     /// Bytes that came since the last acknowledgement left.
     pub unacked: usize,
+    /// Shifts of the window: the engine's, which is that of its ring, and the one that the other side was told.
+    pub shifts: (u8, u8),
     /// The last packet with data repeated some.
     pub repeated: bool,
 }
@@ -155,6 +159,7 @@ impl Wire {
             }
         }
         self.advance(packet, at);
+        self.scale_window(packet, at);
         self.note(packet, at);
         if self.muted {
             return;
@@ -181,6 +186,32 @@ impl Wire {
             if segment::after(self.sent.next, seq) {
                 field.copy_from_slice(&self.sent.next.to_be_bytes());
             }
+        }
+    }
+
+    /// Turns the engine's window into what the other side was told to expect: a small ring has no shift, but may grow.
+    fn scale_window(&self, packet: &mut [u8], at: usize) {
+        let (engine, told) = self.shifts;
+        if engine == told {
+            return;
+        }
+        let Some(header) = packet.get_mut(at..) else { return };
+        if header.get(13).is_some_and(|flags| flags & SYN != 0) {
+            // Options: maximum segment size, then the shift.
+            let mut options = header.get_mut(HEADER_LEN..).unwrap_or_default();
+            while let [kind, rest @ ..] = options {
+                let len = match (*kind, &mut *rest) {
+                    (0, _) => return,
+                    (1, _) => 0,
+                    (SCALE, [_, shift, ..]) => return *shift = told,
+                    (_, [len, ..]) => usize::from(*len).saturating_sub(1).max(1),
+                    (_, []) => return,
+                };
+                options = rest.get_mut(len..).unwrap_or_default();
+            }
+        } else if let Some(field) = header.get_mut(14..16) {
+            let window = u64::from((&*field).try_into().map_or(0, u16::from_be_bytes)) << engine >> told;
+            field.copy_from_slice(&u16::try_from(window).unwrap_or(u16::MAX).to_be_bytes());
         }
     }
 

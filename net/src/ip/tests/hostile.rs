@@ -47,6 +47,17 @@ fn seeds(bench: &Bench) -> Vec<Vec<u8>> {
             &packet(ip("fd00::9"), ip("fd00::5"), header.into(), 64, &body),
         ));
     }
+    for (from, to) in [("10.0.0.9", "10.0.0.5"), ("fd00::9", "fd00::5")] {
+        for flags in [0x02u8, 0x10, 0x18, 0x12, 0x04, 0x11] {
+            let mut segment = vec![
+                0x9c, 0x40, 0x0f, 0xa0, 0, 0, 0, 1, 0, 0, 0, 1, 0x60, flags, 0x10, 0, 0, 0, 0, 0, 2, 4, 5,
+                0xb4,
+            ];
+            segment.extend_from_slice(&[7; 20]);
+            let kind = if from.contains(':') { EthernetProtocol::Ipv6 } else { EthernetProtocol::Ipv4 };
+            seeds.push(ethernet(bench.mac(), kind, &packet(ip(from), ip(to), IpProtocol::Tcp, 64, &segment)));
+        }
+    }
     let fragment = packet(ip("10.0.0.9"), ip("10.0.0.5"), IpProtocol::Udp, 64, &[3; 64]);
     for position in [0x2000u16, 0x2008, 8, 0x1fff] {
         let mut piece = fragment.clone();
@@ -78,6 +89,22 @@ fn mend(frame: &mut [u8]) {
         packet[42..44].fill(0);
         let sum = crate::ip::wire::transport_checksum(from, to, 58, &packet[40..]);
         packet[42..44].copy_from_slice(&sum.to_be_bytes());
+    }
+}
+
+/// The same for a TCP segment.
+fn mend_tcp(frame: &mut [u8]) {
+    let Some(packet) = frame.get_mut(14..) else { return };
+    let at = match packet.first().map(|byte| byte >> 4) {
+        Some(4) if packet.get(9) == Some(&6) => usize::from(packet[0] & 15) * 4,
+        Some(6) if packet.get(6) == Some(&6) => 40,
+        _ => return,
+    };
+    let Some((from, to)) = crate::ip::loopback::ends(packet) else { return };
+    if packet.len() >= at + 20 {
+        packet[at + 16..at + 18].fill(0);
+        let sum = crate::ip::wire::transport_checksum(from, to, 6, &packet[at..]);
+        packet[at + 16..at + 18].copy_from_slice(&sum.to_be_bytes());
     }
 }
 
@@ -121,6 +148,13 @@ proptest! {
         bench.pass(2);
         let member = udp(&bench, "0.0.0.0:4000");
         let _both = socket(&bench, Family::Inet6, Protocol::Udp);
+        let stack = crate::Stack::over(bench.layer.clone(), 0);
+        let listener = with_caller(|caller| stack.socket(10, 1, 0, caller)).expect("a socket");
+        with_caller(|caller| {
+            let listener = listener.as_socket().expect("a socket");
+            listener.bind(&Address::Ip(at("[::]:4000")), caller).and_then(|()| listener.listen(4, caller))
+        })
+        .expect("it listens");
         set(&member, 0, 35, &[239, 1, 2, 3, 10, 0, 0, 5]).expect("joined");
         let seeds = seeds(&bench);
         for (seed, bytes, end, cut) in changes {
@@ -134,6 +168,7 @@ proptest! {
                 frame.truncate(end);
             }
             mend(&mut frame);
+            mend_tcp(&mut frame);
             bench.exchange(&frame);
         }
         bench.pass(100);
