@@ -9,7 +9,6 @@
 //! Invariants: the lists are a leaf among locks; nobody is told or woken while they are locked.
 
 use crate::FsError;
-use alloc::collections::BTreeMap;
 use alloc::{
     sync::{Arc, Weak},
     vec::Vec,
@@ -53,6 +52,7 @@ impl Sleeper {
 }
 
 struct Entry {
+    at: u64,
     sleeper: Arc<Sleeper>,
     exclusive: bool,
 }
@@ -67,8 +67,8 @@ struct Watchers {
 #[derive(Default)]
 struct Lists {
     watchers: Watchers,
-    /// By the order of their coming.
-    sleepers: BTreeMap<u64, Entry>,
+    /// In the order of their coming, by which they are numbered.
+    sleepers: Vec<Entry>,
     last: u64,
 }
 
@@ -85,7 +85,7 @@ impl Notifier {
     /// Without anybody.
     pub const fn new() -> Self {
         let watchers = Watchers { list: Vec::new(), tidy_at: 0 };
-        Notifier { lists: Mutex::new(Lists { watchers, sleepers: BTreeMap::new(), last: 0 }) }
+        Notifier { lists: Mutex::new(Lists { watchers, sleepers: Vec::new(), last: 0 }) }
     }
 
     /// Adds a watcher; it goes when it is dropped. The cost does not grow with their number, on average.
@@ -148,23 +148,24 @@ impl Notifier {
             {
                 let mut lists = self.lists.lock();
                 let mut used = 0;
-                for (&at, entry) in lists.sleepers.range(from..) {
+                let first = lists.sleepers.partition_point(|entry| entry.at < from);
+                for entry in lists.sleepers.get(first..).unwrap_or_default() {
                     let Some((slot, gone)) = batch.get_mut(used).zip(taken.get_mut(used)) else { break };
-                    from = at + 1;
+                    from = entry.at + 1;
                     if entry.exclusive {
                         if left == 0 {
                             continue;
                         }
                         left -= 1;
-                        *gone = Some(at);
+                        *gone = Some(entry.at);
                     } else if !shared {
                         continue;
                     }
                     *slot = Some(entry.sleeper.clone());
                     used += 1;
                 }
-                for at in taken.into_iter().flatten() {
-                    lists.sleepers.remove(&at);
+                if taken.iter().any(Option::is_some) {
+                    lists.sleepers.retain(|entry| !taken.contains(&Some(entry.at)));
                 }
             }
             let full = batch.last().is_some_and(Option::is_some);
@@ -175,16 +176,20 @@ impl Notifier {
         }
     }
 
-    fn enter(&self, sleeper: &Arc<Sleeper>, exclusive: bool) -> u64 {
+    fn enter(&self, sleeper: &Arc<Sleeper>, exclusive: bool) -> Result<u64, NoMemory> {
         let mut lists = self.lists.lock();
+        lists.sleepers.try_reserve(1).map_err(|_| NoMemory)?;
         lists.last += 1;
         let at = lists.last;
-        lists.sleepers.insert(at, Entry { sleeper: sleeper.clone(), exclusive });
-        at
+        lists.sleepers.push(Entry { at, sleeper: sleeper.clone(), exclusive });
+        Ok(at)
     }
 
     fn leave(&self, at: u64) {
-        let gone = self.lists.lock().sleepers.remove(&at);
+        let mut lists = self.lists.lock();
+        let found = lists.sleepers.binary_search_by_key(&at, |entry| entry.at);
+        let gone = found.ok().map(|place| lists.sleepers.remove(place));
+        drop(lists);
         drop(gone);
     }
 }
@@ -214,7 +219,7 @@ impl<'a> Sleeping<'a> {
         let mut sleeping = Sleeping { sleeper, entered: Vec::new(), exclusive };
         for notifier in notifiers {
             sleeping.entered.try_reserve(1).map_err(|_| NoMemory)?;
-            let at = notifier.enter(&sleeping.sleeper, exclusive);
+            let at = notifier.enter(&sleeping.sleeper, exclusive)?;
             sleeping.entered.push((notifier, at));
         }
         Ok(sleeping)

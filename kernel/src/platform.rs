@@ -9,6 +9,7 @@ use mm::paging::{FrameSource, PageTables};
 use mm::user::{Paging, RawUserMemory, UserMemory};
 use sched::ThreadId;
 use sync::SetOnce;
+use task::attributes::Scheduling;
 use task::{CpuFeatures, CpuInfo, MemoryUse, NewThread, NoThread, Platform, Runner, Vdso, VectorLayout};
 
 use crate::arch::usertables::UserTables;
@@ -83,6 +84,22 @@ impl Platform for Machine {
 
     fn current_tid(&self) -> u32 {
         program::current_tid()
+    }
+
+    fn set_scheduling(&self, thread: &Runner, scheduling: Scheduling) {
+        threads::set_scheduling(ThreadId::from_raw(thread.number), scheduling);
+    }
+
+    fn set_affinity(&self, thread: &Runner, cpus: &[u64]) -> Result<(), NoThread> {
+        threads::set_affinity(ThreadId::from_raw(thread.number), cpus).map_err(|_| NoThread)
+    }
+
+    fn may_run_on(&self, thread: &Runner, cpu: u32) -> bool {
+        threads::may_run_on(ThreadId::from_raw(thread.number), cpu as usize)
+    }
+
+    fn sleeps(&self, thread: &Runner) -> bool {
+        threads::sleeps(ThreadId::from_raw(thread.number))
     }
 
     fn yield_now(&self) {

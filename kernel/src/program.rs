@@ -111,7 +111,7 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
                 process.attributes().host = name.into_bytes();
             }
             process.set_network(network);
-            tasks.enter(&process, &thread);
+            tasks.enter(&process);
             enter(Running { process, thread }, console, entry)
         }
         Err(error) => {

@@ -12,9 +12,11 @@ use core::cell::UnsafeCell;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 
-use sched::{CpuSet, Halt, Interrupts, Next, Params, Reason, Scheduler, ThreadId};
+use abi::general as raw;
+use sched::{CpuSet, Halt, Interrupts, Next, Params, Policy, Reason, Scheduler, SpawnError, ThreadId};
 use sync::thread::{Handle, MaySleep, Shared, Threads, Unpark};
 use sync::{Mutex, SetOnce};
+use task::attributes::Scheduling;
 
 use crate::arch::percpu::{self, PerCpu};
 use crate::arch::switch::{self, Context};
@@ -384,9 +386,14 @@ fn create(start: Start) -> Result<(Handle, ThreadId), NoThread> {
         Some(stack) => stack,
         None => stacks::map_thread_stack().map_err(|_| NoThread)?,
     };
+    // A thread of the program inherits the affinity of the one that makes it.
+    let inherited = match start {
+        Start::Program(_) => current_id().map(|id| scheduler.affinity(id)),
+        Start::Call(_) => None,
+    };
     let thread = Arc::new(Thread::new(KernelThread::new(Context::new(stack), Some(start))));
-    let everywhere = CpuSet::first(percpu::all().len());
-    match everywhere.and_then(|cpus| scheduler.spawn(thread.clone(), Params::default(), &cpus)) {
+    let cpus = inherited.unwrap_or_else(|| CpuSet::first(percpu::all().len()));
+    match cpus.and_then(|cpus| scheduler.spawn(thread.clone(), Params::default(), &cpus)) {
         Ok(id) => {
             thread.id.store(id.to_raw(), Ordering::Relaxed);
             Ok((Handle::from(thread), id))
@@ -434,6 +441,48 @@ pub fn run_time_ns(id: ThreadId) -> u64 {
     // The first thread is charged from boot on, as the clock counts from there.
     let now = tsc::monotonic_ns();
     scheduler().and_then(|scheduler| scheduler.run_time(id, now)).unwrap_or(0)
+}
+
+/// How a thread of the program competes, as the scheduler has it.
+pub fn set_scheduling(id: ThreadId, scheduling: Scheduling) {
+    let Some(scheduler) = scheduler() else { return };
+    let priority = scheduling.priority.min(99) as u8;
+    let policy = match scheduling.policy {
+        raw::SCHED_FIFO => Policy::Fifo(priority),
+        raw::SCHED_RR => Policy::RoundRobin(priority),
+        raw::SCHED_BATCH => Policy::Batch,
+        raw::SCHED_IDLE => Policy::Idle,
+        _ => Policy::Normal,
+    };
+    let params = Params { policy, nice: scheduling.nice.clamp(-20, 19) as i8 };
+    cpu::without_interrupts(|| {
+        scheduler.set_params(id, params, percpu::current().index() as usize, now());
+    });
+    preempt_point();
+}
+
+/// Lets a thread run on the CPUs whose bits are set only, one of which exists.
+pub fn set_affinity(id: ThreadId, words: &[u64]) -> Result<(), SpawnError> {
+    let Some(scheduler) = scheduler() else { return Ok(()) };
+    let mut set = CpuSet::new();
+    for cpu in 0..percpu::all().len() {
+        if words.get(cpu / 64).is_some_and(|word| word >> (cpu % 64) & 1 != 0) {
+            set.insert(cpu)?;
+        }
+    }
+    cpu::without_interrupts(|| scheduler.set_affinity(id, &set, percpu::current().index() as usize, now()))?;
+    preempt_point();
+    Ok(())
+}
+
+/// Whether a thread may run on a CPU.
+pub fn may_run_on(id: ThreadId, cpu: usize) -> bool {
+    scheduler().is_none_or(|scheduler| scheduler.may_run_on(id, cpu))
+}
+
+/// Whether a thread sleeps.
+pub fn sleeps(id: ThreadId) -> bool {
+    scheduler().is_some_and(|scheduler| scheduler.sleeps(id))
 }
 
 /// Lets others of the running thread's priority run.

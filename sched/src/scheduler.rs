@@ -206,6 +206,17 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         Ok(set)
     }
 
+    /// Whether the thread may run on `cpu`; false if it has ended.
+    pub fn may_run_on(&self, id: ThreadId, cpu: usize) -> bool {
+        cpu < self.cpus.len() && self.living(id).is_some() && self.allowed(id.index, cpu)
+    }
+
+    /// Whether the thread sleeps, or is about to. A hint.
+    pub fn sleeps(&self, id: ThreadId) -> bool {
+        self.living(id)
+            .is_some_and(|slot| matches!(slot.word.load().state(), State::Blocked | State::Blocking))
+    }
+
     /// How the thread competes from now on. If it waits, its place in the queue is found anew.
     pub fn set_params(&self, id: ThreadId, params: Params, by: usize, now: u64) {
         let Some(slot) = self.living(id) else { return };

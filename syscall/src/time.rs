@@ -10,6 +10,10 @@ use task::timers::Base;
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
 
+/// The low bits of a clock that has a number in itself: time in the program's own code; no clock but a file.
+const USER: i32 = 1;
+const NO_CPU_CLOCK: i32 = 3;
+
 /// Reads a clock: nanoseconds since its start.
 pub fn now(ctx: &Context<'_>, clock: i32) -> CallResult<u64> {
     match u32::try_from(clock) {
@@ -22,6 +26,7 @@ pub fn now(ctx: &Context<'_>, clock: i32) -> CallResult<u64> {
             | raw::CLOCK_MONOTONIC_COARSE
             | raw::CLOCK_BOOTTIME,
         ) => Ok(ctx.platform.monotonic_ns()),
+        _ if is_of_thread(clock) => thread_time(ctx, clock),
         _ => match cpu_clock(ctx, clock)? {
             Base::User => Ok(ctx.process.cpu_times(ctx.platform).user),
             _ => Ok(ctx.process.run_time(ctx.platform)),
@@ -29,11 +34,26 @@ pub fn now(ctx: &Context<'_>, clock: i32) -> CallResult<u64> {
     }
 }
 
+/// Whether a clock shows the processor time of one thread.
+fn is_of_thread(clock: i32) -> bool {
+    const PER_THREAD: i32 = 4;
+    clock == raw::CLOCK_THREAD_CPUTIME_ID as i32 || clock < 0 && clock & PER_THREAD != 0
+}
+
+/// Such a clock: the caller's, or that of a thread whose number is in it (pthread_getcpuclockid(3)).
+fn thread_time(ctx: &Context<'_>, clock: i32) -> CallResult<u64> {
+    let number = if clock < 0 { !(clock >> 3) } else { 0 };
+    let thread = ctx.thread_of(number).map_err(|_| Errno::EINVAL)?;
+    match clock & 3 {
+        USER if clock < 0 => Ok(thread.cpu_times(ctx.platform).user),
+        NO_CPU_CLOCK if clock < 0 => Err(Errno::EINVAL.into()),
+        _ => Ok(thread.run_time(ctx.platform)),
+    }
+}
+
 /// The base of a clock of processor time: those with a name, and those that have a process or thread number in
 /// themselves (clock_getcpuclockid(3)), of which there are the caller's.
 pub fn cpu_clock(ctx: &Context<'_>, clock: i32) -> Result<Base, Errno> {
-    const USER: i32 = 1;
-    const NO_CPU_CLOCK: i32 = 3;
     match u32::try_from(clock) {
         Ok(raw::CLOCK_PROCESS_CPUTIME_ID | raw::CLOCK_THREAD_CPUTIME_ID) => return Ok(Base::Cpu),
         Ok(_) => return Err(Errno::EINVAL),

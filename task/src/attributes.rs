@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 /// Longest host or domain name (`__NEW_UTS_LEN`).
 pub const HOST_NAME_MAX: usize = 64;
 
-/// Scheduling of a thread (sched(7)). Kept and told; with one thread nothing follows from it.
+/// Scheduling of a thread (sched(7)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scheduling {
     /// `SCHED_*`.
@@ -20,11 +20,25 @@ pub struct Scheduling {
     pub reset_on_fork: bool,
 }
 
+impl Scheduling {
+    /// What a new thread has of it.
+    pub fn inherited(self) -> Self {
+        if !self.reset_on_fork {
+            return self;
+        }
+        let realtime = self.priority > 0;
+        Scheduling {
+            policy: if realtime { 0 } else { self.policy },
+            priority: 0,
+            nice: self.nice.max(0),
+            reset_on_fork: false,
+        }
+    }
+}
+
 /// What a process has set about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attributes {
-    /// Scheduling.
-    pub scheduling: Scheduling,
     /// ioprio_set(2): class and level.
     pub io_priority: u16,
     /// personality(2).
@@ -58,7 +72,6 @@ impl Attributes {
     /// Those of the first process.
     pub fn new() -> Self {
         Attributes {
-            scheduling: Scheduling::default(),
             io_priority: 0,
             personality: 0,
             dumpable: true,

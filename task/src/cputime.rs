@@ -6,7 +6,7 @@
 //!
 //! Invariant: neither part of what [`Process::cpu_times`] gives ever decreases, and their sum is the exact time.
 
-use crate::{Platform, Process};
+use crate::{Platform, Process, Thread};
 use core::sync::atomic::{AtomicU64, Ordering};
 use sync::Mutex;
 
@@ -56,6 +56,13 @@ impl LastTimes {
         let system = share.clamp(last.system, total.saturating_sub(last.user));
         *last = CpuTimes { user: total.saturating_sub(system), system };
         *last
+    }
+}
+
+impl Thread {
+    /// How long it has run in its own code and in the kernel, as far as the samples tell now.
+    pub fn cpu_times(&self, platform: &dyn Platform) -> CpuTimes {
+        LastTimes::default().split(self.run_time(platform), self.samples.get())
     }
 }
 

@@ -25,14 +25,19 @@ pub enum LimitError {
     Permission,
 }
 
+/// How many threads there may be on a machine with so many bytes of memory (`kernel.threads-max`): as on Linux, one per 16 stacks of
+/// 8 KiB.
+pub fn max_threads(memory: u64) -> u64 {
+    (memory / (8 << 14)).max(64)
+}
+
 impl Limits {
     /// What a container of root starts with: no limits but those on the stack, core files, descriptors and queues. `memory`
     /// is the machine's, bytes.
     pub fn for_root(memory: u64) -> Self {
         let same = |value| Rlimit { rlim_cur: value, rlim_max: value };
         let mut limits = [same(INFINITY); COUNT];
-        // Linux allows one task per 16 of its 8 KiB stacks.
-        let tasks = (memory / (8 << 14)).max(64);
+        let tasks = max_threads(memory);
         let fixed = [
             (raw::RLIMIT_STACK, Rlimit { rlim_cur: 8 << 20, rlim_max: INFINITY }),
             (raw::RLIMIT_CORE, Rlimit { rlim_cur: 0, rlim_max: INFINITY }),

@@ -2,6 +2,7 @@
 //!
 //! Implemented once by `kernel`, and by [`testing`](crate::testing) for tests. Times are nanoseconds.
 
+use crate::attributes::Scheduling;
 use crate::vector::VectorLayout;
 use crate::{Process, Thread};
 use abi::UserRegs;
@@ -121,7 +122,8 @@ pub trait Platform: Send + Sync {
     /// may be forgotten once it has passed.
     fn set_timer(&self, deadline: Option<u64>);
 
-    /// Makes a thread that runs a program with the given registers. It begins when it is unparked for the first time.
+    /// Makes a thread that runs a program with the given registers, on the CPUs that the calling thread may run on. It begins when
+    /// it is unparked for the first time.
     ///
     /// # Errors
     /// [`NoThread`].
@@ -136,6 +138,21 @@ pub trait Platform: Send + Sync {
 
     /// The number of the calling thread; 0 if it runs no program.
     fn current_tid(&self) -> u32;
+
+    /// Says how a thread competes for processors from now on.
+    fn set_scheduling(&self, thread: &Runner, scheduling: Scheduling);
+
+    /// Says on which CPUs a thread may run: a bit for each, at least one of which exists.
+    ///
+    /// # Errors
+    /// [`NoThread`]: no memory for the set.
+    fn set_affinity(&self, thread: &Runner, cpus: &[u64]) -> Result<(), NoThread>;
+
+    /// Whether a thread that was given an affinity, or inherited one, may run on `cpu`.
+    fn may_run_on(&self, thread: &Runner, cpu: u32) -> bool;
+
+    /// Whether a thread sleeps in a call.
+    fn sleeps(&self, thread: &Runner) -> bool;
 
     /// Lets other threads of the same priority run.
     fn yield_now(&self);

@@ -62,7 +62,6 @@ pub struct Process {
     ended_by: AtomicU32,
     main: Arc<Thread>,
     threads: Mutex<Threads>,
-    name: Mutex<[u8; NAME_LEN + 1]>,
     image: Mutex<Arc<ProgramImage>>,
     cwd: Mutex<Pinned>,
     files: Mutex<FdTable>,
@@ -92,6 +91,7 @@ impl Process {
         let name = name_of(&parts.image.path);
         let cwd = parts.vfs.root().clone();
         let main = Arc::new(Thread::new(FIRST_PID));
+        main.set_name(&name);
         Process {
             pid: FIRST_PID,
             ppid: 1,
@@ -111,7 +111,6 @@ impl Process {
             ended_by: AtomicU32::new(0),
             threads: Mutex::new(Threads::new(main.clone())),
             main,
-            name: Mutex::new(name),
             image: Mutex::new(Arc::new(parts.image)),
             cwd: Mutex::new(Pinned::new(cwd)),
             files: Mutex::new(FdTable::new()),
@@ -216,14 +215,14 @@ impl Process {
         self.strace.load(Ordering::Relaxed)
     }
 
-    /// The name shown by ps(1), NUL-padded.
+    /// The name of the first thread, NUL-padded.
     pub fn name(&self) -> [u8; NAME_LEN + 1] {
-        *self.name.lock()
+        self.main.name()
     }
 
-    /// Changes the name: up to the first NUL, cut to [`NAME_LEN`].
+    /// Changes the name of the first thread: up to the first NUL, cut to [`NAME_LEN`].
     pub fn set_name(&self, name: &[u8]) {
-        *self.name.lock() = padded(name);
+        self.main.set_name(name);
     }
 
     /// The program that runs: paths, load addresses, where its arguments lie.
@@ -337,7 +336,7 @@ fn name_of(path: &[u8]) -> [u8; NAME_LEN + 1] {
     padded(path.rsplit(|&byte| byte == b'/').next().unwrap_or_default())
 }
 
-fn padded(name: &[u8]) -> [u8; NAME_LEN + 1] {
+pub(crate) fn padded(name: &[u8]) -> [u8; NAME_LEN + 1] {
     let mut out = [0; NAME_LEN + 1];
     for (to, from) in out.iter_mut().zip(name.iter().take(NAME_LEN).take_while(|&&byte| byte != 0)) {
         *to = *from;

@@ -136,6 +136,20 @@ impl Platform for FakeMachine {
         crate::FIRST_PID
     }
 
+    fn set_scheduling(&self, _thread: &Runner, _scheduling: crate::attributes::Scheduling) {}
+
+    fn set_affinity(&self, _thread: &Runner, _cpus: &[u64]) -> Result<(), NoThread> {
+        Ok(())
+    }
+
+    fn may_run_on(&self, _thread: &Runner, _cpu: u32) -> bool {
+        true
+    }
+
+    fn sleeps(&self, _thread: &Runner) -> bool {
+        false
+    }
+
     fn yield_now(&self) {}
 
     fn barrier(&self) {}

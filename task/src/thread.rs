@@ -3,15 +3,16 @@
 //! Used by the calls about threads and signals and by delivery. Invariant: no lock of a thread is held while program memory is
 //! accessed.
 
-use crate::Process;
 use crate::Runner;
 use crate::attributes::Scheduling;
 use crate::cputime::Samples;
 use crate::fault::TrapInfo;
 use crate::futex::Waiter;
+use crate::process::padded;
 use crate::signal::frame;
 use crate::signal::pending::Pending;
 use crate::vector::VectorBuffer;
+use crate::{NAME_LEN, Process};
 use abi::structs::StackT;
 use abi::{SigSet, general as raw};
 use alloc::sync::Arc;
@@ -75,6 +76,7 @@ pub struct Thread {
     chosen: AtomicBool,
     /// The signals that sigtimedwait(2) waits for, a bit for each.
     awaited: AtomicU64,
+    name: Mutex<[u8; NAME_LEN + 1]>,
     runner: SetOnce<Runner>,
     waiter: SetOnce<Arc<Waiter>>,
     sleeper: SetOnce<Arc<Sleeper>>,
@@ -117,6 +119,7 @@ impl Thread {
             pending: Pending::default(),
             chosen: AtomicBool::new(false),
             awaited: AtomicU64::new(0),
+            name: Mutex::new([0; NAME_LEN + 1]),
             runner: SetOnce::new(),
             waiter: SetOnce::new(),
             sleeper: SetOnce::new(),
@@ -196,6 +199,16 @@ impl Thread {
     /// Says which signals sigtimedwait(2) waits for; none at its end.
     pub fn await_signals(&self, set: SigSet) {
         self.awaited.store(set.0, Ordering::SeqCst);
+    }
+
+    /// The name shown by ps(1), NUL-padded.
+    pub fn name(&self) -> [u8; NAME_LEN + 1] {
+        *self.name.lock()
+    }
+
+    /// Changes the name: up to the first NUL, cut to [`NAME_LEN`].
+    pub fn set_name(&self, name: &[u8]) {
+        *self.name.lock() = padded(name);
     }
 
     /// Policy, priority and nice value.

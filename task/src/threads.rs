@@ -6,6 +6,7 @@
 //! Lock order: the table of threads is a leaf; nothing is locked, woken or freed under it.
 
 use crate::futex::{Key, Word};
+use crate::limits::max_threads;
 use crate::{ExitStatus, NewThread, NoThread, Platform, Process, Runner, Thread};
 use abi::general::{FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS};
 use abi::{SigSet, Signal, UserRegs};
@@ -108,11 +109,21 @@ impl Process {
         fs_base: u64,
     ) -> Result<Arc<Thread>, NoThread> {
         let process = self.weak().upgrade().ok_or(NoThread)?;
-        let tid = self.threads().next_tid()?;
+        let most = max_threads(platform.memory().total);
+        let tid = {
+            let mut threads = self.threads();
+            if (threads.live.len() + threads.ending) as u64 >= most {
+                return Err(NoThread);
+            }
+            threads.next_tid()?
+        };
         let thread = Arc::new(Thread::new(tid));
         thread.set_mask(creator.mask());
-        thread.set_scheduling(creator.scheduling());
+        thread.set_name(&creator.name());
+        let scheduling = creator.scheduling().inherited();
+        thread.set_scheduling(scheduling);
         let runner = platform.new_thread(NewThread { process, thread: thread.clone(), regs, fs_base })?;
+        platform.set_scheduling(&runner, scheduling);
         thread.set_runner(runner);
         self.threads().live.insert(tid, thread.clone());
         Ok(thread)

@@ -161,6 +161,32 @@ static void many(int threads)
     printf("at once: %d\n", made);
 }
 
+/* As many as there may be, twice: nothing is left of the first ones. */
+static void as_many_as_possible(void)
+{
+    enum { MOST = 100000 };
+    pthread_t *all = malloc(MOST * sizeof *all);
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, 16 << 10);
+    int first = 0;
+    for (int round = 0; round < 2; round++) {
+        int made = 0, error = 0;
+        sem_init(&gate, 0, 0);
+        while (made < MOST && (error = pthread_create(&all[made], &attr, wait_at_gate, NULL)) == 0)
+            made++;
+        for (int i = 0; i < made; i++)
+            sem_post(&gate);
+        for (int i = 0; i < made; i++)
+            pthread_join(all[i], NULL);
+        printf("no more: %s\n", strerror(error));
+        check("many", made > 500);
+        /* The last ones of the first round may not have ended quite. */
+        check("as many again", round == 0 || made > first - 20);
+        first = made;
+    }
+}
+
 /* Time-outs. */
 static void timed(void)
 {
@@ -266,9 +292,14 @@ static void *count_pi(void *arg)
     return NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    (void)argv;
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc > 1) {
+        as_many_as_possible();
+        return 0;
+    }
     storm(200);
     run(4, count, (void *)20000L);
     check("counter", counter == 80000);

@@ -23,6 +23,8 @@ pub enum Variant {
     Rust,
     /// Rust with std (on glibc), fixed address.
     RustFixed,
+    /// Go, with its own run-time library and no C library.
+    Go,
 }
 
 impl Variant {
@@ -41,6 +43,7 @@ impl fmt::Display for Variant {
             Variant::MuslPie => "musl-pie",
             Variant::Rust => "rust-pie",
             Variant::RustFixed => "rust",
+            Variant::Go => "go",
         })
     }
 }
@@ -65,6 +68,7 @@ fn compiler(variant: Variant, output: &Path, source: &Path) -> Result<Command, S
         Variant::Glibc | Variant::GlibcPie | Variant::MuslPie => "gcc",
         Variant::Musl => "musl-gcc",
         Variant::Rust | Variant::RustFixed => "rustc",
+        Variant::Go => "go",
     });
     match variant {
         Variant::Glibc => command.args(c).args(["-static", "-no-pie", "-fno-pie"]).arg(source),
@@ -91,7 +95,17 @@ fn compiler(variant: Variant, output: &Path, source: &Path) -> Result<Command, S
                 if variant == Variant::Rust { "relocation-model=pie" } else { "relocation-model=static" },
             ])
             .arg(source),
+        Variant::Go => &mut command,
     };
+    if variant == Variant::Go {
+        // The source comes last here.
+        command.arg("build").arg("-o").arg(output).arg(source);
+        command.envs([("CGO_ENABLED", "0"), ("GO111MODULE", "off"), ("GOFLAGS", "-p=1")]);
+        let cache = output.parent().unwrap_or(output).with_file_name("go-cache");
+        command.env("GOPATH", cache.join("path"));
+        command.env("GOCACHE", std::path::absolute(cache).map_err(|error| error.to_string())?);
+        return Ok(command);
+    }
     command.arg("-o").arg(output);
     Ok(command)
 }
@@ -105,7 +119,11 @@ type Cells = Mutex<HashMap<PathBuf, Arc<OnceLock<Result<(), String>>>>>;
 /// The compiler's words.
 pub fn program(lab: &Lab, name: &str, variant: Variant) -> Result<PathBuf, String> {
     static CELLS: OnceLock<Cells> = OnceLock::new();
-    let ending = if Variant::RUST.contains(&variant) { "rs" } else { "c" };
+    let ending = match variant {
+        Variant::Rust | Variant::RustFixed => "rs",
+        Variant::Go => "go",
+        _ => "c",
+    };
     let source = lab.sources.join(format!("{name}.{ending}"));
     let file =
         lab.work.join("bin").join(format!("{name}.{variant}.{:016x}", key(&source, variant)?)).join(name);
@@ -144,9 +162,9 @@ fn key(source: &Path, variant: Variant) -> Result<u64, String> {
     }
     variant.hash(&mut hasher);
     let versions = COMPILERS.get_or_init(|| {
-        ["gcc", "rustc"]
+        [("gcc", "--version"), ("rustc", "--version"), ("go", "version")]
             .iter()
-            .filter_map(|name| Command::new(name).arg("--version").output().ok())
+            .filter_map(|(name, how)| Command::new(name).arg(how).output().ok())
             .flat_map(|output| output.stdout)
             .collect()
     });

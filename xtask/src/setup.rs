@@ -131,6 +131,14 @@ const NEEDS: &[Need] = &[
     },
     Need {
         purpose: Purpose::Test,
+        what: "Go",
+        present: || Path::new("/usr/bin/go").is_file() || Path::new("/usr/local/go/bin/go").is_file(),
+        debian: "golang-go",
+        fedora: "golang",
+        arch: "go",
+    },
+    Need {
+        purpose: Purpose::Test,
         what: "openssl",
         present: || Path::new("/usr/bin/openssl").is_file(),
         debian: "openssl",

@@ -77,10 +77,20 @@ fn heads(level: usize) -> Option<Box<[AtomicU32]>> {
     Some(heads.into_boxed_slice())
 }
 
+impl Default for Table {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Table {
     /// An empty table.
     pub fn new() -> Self {
-        Table { levels: [const { SetOnce::new() }; LEVELS], current: AtomicUsize::new(0), count: Mutex::new(0) }
+        Table {
+            levels: [const { SetOnce::new() }; LEVELS],
+            current: AtomicUsize::new(0),
+            count: Mutex::new(0),
+        }
     }
 
     fn head(&self, level: usize, hash: u64) -> Option<(&AtomicU32, usize)> {
@@ -161,7 +171,7 @@ impl Table {
     }
 
     /// Number of connections.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         *self.count.lock()
     }
 
@@ -251,7 +261,7 @@ mod tests {
                 for n in 0..40 {
                     prop_assert_eq!(table.find(&nodes, &super::tests::flow(n), n % 3), model.get(&n).copied());
                 }
-                prop_assert_eq!(table.len(), model.len());
+                prop_assert_eq!(table.count(), model.len());
             }
         }
     }
@@ -269,7 +279,7 @@ mod tests {
         }
         assert!(table.current.load(Ordering::Relaxed) >= 3);
         assert!((0..20_000).all(|n| table.remove(&nodes, n)));
-        assert!(!table.remove(&nodes, 3) && table.len() == 0);
+        assert!(!table.remove(&nodes, 3) && table.count() == 0);
     }
 
     /// Who stays is always found while others come, go and move, and the table grows.

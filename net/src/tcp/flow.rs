@@ -118,7 +118,8 @@ mod tests {
             assert_eq!((flow.local(), flow.remote()), (a, b));
             assert_eq!(flow.reversed(), Flow::new(b, a));
         }
-        let mapped = Flow::new("[::ffff:10.0.0.1]:80".parse().unwrap(), "[::ffff:1.2.3.4]:9".parse().unwrap());
+        let mapped =
+            Flow::new("[::ffff:10.0.0.1]:80".parse().unwrap(), "[::ffff:1.2.3.4]:9".parse().unwrap());
         assert_eq!(mapped.local(), "10.0.0.1:80".parse().unwrap());
     }
 

@@ -87,7 +87,7 @@ impl Tcp {
         let (receive, send) = self.ring_sizes(asked);
         let left = self.limits.memory.saturating_sub(self.memory_used());
         let (least, most) = FIRST_RECEIVE;
-        let first = (left / 32768).clamp(least, most);
+        let first = (left / 32768).clamp(least, most) & !1023;
         (receive.min(first), send.min(FIRST_SEND), asked.0.map_or(RING, |_| receive))
     }
 }

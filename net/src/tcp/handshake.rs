@@ -182,7 +182,8 @@ impl Tcp {
         {
             let mut state = slot.state.lock();
             let Phase::Listening(listener) = &mut state.phase else { return None };
-            if listener.queue.len() + listener.making > listener.backlog || listener.queue.try_reserve(1).is_err()
+            if listener.queue.len() + listener.making > listener.backlog
+                || listener.queue.try_reserve(1).is_err()
             {
                 self.extended.listen_overflows.inc();
                 return Some(false);
@@ -289,7 +290,7 @@ impl Tcp {
         let mut state = slot.state.lock();
         self.empty_inbox(slot, unit.rings().0);
         state.phase = Phase::Open(Box::new(unit));
-        state.owned = true;
+        (state.used, state.owned) = (true, true);
         state.hold = Some(hold);
         state.ends = Some((half.flow.local(), half.flow.remote()));
         state.connecting = true;

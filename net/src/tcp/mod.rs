@@ -7,20 +7,25 @@
 //! are compact records. Packets are sent with no lock held.
 //!
 //! What the engine (smoltcp) cannot do: time stamps (RFC 7323), urgent data, changing the path's MTU of a connection that exists,
-//! a retransmission timeout below one second, selective acknowledgement of what it has sent, resizing buffers. SO_LINGER with a time
-//! does not make close(2) wait.
+//! a retransmission timeout below one second, an initial congestion window above 2 KiB, selective acknowledgement of what it has sent.
+//! SO_LINGER with a time does not make close(2) wait. When acknowledgements leave is decided here ([`drive`]); rings grow by
+//! exchanging a calm engine ([`growth`]).
 //!
 //! Memory: rings are charged to one account with a limit; new rings are the smaller the less is left, and connections are refused
 //! (with a counter) when nothing is.
 
+mod connect;
 mod deadlines;
 pub mod demux;
+mod drive;
+mod file;
 pub mod flow;
 mod growth;
 mod handshake;
 mod info;
 mod options;
 pub mod ports;
+mod renew;
 mod run;
 pub mod segment;
 pub mod slots;
@@ -53,9 +58,9 @@ use ports::{Hold, Ports};
 use segment::{ACK, Plain, RST, SYN, Segment};
 use slots::Slots;
 use state::{NEVER, ORPHAN, Slot, WANTS_ACKS};
+use syn::{Cookies, SynQueue};
 use sync::Mutex;
 use sync::mpsc::Entry;
-use syn::{Cookies, SynQueue};
 use time_wait::{TimeWait, Verdict};
 
 /// How long packets wait for the socket's user, nanoseconds; then the worker handles them.
@@ -186,7 +191,8 @@ impl Tcp {
     fn push(&self, index: u32, packet: Frame, segment: &Segment, now: u64) {
         let Some(slot) = self.slots.get(index) else { return };
         let len = packet.len();
-        if slot.inbox_bytes.fetch_add(len, Ordering::Relaxed) + len > slot.inbox_limit.load(Ordering::Relaxed) {
+        if slot.inbox_bytes.fetch_add(len, Ordering::Relaxed) + len > slot.inbox_limit.load(Ordering::Relaxed)
+        {
             slot.inbox_bytes.fetch_sub(len, Ordering::Relaxed);
             return self.extended.backlog_drops.inc();
         }
@@ -295,7 +301,10 @@ impl Tcp {
         };
         self.with(index, slot, now, true, |state| {
             let connecting = state.connecting;
-            if connecting && let Some(unit) = state.unit() && unit.flow() == flow {
+            if connecting
+                && let Some(unit) = state.unit()
+                && unit.flow() == flow
+            {
                 unit.abort();
                 (state.aborted, state.error) = (true, Some(error));
             }

@@ -91,7 +91,7 @@ impl TcpSocket {
         let settings = self.with(false, |state| state.settings)?;
         let value = match name as u32 {
             raw::TCP_NODELAY => settings.no_delay.into(),
-            raw::TCP_MAXSEG => self.with(false, |state| shown_mss(state))?,
+            raw::TCP_MAXSEG => self.with(false, shown_mss)?,
             raw::TCP_CORK => settings.cork.into(),
             raw::TCP_KEEPIDLE => settings.keep_idle as i32,
             raw::TCP_KEEPINTVL => settings.keep_interval as i32,
@@ -154,7 +154,8 @@ impl TcpSocket {
             settings.receive_buffer = values.buffers_set.0.then_some(values.receive_buffer / 2);
             settings.send_buffer = values.buffers_set.1.then_some(values.send_buffer / 2);
             settings.interface = values.interface;
-            if !settings.keep_alive && core::mem::take(&mut state.probing)
+            if !settings.keep_alive
+                && core::mem::take(&mut state.probing)
                 && let Some(unit) = state.unit()
             {
                 unit.set_probing(None);
@@ -232,7 +233,6 @@ impl TcpSocket {
             _ => Err(SocketError::NoOption),
         }
     }
-
 }
 
 fn set_tcp(settings: &mut Settings, name: u32, value: i32) -> Result<(), SocketError> {

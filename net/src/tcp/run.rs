@@ -51,7 +51,7 @@ impl Tcp {
         let frames = self.settle(index, slot, &mut state, now);
         let events = state.events(slot.left.load(Ordering::Relaxed)).bits() as u32;
         let before = slot.events.swap(events, Ordering::Release);
-        let free = !state.owned && !matches!(state.phase, Phase::Open(_));
+        let free = state.used && !state.owned && !matches!(state.phase, Phase::Open(_));
         if free {
             self.clear(index, slot, &mut state);
         }
@@ -293,8 +293,7 @@ impl Tcp {
             match hold {
                 Some(hold) if engine == Engine::TimeWait => {
                     let (flow, sent) = (unit.flow(), unit.sent());
-                    let record =
-                        Record { flow, send_next: sent.next, receive_next: sent.ack, hold };
+                    let record = Record { flow, send_next: sent.next, receive_next: sent.ack, hold };
                     let early = self.time_wait.lock().insert(record, self.hash(&flow), now);
                     self.extended.time_waits.inc();
                     self.extended.time_wait_overflows.add(early.into());

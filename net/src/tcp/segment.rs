@@ -7,9 +7,7 @@ use super::flow::Flow;
 use crate::frame::{Frame, HEADROOM};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{
-    IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
-};
+use smoltcp::wire::{IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
 
 /// Flag bits of a TCP header.
 pub const FIN: u8 = 1;
@@ -62,7 +60,7 @@ impl Segment {
     }
 
     /// Length of header and data.
-    pub fn len(&self) -> usize {
+    pub fn total(&self) -> usize {
         self.header_len + self.payload
     }
 }
@@ -157,8 +155,8 @@ pub fn pseudo_header_sum(packet: &[u8], tcp_len: usize) -> u16 {
 
 /// Whether the TCP checksum of a packet is right.
 pub fn checksum_ok(packet: &[u8], segment: &Segment) -> bool {
-    let bytes = packet.get(segment.at..segment.at + segment.len()).unwrap_or_default();
-    sum(bytes, u32::from(pseudo_header_sum(packet, segment.len()))) == 0xffff
+    let bytes = packet.get(segment.at..segment.at + segment.total()).unwrap_or_default();
+    sum(bytes, u32::from(pseudo_header_sum(packet, segment.total()))) == 0xffff
 }
 
 /// Puts in the checksums of a packet whose checksum fields are zero; the TCP one only as far as the device wants it if `partial`.
@@ -167,12 +165,15 @@ pub fn fill_checksums(frame: &mut Frame, at: usize, partial: bool) {
     let packet = frame.data_mut();
     if packet.first().is_some_and(|byte| byte >> 4 == 4) {
         let header = !sum(packet.get(..at).unwrap_or_default(), 0);
-        packet.get_mut(10..12).map(|field| field.copy_from_slice(&header.to_be_bytes()));
+        if let Some(field) = packet.get_mut(10..12) {
+            field.copy_from_slice(&header.to_be_bytes());
+        }
     }
     let pseudo = pseudo_header_sum(packet, packet.len().saturating_sub(at));
-    let value =
-        if partial { pseudo } else { !sum(packet.get(at..).unwrap_or_default(), u32::from(pseudo)) };
-    packet.get_mut(at + 16..at + 18).map(|field| field.copy_from_slice(&value.to_be_bytes()));
+    let value = if partial { pseudo } else { !sum(packet.get(at..).unwrap_or_default(), u32::from(pseudo)) };
+    if let Some(field) = packet.get_mut(at + 16..at + 18) {
+        field.copy_from_slice(&value.to_be_bytes());
+    }
     if partial {
         frame.offload.partial_checksum = Some((at as u16, 16));
     }
@@ -191,7 +192,7 @@ pub struct SynOptions {
 
 /// The options of a packet that [`parse`] has read.
 pub fn syn_options(packet: &[u8], segment: &Segment) -> SynOptions {
-    let bytes = packet.get(segment.at..segment.at + segment.len()).unwrap_or_default();
+    let bytes = packet.get(segment.at..segment.at + segment.total()).unwrap_or_default();
     let summary = TcpPacket::new_checked(bytes).ok().and_then(|packet| packet.options_summary().ok());
     let Some(summary) = summary else { return SynOptions::default() };
     SynOptions {

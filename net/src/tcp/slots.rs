@@ -36,6 +36,12 @@ fn filled<T>(make: impl Fn() -> T) -> Option<Box<[T]>> {
     Some(items.into_boxed_slice())
 }
 
+impl<T: Default> Default for Slots<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T: Default> Slots<T> {
     /// Without any.
     pub fn new() -> Self {

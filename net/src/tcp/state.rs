@@ -218,6 +218,8 @@ impl Default for Settings {
 pub struct State {
     /// What it is doing.
     pub phase: Phase,
+    /// The slot is in use; otherwise packets that come late find nothing.
+    pub used: bool,
     /// Somebody has it.
     pub owned: bool,
     /// Where it was bound, by the user or by listen, and the port.

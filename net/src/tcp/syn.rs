@@ -91,6 +91,12 @@ pub struct SynQueue {
     next_tick: u64,
 }
 
+impl Default for SynQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl SynQueue {
     /// Empty.
     pub fn new() -> Self {
@@ -198,7 +204,7 @@ impl SynQueue {
     }
 
     /// Number of records.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.table.len()
     }
 
@@ -289,7 +295,7 @@ mod tests {
         for n in 0..10 {
             assert_eq!(queue.insert(half(n), n, 4, 0), n < 4);
         }
-        assert_eq!((queue.len(), queue.len_of(3)), (4, 4));
+        assert_eq!((queue.count(), queue.len_of(3)), (4, 4));
         assert!(matches!(queue.claim(&half(0).flow, 0, 7), Claim::Unknown));
         assert!(matches!(queue.claim(&half(0).flow, 0, 101), Claim::Mine(_)));
         assert!(matches!(queue.claim(&half(0).flow, 0, 101), Claim::Busy));
@@ -305,7 +311,7 @@ mod tests {
             sent += again.len();
             gone += dropped;
         }
-        assert_eq!((sent, gone, queue.len(), queue.len_of(3)), (15, 3, 0, 0));
+        assert_eq!((sent, gone, queue.count(), queue.len_of(3)), (15, 3, 0, 0));
         assert!((63..66).contains(&(now / SECOND)));
     }
 

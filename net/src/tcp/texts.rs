@@ -4,8 +4,8 @@
 
 use super::Tcp;
 use super::info::{self, state_number};
-use super::state::{Phase, State};
 use super::ports::Place;
+use super::state::{Phase, State};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
@@ -117,7 +117,7 @@ impl Tcp {
             return text;
         }
         let (used, pages) = (self.slots.used(), self.memory_used().div_ceil(4096));
-        let (orphans, waiting) = (self.orphan_count(), self.time_wait.lock().len());
+        let (orphans, waiting) = (self.orphan_count(), self.time_wait.lock().count());
         let _ = writeln!(text, "TCP: inuse {used} orphan {orphans} tw {waiting} alloc {used} mem {pages}");
         text
     }

@@ -82,8 +82,7 @@ impl TimeWait {
             let table = &self.table;
             self.queue.retain(|&(_, hash, id)| table.find(hash, |entry| entry.id == id).is_some());
         }
-        let room =
-            self.table.try_reserve(1, |entry| entry.hash).is_ok() && self.queue.try_reserve(1).is_ok();
+        let room = self.table.try_reserve(1, |entry| entry.hash).is_ok() && self.queue.try_reserve(1).is_ok();
         if !room || self.released.try_reserve(1).is_err() {
             self.released.push(record.hold);
             return true;
@@ -187,7 +186,7 @@ impl TimeWait {
     }
 
     /// Number of records.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.table.len()
     }
 
@@ -220,7 +219,8 @@ mod tests {
     fn answers() {
         let mut records = TimeWait::new(10);
         assert!(!records.insert(record(1), 1, 0));
-        let answered = |verdict| matches!(verdict, Verdict::Answer(Plain { seq: 1000, ack: Some(2000), flag: 0, .. }));
+        let answered =
+            |verdict| matches!(verdict, Verdict::Answer(Plain { seq: 1000, ack: Some(2000), flag: 0, .. }));
         assert!(answered(records.segment(&segment(1, 1999, FIN | ACK, 0), 1, 5)));
         assert!(answered(records.segment(&segment(1, 2000, ACK, 5), 1, 5)));
         assert!(answered(records.segment(&segment(1, 1500, SYN, 0), 1, 5)), "an old SYN");
@@ -232,7 +232,7 @@ mod tests {
         assert!(!records.contains(&flow(1), 1) && records.released().len() == 1);
         records.insert(record(1), 1, 0);
         assert!(matches!(records.segment(&segment(1, 2000, RST, 0), 1, 5), Verdict::Done));
-        assert_eq!(records.len(), 0);
+        assert_eq!(records.count(), 0);
     }
 
     #[test]
@@ -241,9 +241,9 @@ mod tests {
         records.insert(record(1), 1, 0);
         records.segment(&segment(1, 1999, FIN | ACK, 0), 1, LIFETIME / 2);
         records.expire(LIFETIME);
-        assert_eq!(records.len(), 1);
+        assert_eq!(records.count(), 1);
         records.expire(LIFETIME / 2 * 3);
-        assert_eq!((records.len(), records.next()), (0, None));
+        assert_eq!((records.count(), records.next()), (0, None));
     }
 
     proptest! {

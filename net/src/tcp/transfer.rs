@@ -50,7 +50,11 @@ fn give_left(left: &mut VecDeque<u8>, dst: &mut dyn Sink) -> Result<usize, FsErr
 
 impl TcpSocket {
     /// Receives; 0 at the end.
-    pub(super) fn receive_bytes(&self, dst: &mut dyn Sink, flags: MessageFlags) -> Result<usize, SocketError> {
+    pub(super) fn receive_bytes(
+        &self,
+        dst: &mut dyn Sink,
+        flags: MessageFlags,
+    ) -> Result<usize, SocketError> {
         if flags.out_of_band {
             return Err(invalid());
         }
@@ -103,7 +107,9 @@ impl TcpSocket {
             let part = piece.get_mut(..len).unwrap_or_default();
             let drop_bytes = flags.truncate.then_some(want - *done);
             let got = match *done == begun {
-                true => self.with(false, |state| first_bytes(state, part, want, drop_bytes, flags.nonblocking))??,
+                true => {
+                    self.with(false, |state| first_bytes(state, part, want, drop_bytes, flags.nonblocking))??
+                }
                 false => slot.state.lock().unit().map_or(0, |unit| unit.receive(part)),
             };
             if flags.truncate {

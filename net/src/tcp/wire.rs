@@ -218,7 +218,10 @@ impl Wire {
     /// Notes the numbers of a packet that leaves.
     fn note(&mut self, packet: &[u8], at: usize) {
         let word = |offset: usize| {
-            packet.get(at + offset..at + offset + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_be_bytes)
+            packet
+                .get(at + offset..at + offset + 4)
+                .and_then(|b| b.try_into().ok())
+                .map_or(0, u32::from_be_bytes)
         };
         let (seq, ack, flags) = (word(4), word(8), packet.get(at + 13).copied().unwrap_or(0));
         let header = packet.get(at + 12).map_or(HEADER_LEN, |byte| usize::from(byte >> 4) * 4);
@@ -238,4 +241,3 @@ impl Wire {
         }
     }
 }
-

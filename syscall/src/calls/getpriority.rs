@@ -2,6 +2,9 @@
 
 use crate::prelude::*;
 use abi::general as raw;
+use alloc::sync::Arc;
+use alloc::{vec, vec::Vec};
+use task::Thread;
 
 /// `getpriority(which, who)`.
 pub struct GetPriority {
@@ -12,14 +15,23 @@ pub struct GetPriority {
 /// What a nice value belongs to, for strace.
 pub const WHICH: Names = names![PRIO_PROCESS, PRIO_PGRP, PRIO_USER];
 
-/// ESRCH unless the process is meant: as such, as its group, or by its user.
-pub fn own(ctx: &Context<'_>, which: u32, who: u32) -> Result<(), Errno> {
+/// Those who are meant: one thread, or all of the process as those of its group or of its user. ESRCH for others.
+pub fn threads(ctx: &Context<'_>, which: u32, who: u32) -> CallResult<Vec<Arc<Thread>>> {
     let mine = match which {
-        raw::PRIO_PROCESS | raw::PRIO_PGRP => ctx.process.pid,
+        raw::PRIO_PROCESS => {
+            let tid = i32::try_from(who).map_err(|_| Errno::ESRCH)?;
+            return Ok(vec![ctx.thread_of(tid)?]);
+        }
+        raw::PRIO_PGRP => ctx.process.pid,
         raw::PRIO_USER => ctx.process.credentials().user.real,
-        _ => return Err(Errno::EINVAL),
+        _ => return Err(Errno::EINVAL.into()),
     };
-    if who == 0 || who == mine { Ok(()) } else { Err(Errno::ESRCH) }
+    if who != 0 && who != mine {
+        return Err(Errno::ESRCH.into());
+    }
+    let mut all = Vec::new();
+    ctx.process.for_each_thread(|thread| all.push(thread.clone()));
+    Ok(all)
 }
 
 impl Syscall for GetPriority {
@@ -31,7 +43,8 @@ impl Syscall for GetPriority {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        own(ctx, self.which, self.who)?;
-        Ok((20 - ctx.process.attributes().scheduling.nice) as u64)
+        let threads = threads(ctx, self.which, self.who)?;
+        let nice = threads.iter().map(|thread| thread.scheduling().nice).min().ok_or(Errno::ESRCH)?;
+        Ok((20 - nice) as u64)
     }
 }

@@ -27,7 +27,10 @@ impl Syscall for GetRUsage {
         let mut usage = [0; 18];
         match self.who {
             SELF | THREAD => {
-                let used = ctx.process.cpu_times(ctx.platform);
+                let used = match self.who {
+                    THREAD => ctx.thread.cpu_times(ctx.platform),
+                    _ => ctx.process.cpu_times(ctx.platform),
+                };
                 let resident = ctx.process.space().resident_pages() * (PAGE_SIZE / 1024);
                 let [seconds, micros, system_seconds, system_micros, ..] = &mut usage;
                 let split = |ns: u64| ((ns / time::SECOND) as i64, (ns % time::SECOND / 1000) as i64);

@@ -33,14 +33,15 @@ pub const WHICH: Names = &[
 ];
 
 /// ESRCH unless the process is meant, EINVAL unless something is.
-pub fn own(ctx: &Context<'_>, which: u32, who: u32) -> Result<(), Errno> {
+pub fn own(ctx: &Context<'_>, which: u32, who: u32) -> CallResult<()> {
     let which = match which {
         PROCESS => raw::PRIO_PROCESS,
         GROUP => raw::PRIO_PGRP,
         USER => raw::PRIO_USER,
-        _ => return Err(Errno::EINVAL),
+        _ => return Err(Errno::EINVAL.into()),
     };
-    getpriority::own(ctx, which, who)
+    getpriority::threads(ctx, which, who)?;
+    Ok(())
 }
 
 impl Syscall for IoPrioGet {
@@ -58,7 +59,7 @@ impl Syscall for IoPrioGet {
             return Ok(attributes.io_priority.into());
         }
         // Groups and users are told what follows from the scheduling where nothing is set.
-        let scheduling = attributes.scheduling;
+        let scheduling = ctx.thread.scheduling();
         let class = match scheduling.policy {
             raw::SCHED_IDLE => IDLE,
             raw::SCHED_FIFO | raw::SCHED_RR => REAL_TIME,

@@ -1,4 +1,4 @@
-//! prctl(2): properties of the process.
+//! prctl(2): properties of the process, and the name of the thread.
 
 use crate::prelude::*;
 use abi::{Signal, prctl as raw};
@@ -51,7 +51,7 @@ impl Syscall for Prctl {
         let [arg, ..] = self.args;
         match self.option {
             raw::PR_SET_NAME => set_name(ctx, arg)?,
-            raw::PR_GET_NAME => UserPtr::new(arg).write(ctx.memory(), &ctx.process.name())?,
+            raw::PR_GET_NAME => UserPtr::new(arg).write(ctx.memory(), &ctx.thread.name())?,
             raw::PR_GET_PDEATHSIG => {
                 let signal = ctx.process.attributes().parent_death_signal;
                 UserPtr::new(arg).write(ctx.memory(), &i32::from(signal))?;
@@ -138,7 +138,7 @@ fn set_name(ctx: &Context<'_>, addr: u64) -> CallResult<()> {
             break;
         }
     }
-    ctx.process.set_name(&name);
+    ctx.thread.set_name(&name);
     Ok(())
 }
 

@@ -1,6 +1,8 @@
 //! sched_getaffinity(2): the CPUs a thread may run on.
 
 use crate::prelude::*;
+use alloc::sync::Arc;
+use task::Thread;
 
 /// `sched_getaffinity(pid, size, mask)`.
 pub struct SchedGetAffinity {
@@ -11,6 +13,11 @@ pub struct SchedGetAffinity {
 
 /// Bytes of a mask word.
 const WORD: usize = size_of::<u64>();
+
+/// The thread with a number; there is none with a negative one.
+pub fn thread_of(ctx: &Context<'_>, pid: i32) -> CallResult<Arc<Thread>> {
+    if pid < 0 { Err(Errno::ESRCH.into()) } else { ctx.thread_of(pid) }
+}
 
 impl Syscall for SchedGetAffinity {
     const NR: u32 = nr::SCHED_GETAFFINITY;
@@ -26,12 +33,14 @@ impl Syscall for SchedGetAffinity {
         if self.size < words * WORD || !self.size.is_multiple_of(WORD) {
             return Err(Errno::EINVAL.into());
         }
-        if self.pid != 0 && u32::try_from(self.pid) != Ok(ctx.thread.tid) {
-            return Err(Errno::ESRCH.into());
-        }
+        let thread = thread_of(ctx, self.pid)?;
         for word in 0..words {
-            let bits = (cpus - word * 64).min(64);
-            let mask = u64::MAX.checked_shr(64 - bits as u32).unwrap_or(0);
+            let mut mask = 0;
+            for cpu in (word * 64..cpus).take(64) {
+                let allowed =
+                    thread.runner().is_none_or(|runner| ctx.platform.may_run_on(runner, cpu as u32));
+                mask |= u64::from(allowed) << (cpu % 64);
+            }
             UserPtr::new(self.mask).at(word as u64)?.write(ctx.memory(), &mask)?;
         }
         Ok((words * WORD) as u64)

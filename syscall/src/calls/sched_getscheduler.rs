@@ -12,22 +12,12 @@ pub struct SchedGetScheduler {
     pid: i32,
 }
 
-/// ESRCH for any thread but the caller, EINVAL for a number that none can have.
-pub fn own_thread(ctx: &Context<'_>, pid: i32) -> Result<(), Errno> {
-    match u32::try_from(pid) {
-        Err(_) => Err(Errno::EINVAL),
-        Ok(pid) if pid == 0 || pid == ctx.thread.tid => Ok(()),
-        Ok(_) => Err(Errno::ESRCH),
-    }
-}
-
-/// The scheduling of a thread: the caller's, or that of process 1, which nobody changes.
-pub fn scheduling_of(ctx: &Context<'_>, pid: i32) -> Result<Scheduling, Errno> {
+/// The scheduling of a thread, or that of process 1, which nobody changes.
+pub fn scheduling_of(ctx: &Context<'_>, pid: i32) -> CallResult<Scheduling> {
     if pid == INIT {
         return Ok(Scheduling::default());
     }
-    own_thread(ctx, pid)?;
-    Ok(ctx.process.attributes().scheduling)
+    Ok(ctx.thread_of(pid)?.scheduling())
 }
 
 impl Syscall for SchedGetScheduler {

@@ -1,6 +1,5 @@
 //! sched_rr_get_interval(2): how long a thread runs before the next of its priority.
 
-use super::sched_getscheduler::own_thread;
 use crate::prelude::*;
 use crate::time;
 use abi::general as raw;
@@ -21,9 +20,9 @@ impl Syscall for SchedRrGetInterval {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        own_thread(ctx, self.pid)?;
+        let thread = ctx.thread_of(self.pid)?;
         // FIFO has no slices; round robin and the others as Linux has them by default.
-        let slice = match ctx.process.attributes().scheduling.policy {
+        let slice = match thread.scheduling().policy {
             raw::SCHED_FIFO => 0,
             raw::SCHED_RR => 100_000_000,
             _ => 4_000_000,

@@ -1,7 +1,6 @@
 //! sched_setattr(2): changes policy, nice value and priority in one structure that may grow.
 
 use super::sched_getattr::{Attr, RESET_ON_FORK, SIZE, SIZE_FIRST, SIZE_MAX};
-use super::sched_getscheduler::own_thread;
 use super::sched_setscheduler::{Change, change};
 use crate::prelude::*;
 use abi::general as raw;
@@ -31,12 +30,12 @@ impl Syscall for SchedSetAttr {
         if (policy as i32) < 0 || clamps && size < SIZE {
             return Err(Errno::EINVAL.into());
         }
-        own_thread(ctx, self.pid)?;
+        let thread = ctx.thread_of(self.pid)?;
         if flags & !u64::from(raw::SCHED_FLAG_ALL) != 0 {
             return Err(Errno::EINVAL.into());
         }
         let keeps = |flag: u32| flags & u64::from(flag) != 0;
-        let now = ctx.process.attributes().scheduling;
+        let now = thread.scheduling();
         let (nice, priority) = if keeps(raw::SCHED_FLAG_KEEP_PARAMS) {
             (now.nice, now.priority)
         } else {
@@ -53,7 +52,7 @@ impl Syscall for SchedSetAttr {
             possible_deadline: deadline != 0 && runtime <= deadline && (period == 0 || deadline <= period),
             clamps,
         };
-        change(ctx, &wanted)?;
+        change(ctx, &thread, &wanted)?;
         Ok(0)
     }
 }

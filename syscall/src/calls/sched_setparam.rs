@@ -1,6 +1,5 @@
 //! sched_setparam(2): changes the real-time priority.
 
-use super::sched_getscheduler::own_thread;
 use super::sched_setscheduler::set;
 use crate::prelude::*;
 use abi::general::SCHED_RESET_ON_FORK;
@@ -25,10 +24,10 @@ impl Syscall for SchedSetParam {
             return Err(Errno::EINVAL.into());
         }
         let priority = param.read(ctx.memory())?;
-        own_thread(ctx, self.pid)?;
-        let scheduling = ctx.process.attributes().scheduling;
+        let thread = ctx.thread_of(self.pid)?;
+        let scheduling = thread.scheduling();
         let reset = if scheduling.reset_on_fork { SCHED_RESET_ON_FORK } else { 0 };
-        set(ctx, scheduling.policy | reset, priority)?;
+        set(ctx, &thread, scheduling.policy | reset, priority)?;
         Ok(0)
     }
 }

@@ -1,8 +1,9 @@
 //! sched_setscheduler(2): changes policy and priority, and what all calls that change the scheduling share.
 
-use super::sched_getscheduler::own_thread;
 use crate::prelude::*;
 use abi::general as raw;
+use task::Thread;
+use task::attributes::Scheduling;
 use task::credentials::CAP_SYS_NICE;
 
 /// `sched_setscheduler(pid, policy, parameters)`.
@@ -41,19 +42,20 @@ pub struct Change {
 }
 
 /// Changes policy and priority, and keeps the nice value.
-pub fn set(ctx: &Context<'_>, policy: u32, priority: i32) -> Result<(), Errno> {
+pub fn set(ctx: &Context<'_>, thread: &Thread, policy: u32, priority: i32) -> Result<(), Errno> {
     let plain = policy & !raw::SCHED_RESET_ON_FORK;
     let priority = u32::try_from(priority).map_err(|_| Errno::EINVAL)?;
-    let nice = ctx.process.attributes().scheduling.nice;
+    let nice = thread.scheduling().nice;
     let reset_on_fork = policy != plain;
     change(
         ctx,
+        thread,
         &Change { policy: plain, priority, nice, reset_on_fork, possible_deadline: false, clamps: false },
     )
 }
 
 /// Changes the scheduling. A deadline is never promised: EBUSY, as when its bandwidth is not free.
-pub fn change(ctx: &Context<'_>, wanted: &Change) -> Result<(), Errno> {
+pub fn change(ctx: &Context<'_>, thread: &Thread, wanted: &Change) -> Result<(), Errno> {
     let (low, high) = priorities(wanted.policy).ok_or(Errno::EINVAL)?;
     if !i32::try_from(wanted.priority).is_ok_and(|priority| (low..=high).contains(&priority)) {
         return Err(Errno::EINVAL);
@@ -72,23 +74,32 @@ pub fn change(ctx: &Context<'_>, wanted: &Change) -> Result<(), Errno> {
     // RLIMIT_NICE says how far a process without the capability may go: 1 is 19, 40 is -20.
     let within = ctx.process.limits().soft(raw::RLIMIT_NICE) >= u64::from((20 - wanted.nice).unsigned_abs());
     let has_nice = matches!(wanted.policy, raw::SCHED_NORMAL | raw::SCHED_BATCH);
-    let mut attributes = ctx.process.attributes();
-    if has_nice && wanted.nice < attributes.scheduling.nice && !within && !capable {
+    let mut scheduling = thread.scheduling();
+    if has_nice && wanted.nice < scheduling.nice && !within && !capable {
         return Err(Errno::EPERM);
     }
-    if attributes.scheduling.reset_on_fork && !wanted.reset_on_fork && !capable {
+    if scheduling.reset_on_fork && !wanted.reset_on_fork && !capable {
         return Err(Errno::EPERM);
     }
     if wanted.clamps {
         return Err(Errno::EOPNOTSUPP);
     }
-    attributes.scheduling.policy = wanted.policy;
-    attributes.scheduling.priority = wanted.priority;
+    scheduling.policy = wanted.policy;
+    scheduling.priority = wanted.priority;
     if has_nice {
-        attributes.scheduling.nice = wanted.nice;
+        scheduling.nice = wanted.nice;
     }
-    attributes.scheduling.reset_on_fork = wanted.reset_on_fork;
+    scheduling.reset_on_fork = wanted.reset_on_fork;
+    apply(ctx, thread, scheduling);
     Ok(())
+}
+
+/// Makes a thread compete like this.
+pub fn apply(ctx: &Context<'_>, thread: &Thread, scheduling: Scheduling) {
+    thread.set_scheduling(scheduling);
+    if let Some(runner) = thread.runner() {
+        ctx.platform.set_scheduling(runner, scheduling);
+    }
 }
 
 impl Syscall for SchedSetScheduler {
@@ -105,8 +116,8 @@ impl Syscall for SchedSetScheduler {
             return Err(Errno::EINVAL.into());
         }
         let priority = param.read(ctx.memory())?;
-        own_thread(ctx, self.pid)?;
-        set(ctx, self.policy, priority)?;
+        let thread = ctx.thread_of(self.pid)?;
+        set(ctx, &thread, self.policy, priority)?;
         Ok(0)
     }
 }

@@ -1,6 +1,7 @@
 //! setpriority(2): changes the nice value.
 
-use super::getpriority::{WHICH, own};
+use super::getpriority::{WHICH, threads};
+use super::sched_setscheduler::apply;
 use crate::prelude::*;
 use abi::general as raw;
 use task::credentials::CAP_SYS_NICE;
@@ -21,17 +22,20 @@ impl Syscall for SetPriority {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        own(ctx, self.which, self.who)?;
+        let threads = threads(ctx, self.which, self.who)?;
         let nice = self.nice.clamp(-20, 19);
         // RLIMIT_NICE says how far a process without the capability may go: 1 is 19, 40 is -20.
         let allowed = ctx.process.limits().soft(raw::RLIMIT_NICE);
         let within = allowed >= (20 - nice) as u64;
         let capable = ctx.process.capable(CAP_SYS_NICE);
-        let mut attributes = ctx.process.attributes();
-        if nice < attributes.scheduling.nice && !within && !capable {
-            return Err(Errno::EACCES.into());
+        for thread in threads {
+            let mut scheduling = thread.scheduling();
+            if nice < scheduling.nice && !within && !capable {
+                return Err(Errno::EACCES.into());
+            }
+            scheduling.nice = nice;
+            apply(ctx, &thread, scheduling);
         }
-        attributes.scheduling.nice = nice;
         Ok(0)
     }
 }

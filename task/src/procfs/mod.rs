@@ -33,7 +33,7 @@ const NS_PER_TICK: u64 = 1_000_000_000 / HZ;
 /// The tasks that `/proc` shows, and the machine they run on.
 pub struct Tasks {
     platform: &'static dyn Platform,
-    first: SetOnce<(Weak<Process>, Weak<Thread>)>,
+    first: SetOnce<Weak<Process>>,
 }
 
 impl Tasks {
@@ -43,24 +43,32 @@ impl Tasks {
     }
 
     /// Adds the first process. Only the first call counts.
-    pub fn enter(&self, process: &Arc<Process>, thread: &Arc<Thread>) {
-        let _ = self.first.set((Arc::downgrade(process), Arc::downgrade(thread)));
+    pub fn enter(&self, process: &Arc<Process>) {
+        let _ = self.first.set(Arc::downgrade(process));
     }
 
     /// The process that reads.
     fn current(&self) -> Result<Arc<Process>, FsError> {
-        self.first.get().and_then(|(process, _)| process.upgrade()).ok_or(FsError::NotFound)
+        self.first.get().and_then(Weak::upgrade).ok_or(FsError::NotFound)
     }
 
-    /// The process with a thread's number.
+    /// The process that has a thread with a number.
     fn process(&self, tid: u32) -> Result<Arc<Process>, FsError> {
-        self.current().ok().filter(|process| process.pid == tid).ok_or(FsError::NotFound)
+        let process = self.current()?;
+        if process.pid == tid || process.has_thread(tid) { Ok(process) } else { Err(FsError::NotFound) }
     }
 
     /// The thread with a number.
     fn thread(&self, tid: u32) -> Result<Arc<Thread>, FsError> {
-        let thread = self.first.get().and_then(|(_, thread)| thread.upgrade());
-        thread.filter(|thread| thread.tid == tid).ok_or(FsError::NotFound)
+        self.current()?.thread(tid).ok_or(FsError::NotFound)
+    }
+
+    /// The number of the thread that reads.
+    fn current_thread(&self) -> Result<u32, FsError> {
+        match self.platform.current_tid() {
+            0 => Ok(self.current()?.pid),
+            tid => Ok(tid),
+        }
     }
 
     /// The lowest process number at or above `from`.
@@ -70,7 +78,7 @@ impl Tasks {
 
     /// The lowest number at or above `from` of a thread of process `pid`.
     fn next_thread(&self, pid: u32, from: u32) -> Option<u32> {
-        self.process(pid).ok().map(|process| process.pid).filter(|&tid| tid >= from)
+        self.process(pid).ok()?.next_thread(from)
     }
 }
 
@@ -110,8 +118,7 @@ pub fn proc_fs(tasks: &Arc<Tasks>, device: u64, boot_time_ns: u64) -> Arc<Pseudo
     });
     builder.link(root, "self", alloc::boxed::Box::new(own), None);
     let own = text!(tasks, |tasks, _, out| {
-        let pid = tasks.current()?.pid;
-        put!(out, "{pid}/task/{pid}");
+        put!(out, "{}/task/{}", tasks.current()?.pid, tasks.current_thread()?);
         Ok(())
     });
     builder.link(root, "thread-self", alloc::boxed::Box::new(own), None);

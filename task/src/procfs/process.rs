@@ -3,9 +3,10 @@
 use super::maps::{self, sizes};
 use super::signals::sets;
 use super::{HZ, Jump, Key, NS_PER_TICK, Tasks, put, text};
-use crate::Process;
 use crate::credentials::CAP_LAST;
+use crate::{Process, Thread};
 use alloc::boxed::Box;
+use alloc::{format, string::String};
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::Range;
 use core::sync::atomic::Ordering;
@@ -21,7 +22,7 @@ pub fn add(builder: &mut Builder, tasks: &Arc<Tasks>) {
     let own = tasks.clone();
     let next: Next = Box::new(move |_, from| own.next_process(from));
     let process = builder.tasks(Builder::ROOT, next, Box::new(|_| 0));
-    common(builder, tasks, process);
+    common(builder, tasks, process, text!(tasks, |tasks, key, out| stat(tasks, key, out, false)));
     for (name, make) in FILES_OF_PROCESSES {
         builder.file(process, name, 0o444, file(tasks, *make));
     }
@@ -34,7 +35,7 @@ pub fn add(builder: &mut Builder, tasks: &Arc<Tasks>) {
     // A thread's directory lies in that of its process.
     let above = Box::new(move |tid| own.process(tid).map_or(0, |process| process.pid));
     let thread = builder.tasks(threads, next, above);
-    common(builder, tasks, thread);
+    common(builder, tasks, thread, text!(tasks, |tasks, key, out| stat(tasks, key, out, true)));
 }
 
 type Make = fn(&Tasks, &Process, &mut Vec<u8>) -> Result<(), FsError>;
@@ -104,12 +105,17 @@ fn file(
     move |key, out| make(&tasks, &*tasks.process(key.task)?, out)
 }
 
-fn common(builder: &mut Builder, tasks: &Arc<Tasks>, dir: Template) {
+fn common(
+    builder: &mut Builder,
+    tasks: &Arc<Tasks>,
+    dir: Template,
+    stat: impl Fn(Key, &mut Vec<u8>) -> Result<(), FsError> + Send + Sync + 'static,
+) {
     for (name, permissions, make) in FILES {
         builder.file(dir, name, *permissions, file(tasks, *make));
     }
     super::network::add_to(builder, tasks, dir);
-    builder.file(dir, "stat", 0o444, text!(tasks, stat));
+    builder.file(dir, "stat", 0o444, stat);
     builder.file(dir, "status", 0o444, text!(tasks, status));
     name(builder, tasks, dir);
     oom_score_adj(builder, tasks, dir);
@@ -119,7 +125,7 @@ fn common(builder: &mut Builder, tasks: &Arc<Tasks>, dir: Template) {
 /// `comm`: the name, which can be changed.
 fn name(builder: &mut Builder, tasks: &Arc<Tasks>, dir: Template) {
     let show = text!(tasks, |tasks, key, out| {
-        let name = tasks.process(key.task)?.name();
+        let name = tasks.thread(key.task)?.name();
         out.extend(name.into_iter().take_while(|&byte| byte != 0));
         out.push(b'\n');
         Ok(())
@@ -127,7 +133,7 @@ fn name(builder: &mut Builder, tasks: &Arc<Tasks>, dir: Template) {
     let own = tasks.clone();
     let take = move |key: Key, bytes: &[u8]| {
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        own.process(key.task)?.set_name(bytes);
+        own.thread(key.task)?.set_name(bytes);
         Ok(())
     };
     builder.writable(dir, "comm", 0o644, Box::new(show), Box::new(take));
@@ -274,8 +280,19 @@ fn oom_score(tasks: &Tasks, process: &Process, out: &mut Vec<u8>) {
     put!(out, "{}\n", (1000 + score + adjust).max(0) * 2 / 3);
 }
 
-/// `/proc/PID/stat`.
-fn stat(tasks: &Tasks, key: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
+/// Whether a thread runs or sleeps, as a letter and a word. Who reads runs.
+fn state(tasks: &Tasks, process: &Process, thread: &Thread) -> (char, &'static str) {
+    if !process.has_thread(thread.tid) {
+        ('Z', "zombie")
+    } else if thread.runner().is_some_and(|runner| tasks.platform.sleeps(runner)) {
+        ('S', "sleeping")
+    } else {
+        ('R', "running")
+    }
+}
+
+/// `stat` of a process, or of one thread, which differs in the processor time.
+fn stat(tasks: &Tasks, key: Key, out: &mut Vec<u8>, of_thread: bool) -> Result<(), FsError> {
     let (process, thread) = (tasks.process(key.task)?, tasks.thread(key.task)?);
     let image = process.image();
     let sizes = sizes(&process);
@@ -283,20 +300,20 @@ fn stat(tasks: &Tasks, key: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
     let limit = process.limits().soft(abi::general::RLIMIT_RSS);
     let brk = process.space().brk_start().0;
     let (pid, ppid) = (process.pid, process.ppid);
-    let name = process.name();
+    let name = thread.name();
     let name: Vec<u8> = name.into_iter().take_while(|&byte| byte != 0).collect();
-    put!(out, "{pid} (");
+    put!(out, "{} (", thread.tid);
     out.extend_from_slice(&name);
     // State, parent, group, session, terminal, its group, flags (PF_RANDOMIZE), faults of it and of its children.
-    put!(out, ") R {ppid} {pid} {pid} 0 -1 4194304 0 0 0 0");
+    put!(out, ") {} {ppid} {pid} {pid} 0 -1 4194304 0 0 0 0", state(tasks, &process, &thread).0);
     // User, system, children; priority, niceness, threads, no interval timer, start.
     let start = process.start_ns / NS_PER_TICK;
-    let used = process.cpu_times(tasks.platform);
-    let scheduling = process.attributes().scheduling;
+    let scheduling = thread.scheduling();
     let (real_time, nice) = (i64::from(scheduling.priority), i64::from(scheduling.nice));
     let priority = if real_time > 0 { -1 - real_time } else { 20 + nice };
+    let used = if of_thread { thread.cpu_times(tasks.platform) } else { process.cpu_times(tasks.platform) };
     put!(out, " {} {} 0 0", used.user / NS_PER_TICK, used.system / NS_PER_TICK);
-    put!(out, " {priority} {nice} 1 0 {start}");
+    put!(out, " {priority} {nice} {} 0 {start}", process.thread_count());
     put!(out, " {} {} {limit}", sizes.total.saturating_mul(PAGE_SIZE), sizes.resident);
     put!(out, " {} {} {} 0 0", sizes.code.0, sizes.code.1, image.stack_start);
     let low = u64::from(u32::MAX >> 1);
@@ -317,14 +334,16 @@ fn status(tasks: &Tasks, key: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
     let pid = process.pid;
     let tid = thread.tid;
     put!(out, "Name:\t");
-    for byte in process.name().into_iter().take_while(|&byte| byte != 0) {
+    for byte in thread.name().into_iter().take_while(|&byte| byte != 0) {
         match byte {
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\\' => out.extend_from_slice(b"\\\\"),
             byte => out.push(byte),
         }
     }
-    put!(out, "\nUmask:\t{:04o}\nState:\tR (running)\n", process.umask.load(Ordering::Relaxed));
+    put!(out, "\nUmask:\t{:04o}\n", process.umask.load(Ordering::Relaxed));
+    let (letter, word) = state(tasks, &process, &thread);
+    put!(out, "State:\t{letter} ({word})\n");
     put!(out, "Tgid:\t{pid}\nNgid:\t0\nPid:\t{tid}\nPPid:\t{}\nTracerPid:\t0\n", process.ppid);
     let credentials = process.credentials().clone();
     for (name, ids) in [("Uid", credentials.user), ("Gid", credentials.group)] {
@@ -341,8 +360,8 @@ fn status(tasks: &Tasks, key: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
     memory(&process, out);
     let queue = process.limits().soft(abi::general::RLIMIT_SIGPENDING);
     let sets = sets(&process, &thread);
-    put!(out, "CoreDumping:\t0\nTHP_enabled:\t1\nThreads:\t1\nSigQ:\t0/{queue}\n");
-    put!(out, "SigPnd:\t{:016x}\nShdPnd:\t{:016x}\n", 0, sets.pending);
+    put!(out, "CoreDumping:\t0\nTHP_enabled:\t1\nThreads:\t{}\nSigQ:\t0/{queue}\n", process.thread_count());
+    put!(out, "SigPnd:\t{:016x}\nShdPnd:\t{:016x}\n", thread.pending().set().0, sets.pending);
     put!(
         out,
         "SigBlk:\t{:016x}\nSigIgn:\t{:016x}\nSigCgt:\t{:016x}\n",
@@ -362,11 +381,36 @@ fn status(tasks: &Tasks, key: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
     put!(out, "Speculation_Store_Bypass:\tunknown\nSpeculationIndirectBranch:\tunknown\n");
     let cpus = tasks.platform.cpu_count();
     let last = cpus.saturating_sub(1);
-    let mask = u64::MAX >> 64u32.saturating_sub(cpus).min(63);
-    put!(out, "Cpus_allowed:\t{mask:x}\nCpus_allowed_list:\t{}\n", super::sysfs::range(last));
+    let allowed: Vec<u32> = (0..cpus)
+        .filter(|&cpu| thread.runner().is_none_or(|runner| tasks.platform.may_run_on(runner, cpu)))
+        .collect();
+    put!(out, "Cpus_allowed:\t");
+    for word in (0..=last / 32).rev() {
+        let mask =
+            allowed.iter().filter(|&&cpu| cpu / 32 == word).fold(0u32, |mask, cpu| mask | 1 << (cpu % 32));
+        let separator = if word == 0 { "" } else { "," };
+        if word == last / 32 { put!(out, "{mask:x}{separator}") } else { put!(out, "{mask:08x}{separator}") }
+    }
+    put!(out, "\nCpus_allowed_list:\t{}\n", ranges(&allowed));
     put!(out, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
     put!(out, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
     Ok(())
+}
+
+/// Numbers in order as a list of ranges.
+fn ranges(numbers: &[u32]) -> String {
+    let mut list = String::new();
+    let mut rest = numbers.iter().copied().peekable();
+    while let Some(first) = rest.next() {
+        let mut last = first;
+        while rest.peek() == Some(&last.wrapping_add(1)) {
+            last = rest.next().unwrap_or(last);
+        }
+        let separator = if list.is_empty() { "" } else { "," };
+        list +=
+            &if first == last { format!("{separator}{first}") } else { format!("{separator}{first}-{last}") };
+    }
+    list
 }
 
 /// The lines of `status` about memory.

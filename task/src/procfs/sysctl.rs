@@ -66,8 +66,7 @@ pub fn add(builder: &mut Builder, tasks: &Arc<Tasks>) {
         "threads-max",
         0o444,
         text!(tasks, |tasks, _, out| {
-            // Linux allows one task per 16 of its 8 KiB stacks.
-            put!(out, "{}\n", (tasks.platform.memory().total / (8 << 14)).max(64));
+            put!(out, "{}\n", crate::limits::max_threads(tasks.platform.memory().total));
             Ok(())
         }),
     );

@@ -13,7 +13,7 @@ use fs::{ConsoleOptions, OpenFile, SliceSink, SliceSource, Vfs, console::Console
 fn mounted() -> (Running, Vfs) {
     let r = running();
     let tasks = Tasks::new(r.machine);
-    tasks.enter(&r.process, &r.thread);
+    tasks.enter(&r.process);
     let mode = ConsoleMode::Host { tty_in: false, tty_out: false };
     let (_, console, _) = tree(&[], ConsoleOptions { mode, winsize: (24, 80) }, r.machine.frames);
     let members = [("proc", 0o40555, &b""[..]), ("sys", 0o40555, b"")];

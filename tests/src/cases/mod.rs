@@ -124,7 +124,7 @@ mod tests {
         }
         for entry in std::fs::read_dir(sources).unwrap() {
             let path = entry.unwrap().path();
-            if path.extension().is_some_and(|ending| ending == "c" || ending == "rs") {
+            if path.extension().is_some_and(|ending| ending == "c" || ending == "rs" || ending == "go") {
                 assert!(
                     used.remove(path.file_stem().unwrap().to_str().unwrap()),
                     "{} is not used",

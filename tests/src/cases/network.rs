@@ -133,7 +133,8 @@ fn wants(what: &str, wanted: &[u8], got: &[u8]) -> Result<(), String> {
     if wanted == got {
         return Ok(());
     }
-    let shown = |bytes: &[u8]| bytes.get(..200.min(bytes.len())).unwrap_or_default().escape_ascii().to_string();
+    let shown =
+        |bytes: &[u8]| bytes.get(..200.min(bytes.len())).unwrap_or_default().escape_ascii().to_string();
     Err(format!("{what}: {} bytes {}, not {} bytes {}", got.len(), shown(got), wanted.len(), shown(wanted)))
 }
 
@@ -145,8 +146,7 @@ fn pattern(len: usize) -> Vec<u8> {
 fn echo(lab: &Lab, machine: Machine, smp: u32) -> Result<(), String> {
     const CLIENTS: usize = 4;
     const BYTES: usize = 400_000;
-    let program =
-        c("serve").args(&["7"]).machine(machine).smp(smp).run(&["-p", "0:7", "-p", "0:7/udp"]);
+    let program = c("serve").args(&["7"]).machine(machine).smp(smp).run(&["-p", "0:7", "-p", "0:7/udp"]);
     let mut vm = Server::start(lab, &program)?;
     let udp = vm.place("udp", LIMIT)?;
     let tcp = vm.place("tcp", LIMIT)?;
@@ -197,7 +197,10 @@ fn dial(lab: &Lab, machine: Machine, smp: u32) -> Result<(), String> {
     }
     let wanted = "connect -1 Operation now in progress\npoll 1 events 4 error 0 port chosen\nsent 500000 got 500000 wrong 0\n";
     wants("stdout", wanted.as_bytes(), &outcome.stdout)?;
-    listening.join().map_err(|_| "the listener panicked")?.map_err(|error| format!("the host's side: {error}"))
+    listening
+        .join()
+        .map_err(|_| "the listener panicked")?
+        .map_err(|error| format!("the host's side: {error}"))
 }
 
 fn echo_back(mut stream: TcpStream) -> std::io::Result<()> {
@@ -256,7 +259,8 @@ fn ask_redis(_: &Lab, to: SocketAddr) -> Result<(), String> {
     wants("PING", b"PONG\n", &run(&["ping"])?)?;
     wants("SET", b"OK\n", &run(&["set", "key", "some value"])?)?;
     wants("GET", b"some value\n", &run(&["get", "key"])?)?;
-    let storm = ["-h", &host, "-p", &port, "-q", "-n", "4000", "-c", "4", "-P", "8", "-r", "50", "-t", "incr"];
+    let storm =
+        ["-h", &host, "-p", &port, "-q", "-n", "4000", "-c", "4", "-P", "8", "-r", "50", "-t", "incr"];
     client("/usr/bin/redis-benchmark", "redis-tools", &storm)?;
     let script = "local n = 0 for _, k in ipairs(redis.call('keys', 'counter:*')) do n = n + redis.call('get', k) end return n";
     wants("the sum of all counters", b"4000\n", &run(&["eval", script, "0"])?)?;
@@ -271,7 +275,8 @@ fn lighttpd() -> Program {
 
 fn ask_lighttpd(_: &Lab, to: SocketAddr) -> Result<(), String> {
     for name in ["library.py", "table.sql"] {
-        let wanted = std::fs::read(format!("{SCRIPTS}/{name}")).map_err(|error| format!("{name}: {error}"))?;
+        let wanted =
+            std::fs::read(format!("{SCRIPTS}/{name}")).map_err(|error| format!("{name}: {error}"))?;
         let url = format!("http://{to}/{name}");
         // Three times on one connection.
         wants(name, &wanted.repeat(3), &client("/usr/bin/curl", "curl", &["-sS", &url, &url, &url])?)?;
@@ -281,7 +286,15 @@ fn ask_lighttpd(_: &Lab, to: SocketAddr) -> Result<(), String> {
 }
 
 fn dnsmasq() -> Program {
-    let args = ["-k", "-C", "/dev/null", "--user=root", "--no-resolv", "--pid-file=/run/dnsmasq.pid", "--address=/x.test/10.1.2.3"];
+    let args = [
+        "-k",
+        "-C",
+        "/dev/null",
+        "--user=root",
+        "--no-resolv",
+        "--pid-file=/run/dnsmasq.pid",
+        "--address=/x.test/10.1.2.3",
+    ];
     stock("/usr/sbin/dnsmasq", "dnsmasq-base", &args)
 }
 

@@ -1,7 +1,7 @@
 //! Area: stock programs, straight from Debian's packages, each with what it prints natively.
 //!
-//! The scripts lie in `tests/stock`. They start no second process and no thread. A static-PIE
-//! Rust program is in the area `rust`. A static Go program is missing: Go's run-time library starts threads first.
+//! The scripts lie in `tests/stock`. They start no second process. A static-PIE
+//! Rust program is in the area `rust`, a static Go program in `threads`.
 
 use crate::case::{Case, Program, has, stock};
 use crate::compare::Text;
@@ -87,6 +87,12 @@ pub fn cases() -> Vec<Case> {
         .env("MARK", "found")
         .scripts()
         .case("stock/gawk"),
+        stock(crate::stock::PYTHON, "python3", &["-I", "{stock}/threads.py"])
+            .smp(2)
+            .memory(512)
+            .scripts()
+            .extra(crate::stock::python(false))
+            .case("stock/python with threads"),
         stock("/usr/bin/lua5.4", "lua5.4", &["{stock}/work.lua", "{fresh}"])
             .env("MARK", "found")
             .stdin("12 rest\nmore\nall\nof it")

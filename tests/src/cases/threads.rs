@@ -1,6 +1,7 @@
 //! Area: threads of the program, on one CPU and on several.
 
 use crate::case::{Case, c, ours};
+use crate::compare::Text;
 use crate::compile::Variant;
 
 /// The numbers of CPUs that every case runs on.
@@ -13,7 +14,10 @@ pub fn cases() -> Vec<Case> {
         cases.push(c("threads_signals").smp(smp).case(format!("threads/signals, {smp} CPUs")));
         cases.push(c("threads_files").args(&["/tmp"]).smp(smp).case(format!("threads/files, {smp} CPUs")));
         cases.push(c("threads_memory").args(&["/tmp"]).smp(smp).case(format!("threads/memory, {smp} CPUs")));
+        cases.push(c("threads_sched").smp(smp).case(format!("threads/scheduling, {smp} CPUs")));
         cases.push(c("futexes").smp(smp).case(format!("threads/futexes, {smp} CPUs")));
+        cases.push(ours("std_threads", Variant::Rust).smp(smp).case(format!("threads/Rust, {smp} CPUs")));
+        cases.push(ours("goroutines", Variant::Go).smp(smp).case(format!("threads/Go, {smp} CPUs")));
         for how in ["exit", "exit_group", "leader"] {
             let name = format!("threads/the process ends by {how}, {smp} CPUs");
             cases.push(c("threads_signals").args(&[how]).smp(smp).case(name));
@@ -24,5 +28,9 @@ pub fn cases() -> Vec<Case> {
         }
     }
     cases.push(ours("threads", Variant::MuslPie).smp(2).case("threads/POSIX threads, 2 CPUs/musl-pie"));
+    // Natively there may be very many.
+    let full = "no more: Resource temporarily unavailable\nmany: ok\nas many again: ok\n".repeat(2);
+    let program = c("threads").args(&["all"]).smp(2).memory(128).status(0);
+    cases.push(program.stdout(vec![Text::Is(full.into())]).case("threads/as many as there may be"));
     cases
 }

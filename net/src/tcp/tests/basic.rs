@@ -88,7 +88,8 @@ fn within_one_host() {
 fn much_data() {
     for (checksum, segmentation) in [(false, false), (true, false), (true, true)] {
         for at in ["10.0.0.2:80", "[fd00::2]:80"] {
-            let mut world = World::with(LIMITS, |line| (line.checksum, line.segmentation) = (checksum, segmentation));
+            let mut world =
+                World::with(LIMITS, |line| (line.checksum, line.segmentation) = (checksum, segmentation));
             world.faults.delay = 100_000;
             let listener = world.listener(1, at, 5);
             let client = world.connect(0, at);
@@ -123,7 +124,9 @@ pub fn exchange(world: &mut World, a: &TcpSocket, b: &TcpSocket, len: usize) -> 
             match receive(to, 30_000) {
                 Ok(bytes) => {
                     assert!(!bytes.is_empty(), "the end came early");
-                    assert!(bytes.iter().enumerate().all(|(i, got_byte)| *got_byte == byte(got[n] + i, salt)));
+                    assert!(
+                        bytes.iter().enumerate().all(|(i, got_byte)| *got_byte == byte(got[n] + i, salt))
+                    );
                     got[n] += bytes.len();
                     moved = true;
                 }

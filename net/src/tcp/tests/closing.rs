@@ -28,12 +28,12 @@ fn one_direction_after_the_other() {
     assert_eq!(receive(&client, 100), Ok(Vec::new()));
     world.pump();
     // The client ended first: TIME-WAIT is on its side, and nowhere else.
-    let waiting = |n: usize| world.hosts[n].tcp.time_wait.lock().len();
+    let waiting = |n: usize| world.hosts[n].tcp.time_wait.lock().count();
     assert_eq!((waiting(0), waiting(1)), (1, 0));
     drop(client);
     assert_eq!([0, 1].map(|n| world.hosts[n].tcp.established_count()), [0, 0]);
     world.pass(61 * SECOND);
-    assert_eq!(world.hosts[0].tcp.time_wait.lock().len(), 0);
+    assert_eq!(world.hosts[0].tcp.time_wait.lock().count(), 0);
     assert_eq!(world.hosts[0].tcp.slots.used(), 0);
     assert_eq!([0, 1].map(|n| world.hosts[n].tcp.memory_used()), [0, 0]);
     assert_eq!([0, 1].map(|n| world.hosts[n].tcp.orphan_count()), [0, 0]);
@@ -111,7 +111,10 @@ fn resets() {
     assert_eq!(receive(&client, 100).unwrap(), b"before");
     assert_eq!(receive(&client, 100), Ok(Vec::new()));
     let tcp = &world.hosts[0].tcp;
-    assert_eq!((tcp.stats.established_resets.get(), tcp.established_count(), tcp.time_wait.lock().len()), (1, 0, 0));
+    assert_eq!(
+        (tcp.stats.established_resets.get(), tcp.established_count(), tcp.time_wait.lock().count()),
+        (1, 0, 0)
+    );
     assert_eq!(world.hosts[1].tcp.slots.used(), 0);
     // connect(2) to no address resets as well, and the socket can be used again.
     let (client, server) = world.pair_at("10.0.0.2:81");
@@ -140,12 +143,14 @@ fn time_wait_and_nobody() {
         world.settle(&[&client]);
         drop(client);
         world.pump();
-        assert_eq!(world.hosts[1].tcp.time_wait.lock().len(), 1, "round {round}");
+        assert_eq!(world.hosts[1].tcp.time_wait.lock().count(), 1, "round {round}");
         world.pass(SECOND / 10);
     }
     let before = world.hosts[1].tcp.stats.out_resets.get();
     let flow = Flow::new("10.0.0.1:7".parse().unwrap(), "10.0.0.2:80".parse().unwrap());
-    for (flag, ack, resets) in [(FIN, Some(5), 1), (RST, Some(5), 0), (0, Some(5), 1), (FIN, None, 1), (RST, None, 0)] {
+    for (flag, ack, resets) in
+        [(FIN, Some(5), 1), (RST, Some(5), 0), (0, Some(5), 1), (FIN, None, 1), (RST, None, 0)]
+    {
         let plain = Plain { flow, seq: 77, ack, flag, window: 5, options: Default::default() };
         let frame = segment::build(&plain, false).unwrap();
         let before = world.hosts[1].tcp.stats.out_resets.get();
@@ -171,7 +176,7 @@ fn simultaneous_close() {
     assert_eq!([0, 1].map(|n| world.hosts[n].tcp.established_count()), [0, 0]);
     world.pass(100 * SECOND);
     assert_eq!([0, 1].map(|n| world.hosts[n].tcp.memory_used()), [0, 0]);
-    assert_eq!([0, 1].map(|n| world.hosts[n].tcp.time_wait.lock().len()), [0, 0]);
+    assert_eq!([0, 1].map(|n| world.hosts[n].tcp.time_wait.lock().count()), [0, 0]);
 }
 
 /// The other side vanishes: whatever state the connection is in, nothing is kept for ever.

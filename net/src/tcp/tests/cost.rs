@@ -4,7 +4,13 @@ use super::*;
 use std::time::Instant;
 
 /// A request and its response, again and again, between two hosts; nanoseconds each, for both sides and the line.
-fn round_trips(world: &mut World, pairs: &[(Arc<TcpSocket>, Arc<TcpSocket>)], request: usize, response: usize, count: usize) -> f64 {
+fn round_trips(
+    world: &mut World,
+    pairs: &[(Arc<TcpSocket>, Arc<TcpSocket>)],
+    request: usize,
+    response: usize,
+    count: usize,
+) -> f64 {
     let (question, answer) = (vec![1; request], vec![2; response]);
     let mut buffer = vec![0; response.max(request)];
     let begun = Instant::now();
@@ -13,13 +19,20 @@ fn round_trips(world: &mut World, pairs: &[(Arc<TcpSocket>, Arc<TcpSocket>)], re
         assert_eq!(send(client, &question), Ok(request));
         move_frames(world);
         assert!(server.readiness().contains(PollEvents::IN));
-        assert_eq!(Socket::receive(&**server, &mut SliceSink::new(&mut buffer), MessageFlags::default()).unwrap().bytes, request);
+        assert_eq!(
+            Socket::receive(&**server, &mut SliceSink::new(&mut buffer), MessageFlags::default())
+                .unwrap()
+                .bytes,
+            request
+        );
         assert_eq!(send(server, &answer), Ok(response));
         move_frames(world);
         assert!(client.readiness().contains(PollEvents::IN));
         let mut got = 0;
         while got < response {
-            got += Socket::receive(&**client, &mut SliceSink::new(&mut buffer), MessageFlags::default()).unwrap().bytes;
+            got += Socket::receive(&**client, &mut SliceSink::new(&mut buffer), MessageFlags::default())
+                .unwrap()
+                .bytes;
             move_frames(world);
             server.readiness();
             move_frames(world);
@@ -57,7 +70,9 @@ fn costs() {
             let count = 50_000;
             let ns = round_trips(&mut world, &pairs, request, response, count);
             let packets = (world.delivered - before) as f64 / count as f64;
-            println!("cost: {connections:6} connections, {request} to {response} bytes: {ns:.0} ns for both sides, {packets:.2} packets");
+            println!(
+                "cost: {connections:6} connections, {request} to {response} bytes: {ns:.0} ns for both sides, {packets:.2} packets"
+            );
         }
     }
 }

@@ -42,7 +42,7 @@ fn a_flood_of_syns_is_bounded() {
         tcp.input(syn(n), world.now());
         world.hosts[1].line.out.lock().unwrap().clear();
     }
-    assert_eq!(tcp.syn.lock().len(), 128);
+    assert_eq!(tcp.syn.lock().count(), 128);
     assert_eq!(tcp.extended.cookies_sent.get(), 100_000 - 128);
     assert_eq!((tcp.slots.used(), tcp.memory_used()), (1, 0));
     // Real clients still get in, by cookies; with all that the options give.
@@ -60,7 +60,7 @@ fn a_flood_of_syns_is_bounded() {
         tcp.work(world.now());
         world.hosts[1].line.out.lock().unwrap().clear();
     }
-    assert_eq!(tcp.syn.lock().len(), 0);
+    assert_eq!(tcp.syn.lock().count(), 0);
 }
 
 #[test]
@@ -158,7 +158,8 @@ fn several_listeners_share_a_port() {
         .collect();
     let clients: Vec<_> = (0..100).map(|_| world.connect(0, "10.0.0.2:80")).collect();
     world.settle(&clients.iter().map(|c| &**c).collect::<Vec<_>>());
-    let counts: Vec<usize> = listeners.iter().map(|l| std::iter::from_fn(|| accept(l).ok()).count()).collect();
+    let counts: Vec<usize> =
+        listeners.iter().map(|l| std::iter::from_fn(|| accept(l).ok()).count()).collect();
     assert_eq!(counts[0] + counts[1], 100);
     assert!(counts[0] > 25 && counts[1] > 25, "{counts:?}");
 }

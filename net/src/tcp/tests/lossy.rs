@@ -7,7 +7,7 @@ fn survive(seed: u64, faults: Faults, len: usize, change: impl Fn(&mut Line)) ->
     let mut world = World::with(LIMITS, change);
     world.random = Random(seed);
     world.faults = faults;
-    let at = if seed % 2 == 0 { "10.0.0.2:80" } else { "[fd00::2]:80" };
+    let at = if seed.is_multiple_of(2) { "10.0.0.2:80" } else { "[fd00::2]:80" };
     let listener = world.listener(1, at, 5);
     let client = world.connect(0, at);
     while client.readiness() == PollEvents::empty() {
@@ -90,7 +90,10 @@ fn damaged_packets() {
     let tcp = world.hosts[1].tcp.clone();
     for round in 0..20_000u64 {
         let (local, remote) = match random.below(3) {
-            0 => ("10.0.0.2:80".parse().unwrap(), SocketAddr::new("10.0.0.9".parse().unwrap(), random.next() as u16)),
+            0 => (
+                "10.0.0.2:80".parse().unwrap(),
+                SocketAddr::new("10.0.0.9".parse().unwrap(), random.next() as u16),
+            ),
             _ => match (server.local_address().unwrap(), client.local_address().unwrap()) {
                 (Address::Ip(local), Address::Ip(remote)) => (local, remote),
                 _ => unreachable!(),

@@ -7,6 +7,7 @@ mod listen;
 mod lossy;
 mod many;
 mod settings;
+mod threads;
 
 use super::*;
 use abi::PollEvents;
@@ -80,7 +81,9 @@ impl IpOutput for Line {
         _interface: Option<u32>,
     ) -> Result<crate::output::Route, SocketError> {
         let local = self.is_local(destination);
-        let fits = |own: &&IpAddr| own.is_ipv4() == destination.is_ipv4() && own.is_loopback() == destination.is_loopback();
+        let fits = |own: &&IpAddr| {
+            own.is_ipv4() == destination.is_ipv4() && own.is_loopback() == destination.is_loopback()
+        };
         let first = self.own.iter().find(fits).copied();
         let source = match source {
             Some(source) if self.is_local(source) => source,
@@ -110,6 +113,9 @@ impl IpOutput for Line {
 /// A packet on its way: when it arrives, its number, at which host, its bytes.
 type Flight = std::cmp::Reverse<(u64, u64, usize, Vec<u8>)>;
 
+/// Sees a packet that is about to come to a host; false holds it back.
+type Tap = Box<dyn FnMut(usize, &Segment, &[u8]) -> bool>;
+
 /// What the line between the hosts does: chances per mille.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
@@ -136,7 +142,7 @@ pub struct World {
     /// Packets that came to a host so far.
     pub delivered: u64,
     /// Sees every packet that is about to arrive, and may hold it back.
-    pub tap: Option<Box<dyn FnMut(usize, &Segment, &[u8]) -> bool>>,
+    pub tap: Option<Tap>,
 }
 
 pub const LIMITS: Limits = Limits { memory: 256 << 20, time_waits: 1000 };
@@ -149,20 +155,11 @@ impl World {
     pub fn with(limits: Limits, change: impl Fn(&mut Line)) -> Self {
         let clock = Arc::new(AtomicU64::new(SECOND));
         let host = |n: u8| {
-            let own = [
-                format!("10.0.0.{n}"),
-                format!("fd00::{n}"),
-                "127.0.0.1".to_string(),
-                "::1".to_string(),
-            ];
+            let own =
+                [format!("10.0.0.{n}"), format!("fd00::{n}"), "127.0.0.1".to_string(), "::1".to_string()];
             let own = own.iter().map(|a| a.parse().unwrap()).collect();
-            let mut line = Line {
-                own,
-                mtu: 1500,
-                checksum: false,
-                segmentation: false,
-                out: StdMutex::default(),
-            };
+            let mut line =
+                Line { own, mtu: 1500, checksum: false, segmentation: false, out: StdMutex::default() };
             change(&mut line);
             let line = Arc::new(line);
             let env = Arc::new(Env {
@@ -213,7 +210,11 @@ impl World {
         }
         let times = if repeat > 0 && self.random.below(1000) < repeat { 2 } else { 1 };
         for _ in 0..times {
-            let extra = if reorder > 0 && self.random.below(1000) < reorder { self.random.below(4 * delay.max(1000)) } else { 0 };
+            let extra = if reorder > 0 && self.random.below(1000) < reorder {
+                self.random.below(4 * delay.max(1000))
+            } else {
+                0
+            };
             self.sent += 1;
             self.flying.push(std::cmp::Reverse((self.now() + delay + extra, self.sent, to, packet.clone())));
         }
@@ -251,7 +252,12 @@ impl World {
     /// Lets time pass.
     pub fn pass(&mut self, ns: u64) {
         let end = self.now() + ns;
-        assert!(end < 2000 * SECOND, "something never happens:\n{}{}", self.hosts[0].tcp.table_text(false), self.hosts[1].tcp.table_text(true));
+        assert!(
+            end < 2000 * SECOND,
+            "something never happens:\n{}{}",
+            self.hosts[0].tcp.table_text(false),
+            self.hosts[1].tcp.table_text(true)
+        );
         loop {
             self.pump();
             let next = self.hosts.iter().map(|host| host.env.wake.load(Ordering::Relaxed)).min().unwrap();

@@ -1,0 +1,154 @@
+//! Driving a unit: packets in, the engine's runs, and when it is left alone.
+//!
+//! The engine acknowledges whenever it is run; that acknowledgements wait for data to go with is done here, by not running it.
+
+use super::segment::{self, ACK, FIN, PSH, RST, SYN, Segment};
+use super::state::NEVER;
+use super::unit::{Unit, instant};
+use super::wire::{LARGEST, SMALL};
+use crate::frame::Frame;
+use smoltcp::iface::PollResult;
+use smoltcp::socket::tcp::State;
+
+/// Largest segment that is expected before one has come.
+const DEFAULT_SEGMENT: usize = 536;
+/// Time after which a run that the engine wanted at once, but that did nothing, is tried again.
+const RETRY: u64 = 10_000_000;
+
+/// How long an acknowledgement waits for data to go with, nanoseconds.
+const ACK_DELAY: u64 = 40_000_000;
+/// The same when the other side's data did not end with this segment.
+const SHORT_DELAY: u64 = 1_000_000;
+
+/// When data that came is acknowledged.
+///
+/// An acknowledgement waits for data to go with, but not when more than a segment has come (RFC 9293, 3.8.6.3), nor long when the
+/// other side has more to send than it could. The engine is not run while nothing but an acknowledgement that may wait is to be
+/// sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Acks {
+    /// They do not wait.
+    pub(super) always: bool,
+    /// When the one that waits is due.
+    pub(super) due: u64,
+    /// Largest segment that came.
+    pub(super) segment: usize,
+    /// Bytes that were read since the engine was run: the window has grown.
+    pub(super) read: usize,
+}
+
+impl Acks {
+    /// Those of a connection on which nothing has come.
+    pub(super) fn new() -> Self {
+        Acks { always: false, due: NEVER, segment: DEFAULT_SEGMENT, read: 0 }
+    }
+}
+
+impl Unit {
+    /// Takes a packet of this connection, which was read as `segment`.
+    pub fn input(&mut self, packet: Frame, segment: &Segment, now: u64) {
+        if segment.flags & ACK != 0
+            && segment::after(segment.ack, self.oldest)
+            && !segment::after(segment.ack, self.wire.sent.next)
+        {
+            self.oldest = segment.ack;
+        }
+        if segment.space() > 0 {
+            // Cards may have put several segments together.
+            self.acks.segment = self.acks.segment.max(segment.payload.min(self.mss()));
+            self.wire.unacked += segment.space() as usize;
+            let at_once =
+                self.acks.always || segment.flags & (SYN | FIN) != 0 || self.wire.unacked > self.acks.segment;
+            let delay = match at_once {
+                true => 0,
+                false if segment.flags & PSH == 0 => SHORT_DELAY,
+                false => ACK_DELAY,
+            };
+            self.acks.due = self.acks.due.min(now.saturating_add(delay));
+        }
+        let synchronized = self.state() != State::SynSent;
+        let options =
+            (!synchronized && segment.flags & SYN != 0).then(|| segment::syn_options(packet.data(), segment));
+        let before = self.receivable();
+        self.take(packet, now);
+        if self.wire.unacked == 0 {
+            self.acks.due = NEVER;
+        }
+        if let Some(options) = options.filter(|_| self.state() != State::SynSent) {
+            self.heard(segment.seq, options);
+        }
+        let waiting = self.receivable();
+        self.next = self.next.wrapping_add(waiting.saturating_sub(before) as u32);
+        let end = segment.seq.wrapping_add(segment.payload as u32);
+        if segment.payload > 0 && segment::after(end, self.highest) {
+            self.highest = end;
+        }
+        if segment.flags & (ACK | RST) == ACK && segment.ack == self.oldest {
+            // That of a SYN has no shift.
+            let shift = if segment.flags & SYN != 0 { self.remote.scale.unwrap_or(0) } else { 0 };
+            self.window = segment.window >> shift;
+        }
+        self.crowded |= waiting > self.socket().recv_capacity() / 2;
+    }
+
+    pub(super) fn take(&mut self, packet: Frame, now: u64) {
+        self.wire.input = Some(packet);
+        self.interface.poll_ingress_single(instant(now), &mut self.wire, &mut self.sockets);
+        self.wire.input = None;
+    }
+
+    /// Makes the packets that are to be sent now.
+    pub fn run(&mut self, now: u64) {
+        if self.may_wait(now) {
+            return;
+        }
+        loop {
+            let socket = self.socket();
+            // Without data on its way in the ring, packets are small.
+            let largest = if self.wire.segmentation { LARGEST } else { self.wire.mtu.into() };
+            self.wire.expect = (socket.send_queue() + SMALL).min(largest.max(SMALL));
+            let result = self.interface.poll_egress(instant(now), &mut self.wire, &mut self.sockets);
+            if result == PollResult::None || self.all_is_sent() {
+                break;
+            }
+        }
+        self.acks.read = 0;
+        if core::mem::take(&mut self.owed) && self.wire.unacked > 0 {
+            self.acknowledge();
+        }
+        if self.wire.unacked == 0 || self.acks.due <= now {
+            (self.wire.unacked, self.acks.due) = (0, NEVER);
+        }
+    }
+
+    /// Whether the engine has nothing to send, or only an acknowledgement that can wait.
+    fn may_wait(&self, now: u64) -> bool {
+        let socket = self.socket();
+        socket.state() == State::Established
+            && socket.send_queue() == 0
+            && now < self.engine_at.min(self.acks.due)
+            && self.acks.read < socket.recv_capacity() / 4
+    }
+
+    /// Whether the last packet took all the data there is, for the first time: then nothing is left to do.
+    fn all_is_sent(&self) -> bool {
+        let socket = self.socket();
+        let waiting = socket.send_queue();
+        socket.state() == State::Established
+            && waiting > 0
+            && !self.wire.repeated
+            && self.wire.sent.next == self.oldest.wrapping_add(waiting as u32)
+    }
+
+    /// When to [`run`](Self::run) next, nanoseconds; asked just after a run.
+    pub fn run_at(&mut self, now: u64) -> Option<u64> {
+        if self.wire.unacked > 0 && self.may_wait(now) {
+            return Some(self.acks.due.min(self.engine_at));
+        }
+        let at = self.interface.poll_at(instant(now), &self.sockets);
+        let at = at.map_or(NEVER, |at| (at.total_micros().max(0) as u64).saturating_mul(1000));
+        // What it wanted at once was not possible.
+        self.engine_at = if at <= now { now.saturating_add(RETRY) } else { at.saturating_add(1000) };
+        (at != NEVER).then_some(self.engine_at)
+    }
+}
