@@ -15,6 +15,7 @@ pub fn cases() -> Vec<Case> {
         cases.push(c("threads_files").args(&["/tmp"]).smp(smp).case(format!("threads/files, {smp} CPUs")));
         cases.push(c("threads_memory").args(&["/tmp"]).smp(smp).case(format!("threads/memory, {smp} CPUs")));
         cases.push(c("threads_sched").smp(smp).case(format!("threads/scheduling, {smp} CPUs")));
+        cases.push(c("membarriers").smp(smp).case(format!("threads/barriers of memory, {smp} CPUs")));
         cases.push(c("futexes").smp(smp).case(format!("threads/futexes, {smp} CPUs")));
         cases.push(ours("std_threads", Variant::Rust).smp(smp).case(format!("threads/Rust, {smp} CPUs")));
         cases.push(ours("goroutines", Variant::Go).smp(smp).case(format!("threads/Go, {smp} CPUs")));
