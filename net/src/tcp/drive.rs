@@ -127,7 +127,7 @@ impl Unit {
         socket.state() == State::Established
             && socket.send_queue() == 0
             && now < self.engine_at.min(self.acks.due)
-            && self.acks.read < socket.recv_capacity() / 4
+            && self.acks.read < socket.recv_capacity() / 2
     }
 
     /// Whether the last packet took all the data there is, for the first time: then nothing is left to do.
