@@ -16,6 +16,9 @@ pub struct Case {
     pub body: Body,
 }
 
+/// How a running program is tried: gets its VM's description, judges by itself.
+pub type Talk = Arc<dyn Fn(&Lab, &Program) -> Result<(), String> + Send + Sync>;
+
 /// What a case does.
 #[derive(Clone)]
 pub enum Body {
@@ -23,8 +26,8 @@ pub enum Body {
     Program(Box<Program>),
     /// Does anything with the tools; `Err` says what is wrong.
     Tool(fn(&Lab) -> Result<(), String>),
-    /// As [`Body::Tool`], with what it captures: a machine, a service.
-    Server(Arc<dyn Fn(&Lab) -> Result<(), String> + Send + Sync>),
+    /// Runs a program in a VM and talks to it.
+    Server(Box<Program>, Talk),
     /// Runs a module of CPython's own tests natively and in VMs.
     Cpython(&'static str),
 }
@@ -273,8 +276,12 @@ pub fn tool(name: &str, run: fn(&Lab) -> Result<(), String>) -> Case {
 
 /// A test of a program that serves, which judges by itself.
 #[must_use]
-pub fn server(name: &str, run: impl Fn(&Lab) -> Result<(), String> + Send + Sync + 'static) -> Case {
-    Case { name: name.into(), body: Body::Server(Arc::new(run)) }
+pub fn server(
+    name: &str,
+    program: Program,
+    talk: impl Fn(&Lab, &Program) -> Result<(), String> + Send + Sync + 'static,
+) -> Case {
+    Case { name: name.into(), body: Body::Server(Box::new(program), Arc::new(talk)) }
 }
 
 /// Pieces of text that must be there.

@@ -53,7 +53,7 @@ fn one(lab: &Lab, case: &Case) -> Result<(), String> {
     let result = catch_unwind(AssertUnwindSafe(|| match &case.body {
         Body::Program(program) => oracle::run(lab, program),
         Body::Tool(run) => run(lab),
-        Body::Server(run) => run(lab),
+        Body::Server(program, talk) => talk(lab, program),
         Body::Cpython(module) => cpython::run(lab, module),
     }));
     result.unwrap_or_else(|_| Err("the test itself panicked".into()))

@@ -77,9 +77,10 @@ pub fn start(line: &CommandLine) -> Arc<Stack> {
     stack
 }
 
-/// What the options say; a mistake in one costs all of them.
+/// What the options say; an empty one says nothing, and a mistake in one costs all of them.
 fn config(line: &CommandLine) -> Config {
-    let text = |key| line.get(key).map(|value| core::str::from_utf8(value).unwrap_or("\u{fffd}"));
+    let given = |key| line.get(key).filter(|value| !value.is_empty());
+    let text = |key| given(key).map(|value| core::str::from_utf8(value).unwrap_or("\u{fffd}"));
     Config::parse(text("ip"), text("gw"), text("dns")).unwrap_or_else(|error| {
         log::error!("{error}: the network card gets no address");
         Config::default()

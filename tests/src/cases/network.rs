@@ -3,8 +3,8 @@
 //!
 //! User networking takes connections one after the other, so few clients come at once here.
 
-use crate::case::{Case, Machine, Program, c, has, lacks, server, stock};
-use crate::compare;
+use crate::case::{Case, Machine, Program, busybox, c, has, lacks, server, stock};
+use crate::compare::{self, Text};
 use crate::exec::{self, Streams};
 use crate::lab::Lab;
 use crate::oracle;
@@ -43,16 +43,19 @@ const SERVICES: &[Service] = &[
 
 pub fn cases() -> Vec<Case> {
     let mut cases = card();
+    cases.extend(configured());
     for (machine, smp) in MACHINES {
-        cases.push(server(&format!("network/echo/{}, {smp} CPUs", machine.name()), move |lab| {
-            echo(lab, machine, smp)
-        }));
-        cases.push(server(&format!("network/dial/{}, {smp} CPUs", machine.name()), move |lab| {
-            dial(lab, machine, smp)
-        }));
+        let on = |program: Program| program.machine(machine).smp(smp);
+        let name = |what: &str| format!("network/{what}/{}, {smp} CPUs", machine.name());
+        let program = c("serve").args(&["7"]).run(&["-p", "0:7", "-p", "0:7/udp"]);
+        cases.push(server(&name("echo"), on(program), echo));
+        let program = c("dial").run(&["--net", "user"]);
+        cases.push(server(&name("dial"), on(program), dial));
         for service in SERVICES {
-            let name = format!("network/{}/{}, {smp} CPUs", service.name, machine.name());
-            cases.push(server(&name, move |lab| serve(lab, service, machine, smp)));
+            let suffix = if service.protocol == "udp" { "/udp" } else { "" };
+            let forward = format!("0:{}{suffix}", service.port);
+            let program = on((service.program)()).memory(512).run(&["-p", &forward]);
+            cases.push(server(&name(service.name), program, |lab, program| serve(lab, service, program)));
         }
     }
     cases
@@ -94,12 +97,36 @@ fn card() -> Vec<Case> {
     cases
 }
 
+/// What the configuration leaves in files, from the options that `nospin run` gives and from the leases of user networking.
+fn configured() -> Vec<Case> {
+    let show = || busybox(&["cat", "/etc/resolv.conf"]);
+    let wanted = |text: &str| vec![Text::Is(text.as_bytes().to_vec())];
+    vec![
+        show()
+            .run(&["--net", "user"])
+            .status(0)
+            .stdout(wanted("nameserver 10.0.2.3\n"))
+            .case("network/files/fixed address"),
+        show()
+            .run(&["--net", "user"])
+            .append("ip=dhcp")
+            .append("dns=10.1.2.3,fd00::5")
+            .status(0)
+            .stdout(wanted("nameserver 10.1.2.3\nnameserver fd00::5\n"))
+            .case("network/files/name servers that were given"),
+        show()
+            .run(&["--net", "user"])
+            .append("ip=dhcp")
+            .append("dns=")
+            .status(0)
+            .stdout(vec![has(&["nameserver 10.0.2.3\n"])])
+            .case("network/files/lease"),
+    ]
+}
+
 /// Starts the server, talks and ends it; whatever it said belongs to the failure.
-fn serve(lab: &Lab, service: &Service, machine: Machine, smp: u32) -> Result<(), String> {
-    let suffix = if service.protocol == "udp" { "/udp" } else { "" };
-    let forward = format!("0:{}{suffix}", service.port);
-    let program = (service.program)().machine(machine).smp(smp).memory(512).run(&["-p", &forward]);
-    let mut vm = Server::start(lab, &program)?;
+fn serve(lab: &Lab, service: &Service, program: &Program) -> Result<(), String> {
+    let mut vm = Server::start(lab, program)?;
     let place = vm.place(service.protocol, LIMIT)?;
     let talked = (service.talk)(lab, place);
     let outcome = vm.stop(Signal::TERM);
@@ -143,11 +170,10 @@ fn pattern(len: usize) -> Vec<u8> {
 }
 
 /// Our own server: datagrams of all sizes, and several connections at once that carry more than any buffer holds.
-fn echo(lab: &Lab, machine: Machine, smp: u32) -> Result<(), String> {
+fn echo(lab: &Lab, program: &Program) -> Result<(), String> {
     const CLIENTS: usize = 4;
     const BYTES: usize = 400_000;
-    let program = c("serve").args(&["7"]).machine(machine).smp(smp).run(&["-p", "0:7", "-p", "0:7/udp"]);
-    let mut vm = Server::start(lab, &program)?;
+    let mut vm = Server::start(lab, program)?;
     let udp = vm.place("udp", LIMIT)?;
     let tcp = vm.place("tcp", LIMIT)?;
     // The largest one takes several fragments.
@@ -185,12 +211,12 @@ fn conversation(to: SocketAddr, data: &[u8]) -> Result<(), String> {
 }
 
 /// A program in the guest that connects to this host, at the gateway's address.
-fn dial(lab: &Lab, machine: Machine, smp: u32) -> Result<(), String> {
+fn dial(lab: &Lab, program: &Program) -> Result<(), String> {
     let cannot = |error| format!("cannot listen: {error}");
     let listener = TcpListener::bind("127.0.0.1:0").map_err(cannot)?;
     let port = listener.local_addr().map_err(cannot)?.port().to_string();
     let listening = thread::spawn(move || listener.accept().and_then(|(stream, _)| echo_back(stream)));
-    let program = c("dial").args(&["10.0.2.2", &port]).machine(machine).smp(smp).run(&["--net", "user"]);
+    let program = program.clone().args(&["10.0.2.2", &port]);
     let outcome = exec::run(&mut oracle::command(lab, &program)?, b"", Streams::Apart, LIMIT)?;
     if outcome.timed_out {
         return Err(format!("not ended:\n{}", compare::tail(&outcome.stderr)));
