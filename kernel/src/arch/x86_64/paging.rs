@@ -95,7 +95,7 @@ impl Mapper<'_> {
         if level == 1 {
             // Most entries: the kernel's own pages.
             for page in 0..len / 4096 {
-                write_entry(table, index_at(va, 1) + page as usize, pa + page * 4096 | flags);
+                write_entry(table, index_at(va, 1) + page as usize, (pa + page * 4096) | flags);
             }
             return Ok(());
         }

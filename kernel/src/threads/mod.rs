@@ -7,22 +7,24 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 
-use abi::general as raw;
-use sched::{CpuSet, Halt, Interrupts, Next, Params, Policy, Reason, Scheduler, SpawnError, ThreadId};
+use sched::{CpuSet, Halt, Interrupts, Next, Params, Reason, Scheduler, ThreadId};
+use sync::SetOnce;
 use sync::thread::{Handle, MaySleep, Shared, Threads, Unpark};
-use sync::{Mutex, SetOnce};
-use task::attributes::Scheduling;
 
 use crate::arch::percpu::{self, PerCpu};
 use crate::arch::switch::{self, Context};
 use crate::arch::{apic, cpu, timer, tsc};
 use crate::mem::stacks::{self, ThreadStack};
 use crate::program::{self, ProgramStart, Running};
+
+mod competing;
+mod ended;
+
+pub use competing::{may_run_on, run_time_ns, set_affinity, set_scheduling, sleeps};
 
 /// A thread as handles and the scheduler refer to it.
 pub type Thread = Shared<KernelThread>;
@@ -294,7 +296,7 @@ fn finish() {
     // SAFETY: `reschedule` stored the pointer together with the CPU's count; idle loops have none.
     let prev = (prev != idle).then(|| unsafe { Arc::from_raw(prev.cast_const()) });
     if let Some(dead) = scheduler.finish_switch(index, now(), prev) {
-        bury(dead);
+        ended::bury(dead);
     }
     let is_idle = cpu.thread.load(Ordering::Relaxed) == idle;
     timer::apply(cpu, scheduler.rearm(index, now()), is_idle);
@@ -322,42 +324,6 @@ pub fn exit() -> ! {
     unreachable!("a thread that has ended goes on")
 }
 
-/// Threads that have ended and wait for [`reap`].
-static DEAD: AtomicPtr<Thread> = AtomicPtr::new(core::ptr::null_mut());
-/// Stacks to be used again.
-static STACKS: Mutex<Vec<ThreadStack>> = Mutex::new(Vec::new());
-
-/// Puts a thread on the list of the dead. May be called with interrupts masked: takes no lock and frees nothing.
-fn bury(dead: Arc<Thread>) {
-    let dead = Arc::into_raw(dead).cast_mut();
-    let mut head = DEAD.load(Ordering::Relaxed);
-    loop {
-        // SAFETY: the pointer stands for the count that the list holds.
-        unsafe { &*dead }.next_dead.store(head, Ordering::Relaxed);
-        match DEAD.compare_exchange_weak(head, dead, Ordering::Release, Ordering::Relaxed) {
-            Ok(_) => return,
-            Err(now) => head = now,
-        }
-    }
-}
-
-/// Frees the threads that have ended and that no handle refers to; their stacks are used again.
-fn reap() {
-    let mut next = DEAD.swap(core::ptr::null_mut(), Ordering::Acquire);
-    while !next.is_null() {
-        // SAFETY: the list held one count for each of its threads, and is ours since the exchange.
-        let dead = unsafe { Arc::from_raw(next.cast_const()) };
-        next = dead.next_dead.load(Ordering::Relaxed);
-        if Arc::strong_count(&dead) == 1 {
-            let stack = *dead.context().stack();
-            drop(dead);
-            STACKS.lock().push(stack);
-        } else {
-            bury(dead);
-        }
-    }
-}
-
 /// No memory for a new thread, or too many of them.
 #[derive(Clone, Copy, Debug)]
 pub struct NoThread;
@@ -376,13 +342,12 @@ pub fn create_program(start: Box<ProgramStart>) -> Result<(Handle, ThreadId), No
 
 fn create(start: Start) -> Result<(Handle, ThreadId), NoThread> {
     let scheduler = scheduler().ok_or(NoThread)?;
-    reap();
+    ended::reap();
     if current_thread().is_some_and(|thread| thread.id.load(Ordering::Relaxed) != 0) {
         // From now on threads compete: there must be a clock.
         tsc::calibrate();
     }
-    let stack = STACKS.lock().pop();
-    let stack = match stack {
+    let stack = match ended::stack() {
         Some(stack) => stack,
         None => stacks::map_thread_stack().map_err(|_| NoThread)?,
     };
@@ -399,7 +364,7 @@ fn create(start: Start) -> Result<(Handle, ThreadId), NoThread> {
             Ok((Handle::from(thread), id))
         }
         Err(_) => {
-            STACKS.lock().push(stack);
+            ended::keep(stack);
             Err(NoThread)
         }
     }
@@ -434,55 +399,6 @@ fn preempt_point() {
             preempt();
         }
     });
-}
-
-/// Nanoseconds of processor time that a thread has had.
-pub fn run_time_ns(id: ThreadId) -> u64 {
-    // The first thread is charged from boot on, as the clock counts from there.
-    let now = tsc::monotonic_ns();
-    scheduler().and_then(|scheduler| scheduler.run_time(id, now)).unwrap_or(0)
-}
-
-/// How a thread of the program competes, as the scheduler has it.
-pub fn set_scheduling(id: ThreadId, scheduling: Scheduling) {
-    let Some(scheduler) = scheduler() else { return };
-    let priority = scheduling.priority.min(99) as u8;
-    let policy = match scheduling.policy {
-        raw::SCHED_FIFO => Policy::Fifo(priority),
-        raw::SCHED_RR => Policy::RoundRobin(priority),
-        raw::SCHED_BATCH => Policy::Batch,
-        raw::SCHED_IDLE => Policy::Idle,
-        _ => Policy::Normal,
-    };
-    let params = Params { policy, nice: scheduling.nice.clamp(-20, 19) as i8 };
-    cpu::without_interrupts(|| {
-        scheduler.set_params(id, params, percpu::current().index() as usize, now());
-    });
-    preempt_point();
-}
-
-/// Lets a thread run on the CPUs whose bits are set only, one of which exists.
-pub fn set_affinity(id: ThreadId, words: &[u64]) -> Result<(), SpawnError> {
-    let Some(scheduler) = scheduler() else { return Ok(()) };
-    let mut set = CpuSet::new();
-    for cpu in 0..percpu::all().len() {
-        if words.get(cpu / 64).is_some_and(|word| word >> (cpu % 64) & 1 != 0) {
-            set.insert(cpu)?;
-        }
-    }
-    cpu::without_interrupts(|| scheduler.set_affinity(id, &set, percpu::current().index() as usize, now()))?;
-    preempt_point();
-    Ok(())
-}
-
-/// Whether a thread may run on a CPU.
-pub fn may_run_on(id: ThreadId, cpu: usize) -> bool {
-    scheduler().is_none_or(|scheduler| scheduler.may_run_on(id, cpu))
-}
-
-/// Whether a thread sleeps.
-pub fn sleeps(id: ThreadId) -> bool {
-    scheduler().is_some_and(|scheduler| scheduler.sleeps(id))
 }
 
 /// Lets others of the running thread's priority run.
