@@ -2,6 +2,7 @@
 
 use kerncore::rtc::Reading;
 
+use crate::arch::cpu;
 use crate::arch::pio::{inb, outb};
 
 const INDEX: u16 = 0x70;
@@ -44,8 +45,12 @@ pub fn unix_seconds() -> Option<u64> {
 
 /// Waits until the clock's next second begins; false if it has none within two seconds or so: there is no clock.
 pub fn wait_for_second() -> bool {
-    const READS: u32 = 4_000_000;
-    let now = register(0);
+    // How long a read takes differs much between machines; no time-stamp counter is faster than 8 GHz.
+    const TICKS: u64 = 16_000_000_000;
+    let (now, from) = (register(0), cpu::rdtsc());
     // An absent clock reads as all ones.
-    now != 0xff && (0..READS).any(|_| register(0) != now)
+    now != 0xff
+        && core::iter::repeat_with(|| register(0))
+            .take_while(|_| cpu::rdtsc() - from < TICKS)
+            .any(|second| second != now)
 }

@@ -14,6 +14,8 @@ const PM_TIMER_HZ: u64 = 3_579_545;
 const PIT_HZ: u64 = 1_193_182;
 /// How long a measurement takes at least.
 const MEASURE_US: u64 = 2_000;
+/// How many measurements are taken, of which the least disturbed one counts.
+const MEASUREMENTS: u32 = 2;
 /// A read of a port takes half a microsecond at least; as many take much longer than a measurement.
 const MAX_READS: u32 = 1_000_000;
 /// The 24-bit ACPI timer wraps after 4.7 s; a TSC faster than 0.5 GHz has counted this far by 2 s.
@@ -55,7 +57,7 @@ fn stated_khz() -> Option<u64> {
 
 /// Runs `before`, then watches a reference clock for [`MEASURE_US`] at least; returns how long, in nanoseconds. `None` if the
 /// machine has neither of the two that can be watched.
-fn measured_interval(mut before: impl FnMut()) -> Option<u64> {
+fn measured_interval(before: &mut dyn FnMut()) -> Option<u64> {
     let port = PM_PORT.load(Ordering::Relaxed);
     if port != 0 {
         let start = inl(port);
@@ -71,20 +73,27 @@ fn measured_interval(mut before: impl FnMut()) -> Option<u64> {
     pit_interval(before)
 }
 
-/// [`measured_interval`] by PIT channel 2 in mode 0: its output rises when the count has run out. The gate is in port 0x61.
-fn pit_interval(mut before: impl FnMut()) -> Option<u64> {
-    const OUTPUT: u8 = 0x20;
-    let count = PIT_HZ * MEASURE_US / 1_000_000;
-    outb(0x61, inb(0x61) & !2 | 1);
-    outb(0x43, 0xb0);
-    outb(0x42, count as u8);
-    outb(0x42, (count >> 8) as u8);
+/// [`measured_interval`] by channel 0 of the PIT, which counts down from 65536; its interrupt is masked. (Channel 2 would need port
+/// 0x61, which microvms lack.) It comes round after 55 ms, so a pause longer than that goes unnoticed.
+fn pit_interval(before: &mut dyn FnMut()) -> Option<u64> {
+    let goal = PIT_HZ * MEASURE_US / 1_000_000;
+    // Mode 2, both bytes.
+    outb(0x43, 0x34);
+    outb(0x40, 0);
+    outb(0x40, 0);
+    let first = pit_count();
     before();
-    // Setting the mode lowers the output. Where there is no PIT the port reads as all ones, or never changes.
-    if inb(0x61) & OUTPUT != 0 {
-        return None;
-    }
-    (0..MAX_READS).any(|_| inb(0x61) & OUTPUT != 0).then_some(MEASURE_US * 1000)
+    // Where there is no PIT the port reads the same for ever.
+    (0..MAX_READS)
+        .map(|_| u64::from(first.wrapping_sub(pit_count())))
+        .find(|&ticks| ticks >= goal)
+        .map(|ticks| ticks * 1_000_000_000 / PIT_HZ)
+}
+
+/// The count of channel 0 of the PIT, latched.
+fn pit_count() -> u16 {
+    outb(0x43, 0);
+    u16::from_le_bytes([inb(0x40), inb(0x40)])
 }
 
 fn measure() {
@@ -99,20 +108,25 @@ fn measure() {
             return;
         }
     }
-    let mut start = 0;
-    let ns = measured_interval(|| start = cpu::rdtsc()).or_else(|| {
+    let khz = (0..MEASUREMENTS).filter_map(|_| measured_khz(measured_interval)).min().or_else(|| {
         // The real-time clock is coarse, so it takes a second.
-        rtc::wait_for_second().then(|| start = cpu::rdtsc())?;
-        rtc::wait_for_second().then_some(1_000_000_000)
+        measured_khz(|before| {
+            rtc::wait_for_second().then(before)?;
+            rtc::wait_for_second().then_some(1_000_000_000)
+        })
     });
-    let Some(ns) = ns else {
+    if khz.is_none() {
         log::warn!("nothing says how fast this machine's clock runs: it is taken to run at 1 GHz");
-        TSC_KHZ.store(1_000_000, Ordering::Relaxed);
-        return;
-    };
-    let khz = (cpu::rdtsc() - start).saturating_mul(1_000_000) / ns.max(1);
-    log::debug!("TSC measured: {khz} kHz");
-    TSC_KHZ.store(khz.max(1), Ordering::Relaxed);
+    }
+    TSC_KHZ.store(khz.unwrap_or(1_000_000).max(1), Ordering::Relaxed);
+}
+
+/// The TSC's frequency by an interval of another clock. A pause between reading the one and the other makes it too high, never
+/// too low.
+fn measured_khz(interval: impl FnOnce(&mut dyn FnMut()) -> Option<u64>) -> Option<u64> {
+    let mut start = 0;
+    let ns = interval(&mut || start = cpu::rdtsc())?;
+    Some((cpu::rdtsc() - start).saturating_mul(1_000_000) / ns.max(1))
 }
 
 /// The frequency of the time-stamp counter, kHz; measured at the first call.
