@@ -1,45 +1,110 @@
-//! `cargo xtask demo`: an image of a real program, booted, with a summary of what it took.
+//! `cargo xtask demo`: an image of stock memcached, booted, and asked by a client that knows nothing of it.
 //!
-//! A demo is three steps, each a function of its own: get the program, make its image, run it. One that serves a
-//! network client replaces the first and the last.
+//! A demo is three steps, each a function of its own: make the image, run it, talk to it. `cargo xtask measure` uses the steps
+//! for a program that ends by itself.
 
 use crate::build::Built;
 use crate::context::Context;
 use crate::process;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a run of an image took.
 pub struct Run {
     /// From the start of `nospin` to the first line of the program.
     pub first_line: Option<Duration>,
-    /// From the start of `nospin` to its end.
-    pub total: Duration,
     /// The exit status.
     pub status: Option<i32>,
 }
+
+/// The program of the demo.
+const MEMCACHED: &str = "/usr/bin/memcached";
+/// How `nospin` announces a service.
+const SERVING: &str = "nospin: serving on ";
 
 /// Shows the demo.
 ///
 /// # Errors
 /// A line that names the step that failed.
 pub fn run(cx: &Context, built: &Built) -> Result<(), String> {
-    let program = compile(cx, "hello")?;
-    let image = image(cx, built, &program, &["-e", "GREETING=hello", "--", "one", "two words"])?;
-    println!("\n--- nospin run {}", image.display());
-    let run = boot(built, &image, &[], true)?;
+    let program = Path::new(MEMCACHED);
+    let image = image(cx, built, program, &["--", "-u", "root", "-m", "64"])?;
+    println!("\n--- nospin run {} -p 0:11211", image.display());
+    let start = Instant::now();
+    let mut server = Server::start(built, &image)?;
+    let place = server.place()?;
+    let took = start.elapsed();
+    println!("{SERVING}{place} (tcp)");
+    let answered = talk(cx, &place);
+    server.stop()?;
     println!("---");
-    if run.status != Some(0) {
-        return Err(format!("the demo ended with status {:?}", run.status));
-    }
+    answered?;
     let bytes = |path: &Path| std::fs::metadata(path).map(|meta| meta.len()).unwrap_or(0);
-    println!("program {} bytes, image {} bytes", bytes(&program), bytes(&image));
-    if let Some(first) = run.first_line {
-        println!("first line after {:.2} s, end after {:.2} s", first.as_secs_f64(), run.total.as_secs_f64());
-    }
+    println!("program {} bytes, image {} bytes", bytes(program), bytes(&image));
+    println!("served after {:.2} s", took.as_secs_f64());
     Ok(())
+}
+
+/// Puts a file into memcached and gets it back, with the clients of libmemcached.
+fn talk(cx: &Context, place: &str) -> Result<(), String> {
+    let greeting = format!("this text has been in a unikernel, at {place}\n");
+    let file = cx.work_dir("demo")?.join("greeting");
+    std::fs::write(&file, &greeting).map_err(|error| format!("{}: {error}", file.display()))?;
+    let servers = format!("--servers={place}");
+    println!("$ memccp {servers} greeting");
+    process::run(Command::new("memccp").arg(&servers).arg(&file))?;
+    println!("$ memccat {servers} greeting");
+    let got = process::output(Command::new("memccat").args([&servers, "greeting"]))?;
+    println!("{got}");
+    if got.trim_end() == greeting.trim_end() {
+        Ok(())
+    } else {
+        Err(format!("the client got {got:?} back, not {greeting:?}"))
+    }
+}
+
+/// A running image that serves. Ended when dropped.
+struct Server {
+    nospin: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+}
+
+impl Server {
+    fn start(built: &Built, image: &Path) -> Result<Self, String> {
+        let mut command = Command::new(&built.nospin);
+        command.arg("run").arg(image).args(["-p", "0:11211"]).stdin(Stdio::null()).stderr(Stdio::piped());
+        let mut nospin = command.spawn().map_err(|error| format!("cannot run nospin: {error}"))?;
+        let stderr = nospin.stderr.take().ok_or("nospin without a standard error")?;
+        Ok(Server { nospin, lines: BufReader::new(stderr).lines() })
+    }
+
+    /// The address, once it serves. Whatever else is said until then is shown.
+    fn place(&mut self) -> Result<String, String> {
+        for line in self.lines.by_ref() {
+            let line = line.map_err(|error| format!("cannot read what nospin says: {error}"))?;
+            match line.strip_prefix(SERVING).and_then(|rest| rest.split_once(' ')) {
+                Some((place, _)) => return Ok(place.to_owned()),
+                None => eprintln!("{line}"),
+            }
+        }
+        Err("memcached ended before it served".into())
+    }
+
+    /// Ends it as Ctrl-C does.
+    fn stop(mut self) -> Result<(), String> {
+        process::run(Command::new("kill").arg("-INT").arg(self.nospin.id().to_string()))?;
+        self.nospin.wait().map(drop).map_err(|error| format!("cannot wait for nospin: {error}"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // After `stop` there is nothing to end.
+        let _ = self.nospin.kill();
+        let _ = self.nospin.wait();
+    }
 }
 
 /// Compiles `tests/demo/NAME.c` as a static program.
@@ -64,18 +129,21 @@ pub fn image(cx: &Context, built: &Built, program: &Path, words: &[&str]) -> Res
     Ok(image)
 }
 
-/// Boots an image to its end; its output is shown if `show`.
+/// Boots an image to its end, without showing what it says.
 ///
 /// # Errors
 /// A line of text when `nospin` cannot be run.
-pub fn boot(built: &Built, image: &Path, words: &[&str], show: bool) -> Result<Run, String> {
+pub fn boot(built: &Built, image: &Path, words: &[&str]) -> Result<Run, String> {
     let cannot = |error| format!("cannot run nospin: {error}");
     let start = Instant::now();
     let mut command = Command::new(&built.nospin);
-    command.arg("run").arg(image).args(words).stdin(Stdio::null()).stdout(Stdio::piped());
-    if !show {
-        command.stderr(Stdio::null());
-    }
+    command
+        .arg("run")
+        .arg(image)
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut child = command.spawn().map_err(cannot)?;
     let mut first_line = None;
     if let Some(stdout) = child.stdout.take() {
@@ -83,12 +151,9 @@ pub fn boot(built: &Built, image: &Path, words: &[&str], show: bool) -> Result<R
         let mut line = Vec::new();
         while stdout.read_until(b'\n', &mut line).map_err(cannot)? > 0 {
             first_line.get_or_insert_with(|| start.elapsed());
-            if show {
-                let _ = std::io::stdout().lock().write_all(&line);
-            }
             line.clear();
         }
     }
     let status = child.wait().map_err(cannot)?.code();
-    Ok(Run { first_line, total: start.elapsed(), status })
+    Ok(Run { first_line, status })
 }

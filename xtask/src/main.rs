@@ -21,7 +21,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   build                        build the kernel, mkimage and nospin (into target/release)
-  demo                         build, make an image of the demo program, boot it, show its output
+  demo                         build, make an image of memcached, boot it, let a client ask it
   test [--filter S] [--no-vm]  format, lints, rules, host tests, models and in-VM tests
                                --filter S   only tests whose name contains S
                                --no-vm      leave out everything that boots a virtual machine
@@ -77,7 +77,7 @@ fn run(args: &[String]) -> Result<ExitCode, Failure> {
         }
         "demo" => {
             options.finish()?;
-            setup::prepare(&cx, setup::Purpose::Run)?;
+            setup::prepare(&cx, setup::Purpose::Demo)?;
             demo::run(&cx, &build::all(&cx)?)?;
             Ok(ExitCode::SUCCESS)
         }

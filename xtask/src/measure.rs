@@ -61,7 +61,7 @@ fn content(listing: &str) -> u64 {
 fn smallest(built: &Built, image: &Path) -> Result<(), String> {
     let works = |mib: usize| {
         let mib = mib.to_string();
-        demo::boot(built, image, &["-m", &mib], false).map(|run| run.status == Some(0))
+        demo::boot(built, image, &["-m", &mib]).map(|run| run.status == Some(0))
     };
     for mib in 1..=64 {
         if works(mib)? {
@@ -77,7 +77,7 @@ fn times(built: &Built, image: &Path) -> Result<(), String> {
     for machine in ["q35", "microvm"] {
         let mut times: Vec<Duration> = Vec::new();
         for _ in 0..BOOTS {
-            times.extend(demo::boot(built, image, &["--machine", machine], false)?.first_line);
+            times.extend(demo::boot(built, image, &["--machine", machine])?.first_line);
         }
         times.sort_unstable();
         match times.get(times.len() / 2) {

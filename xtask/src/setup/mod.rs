@@ -2,10 +2,12 @@
 //!
 //! Invariant: nothing is installed when nothing is missing, and nothing is installed without being named first.
 
+mod needs;
+
 use crate::context::Context;
 use crate::process;
 use crate::toolchain::Toolchain;
-use std::path::Path;
+use needs::{NEEDS, Need};
 use std::process::{Command, Stdio};
 
 /// What the machine must be able to do.
@@ -15,153 +17,13 @@ pub enum Purpose {
     Build,
     /// Boot images.
     Run,
+    /// Show the demo.
+    Demo,
     /// Run all tests.
     Test,
     /// Run the long suites too.
     Conformance,
 }
-
-/// One thing that a purpose needs.
-struct Need {
-    purpose: Purpose,
-    /// What it is, for people.
-    what: &'static str,
-    present: fn() -> bool,
-    debian: &'static str,
-    fedora: &'static str,
-    arch: &'static str,
-}
-
-const NEEDS: &[Need] = &[
-    Need {
-        purpose: Purpose::Build,
-        what: "a C compiler (the linker of Rust programs)",
-        present: || process::find_program("cc").is_some() && process::find_program("gcc").is_some(),
-        debian: "gcc",
-        fedora: "gcc",
-        arch: "gcc",
-    },
-    Need {
-        purpose: Purpose::Build,
-        what: "the C library to link with",
-        present: || Path::new("/usr/include/stdio.h").exists() && static_glibc(),
-        debian: "libc6-dev",
-        fedora: "glibc-static",
-        arch: "glibc",
-    },
-    Need {
-        purpose: Purpose::Run,
-        what: "QEMU for x86-64",
-        present: || process::find_program("qemu-system-x86_64").is_some(),
-        debian: "qemu-system-x86",
-        fedora: "qemu-system-x86-core",
-        arch: "qemu-system-x86",
-    },
-    Need {
-        purpose: Purpose::Test,
-        what: "the musl C library",
-        present: || process::find_program("musl-gcc").is_some(),
-        debian: "musl-tools",
-        fedora: "musl-gcc",
-        arch: "musl",
-    },
-    Need {
-        purpose: Purpose::Test,
-        what: "a static busybox",
-        present: || process::find_program("busybox").is_some_and(|path| is_static(&path)),
-        debian: "busybox-static",
-        fedora: "busybox",
-        arch: "busybox",
-    },
-    Need {
-        purpose: Purpose::Test,
-        what: "binutils",
-        present: || process::find_program("objdump").is_some() && process::find_program("as").is_some(),
-        debian: "binutils",
-        fedora: "binutils",
-        arch: "binutils",
-    },
-    Need {
-        purpose: Purpose::Test,
-        what: "cpio",
-        present: || process::find_program("cpio").is_some(),
-        debian: "cpio",
-        fedora: "cpio",
-        arch: "cpio",
-    },
-    Need {
-        purpose: Purpose::Test,
-        what: "gawk",
-        present: || Path::new("/usr/bin/gawk").is_file(),
-        debian: "gawk",
-        fedora: "gawk",
-        arch: "gawk",
-    },
-    Need {
-        purpose: Purpose::Test,
-        what: "Lua 5.4",
-        present: || Path::new("/usr/bin/lua5.4").is_file(),
-        debian: "lua5.4",
-        fedora: "lua",
-        arch: "lua",
-    },
-    Need {
-        purpose: Purpose::Test,
-        what: "SQLite's shell",
-        present: || Path::new("/usr/bin/sqlite3").is_file(),
-        debian: "sqlite3",
-        fedora: "sqlite",
-        arch: "sqlite",
-    },
-    Need {
-        purpose: Purpose::Test,
-        what: "Perl",
-        present: || Path::new("/usr/bin/perl").is_file(),
-        debian: "perl",
-        fedora: "perl",
-        arch: "perl",
-    },
-    Need {
-        purpose: Purpose::Test,
-        what: "Python 3.11",
-        present: || Path::new("/usr/lib/python3.11/sqlite3/dbapi2.py").is_file(),
-        debian: "python3",
-        fedora: "python3",
-        arch: "python",
-    },
-    Need {
-        purpose: Purpose::Test,
-        what: "Go",
-        present: || Path::new("/usr/bin/go").is_file() || Path::new("/usr/local/go/bin/go").is_file(),
-        debian: "golang-go",
-        fedora: "golang",
-        arch: "go",
-    },
-    Need {
-        purpose: Purpose::Test,
-        what: "openssl",
-        present: || Path::new("/usr/bin/openssl").is_file(),
-        debian: "openssl",
-        fedora: "openssl",
-        arch: "openssl",
-    },
-    Need {
-        purpose: Purpose::Test,
-        what: "find",
-        present: || Path::new("/usr/bin/find").is_file(),
-        debian: "findutils",
-        fedora: "findutils",
-        arch: "findutils",
-    },
-    Need {
-        purpose: Purpose::Conformance,
-        what: "CPython's own tests",
-        present: || Path::new("/usr/lib/python3.11/test/test_os.py").is_file(),
-        debian: "libpython3.11-testsuite",
-        fedora: "python3-test",
-        arch: "python",
-    },
-];
 
 /// Debian's way to build for bare metal, when the active toolchain cannot.
 const DEBIAN_TOOLCHAIN: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "lld"];
@@ -173,11 +35,11 @@ const RUSTUP_TARGET: &str = "rustup target add x86_64-unknown-none";
 /// The exact commands for the user, when this program cannot or may not run them itself; or what failed.
 pub fn prepare(cx: &Context, purpose: Purpose) -> Result<(), String> {
     let missing: Vec<&Need> =
-        NEEDS.iter().filter(|need| need.purpose <= purpose && !(need.present)()).collect();
+        NEEDS.iter().filter(|need| need.purpose <= purpose && !need.is_present()).collect();
     let toolchain = Toolchain::find(cx);
     if !missing.is_empty() || toolchain.is_none() {
         install(&missing, toolchain.is_none())?;
-        if let Some(need) = missing.iter().find(|need| !(need.present)()) {
+        if let Some(need) = missing.iter().find(|need| !need.is_present()) {
             return Err(format!("{} is still missing after the installation of {}", need.what, need.debian));
         }
         if Toolchain::find(cx).is_none() {
@@ -294,20 +156,6 @@ fn by_hand(missing: &[&Need], toolchain: bool) -> String {
     format!("run these commands and try again:\n  {}", commands.join("\n  "))
 }
 
-fn static_glibc() -> bool {
-    ["/usr/lib/x86_64-linux-gnu/libc.a", "/usr/lib64/libc.a", "/usr/lib/libc.a"]
-        .iter()
-        .any(|file| Path::new(file).exists())
-}
-
-/// Whether an ELF file asks for no interpreter. A crude but sufficient look: PT_INTERP names a loader.
-fn is_static(path: &Path) -> bool {
-    let Ok(bytes) = std::fs::read(path) else { return false };
-    let head = bytes.get(..4096.min(bytes.len())).unwrap_or_default();
-    head.starts_with(b"\x7fELF")
-        && !head.windows(7).any(|window| window == b"/lib64/" || window == b"ld-musl")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,14 +178,9 @@ mod tests {
         assert!(packages(Purpose::Run).contains(&"qemu-system-x86"));
         assert!(packages(Purpose::Test).contains(&"qemu-system-x86"));
         assert!(packages(Purpose::Test).contains(&"lua5.4"));
+        assert!(!packages(Purpose::Run).contains(&"memcached"));
+        assert!(packages(Purpose::Demo).contains(&"memcached"));
         assert!(!packages(Purpose::Test).contains(&"libpython3.11-testsuite"));
         assert!(packages(Purpose::Conformance).contains(&"libpython3.11-testsuite"));
-    }
-
-    #[test]
-    fn a_dynamic_program_is_not_static() {
-        let me = std::env::current_exe().unwrap();
-        assert!(!is_static(&me));
-        assert!(!is_static(Path::new("/etc/passwd")));
     }
 }
