@@ -15,3 +15,4 @@ pub mod relay;
 pub mod runner;
 pub mod server;
 pub mod stock;
+pub mod talk;

@@ -190,7 +190,7 @@ pub fn connect(address: SocketAddr, limit: Duration) -> Result<TcpStream, String
 /// A line of text when no answer comes.
 pub fn ask(address: SocketAddr, question: &[u8], limit: Duration) -> Result<Vec<u8>, String> {
     let cannot = |error| format!("cannot send to {address}: {error}");
-    let socket = UdpSocket::bind(("127.0.0.1", 0)).map_err(cannot)?;
+    let socket = UdpSocket::bind(("0.0.0.0", 0)).map_err(cannot)?;
     socket.connect(address).map_err(cannot)?;
     socket.set_read_timeout(Some(Duration::from_secs(1).min(limit))).map_err(cannot)?;
     let deadline = Instant::now() + limit;

@@ -10,6 +10,7 @@ mod hostile;
 mod machines;
 mod memory;
 mod network;
+mod network_load;
 mod options;
 mod rust;
 mod signals;
@@ -40,6 +41,7 @@ pub fn quick() -> Vec<Case> {
         threads::cases(),
         memory::cases(),
         network::cases(),
+        network_load::quick(),
         aslr::cases(),
         stock::cases(),
         hostile::cases(),
@@ -65,6 +67,7 @@ const MATRIX: &[(Machine, u32, u32)] = &[
 pub fn full() -> Vec<Case> {
     let mut cases = quick();
     cases.extend(hostile::full());
+    cases.extend(network_load::full());
     for case in quick() {
         let Body::Program(program) = &case.body else { continue };
         // A case that chooses its own machine is about that machine.

@@ -1,7 +1,7 @@
 //! Area: the network. The card's driver against QEMU's user networking, programs of ours that serve and that ask, and stock servers
 //! with their own clients.
 //!
-//! User networking takes connections one after the other, so few clients come at once here.
+//! User networking takes connections one after the other, so few clients come at once here; `network_load` has many.
 
 use crate::case::{Case, Machine, Program, busybox, c, has, lacks, server, stock};
 use crate::compare::{self, Text};
@@ -19,7 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 /// For every step of a conversation.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// Where servers are tried.
 const MACHINES: [(Machine, u32); 3] = [(Machine::Q35, 1), (Machine::Q35, 2), (Machine::Microvm, 2)];
@@ -55,7 +55,10 @@ pub fn cases() -> Vec<Case> {
             let suffix = if service.protocol == "udp" { "/udp" } else { "" };
             let forward = format!("0:{}{suffix}", service.port);
             let program = on((service.program)()).memory(512).run(&["-p", &forward]);
-            cases.push(server(&name(service.name), program, |lab, program| serve(lab, service, program)));
+            let talk = service.talk;
+            cases.push(server(&name(service.name), program, move |lab, program| {
+                serve(lab, program, service.protocol, |to| talk(lab, to))
+            }));
         }
     }
     cases
@@ -125,10 +128,15 @@ fn configured() -> Vec<Case> {
 }
 
 /// Starts the server, talks and ends it; whatever it said belongs to the failure.
-fn serve(lab: &Lab, service: &Service, program: &Program) -> Result<(), String> {
+pub(super) fn serve(
+    lab: &Lab,
+    program: &Program,
+    protocol: &str,
+    talk: impl FnOnce(SocketAddr) -> Result<(), String>,
+) -> Result<(), String> {
     let mut vm = Server::start(lab, program)?;
-    let place = vm.place(service.protocol, LIMIT)?;
-    let talked = (service.talk)(lab, place);
+    let place = vm.place(protocol, LIMIT)?;
+    let talked = talk(place);
     let outcome = vm.stop(Signal::TERM);
     let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
     let broken = ["nospin: error", "panic", "not implemented"].into_iter().find(|text| said.contains(text));
@@ -144,7 +152,7 @@ fn serve(lab: &Lab, service: &Service, program: &Program) -> Result<(), String> 
 }
 
 /// Runs a client, which must succeed; gives what it says.
-fn client(path: &'static str, package: &'static str, args: &[&str]) -> Result<Vec<u8>, String> {
+pub(super) fn client(path: &'static str, package: &'static str, args: &[&str]) -> Result<Vec<u8>, String> {
     installed(path, package)?;
     let mut command = Command::new(path);
     command.args(args).current_dir("/");
@@ -156,7 +164,7 @@ fn client(path: &'static str, package: &'static str, args: &[&str]) -> Result<Ve
     Err(format!("{path} {}: status {}, says {said}", args.join(" "), outcome.status))
 }
 
-fn wants(what: &str, wanted: &[u8], got: &[u8]) -> Result<(), String> {
+pub(super) fn wants(what: &str, wanted: &[u8], got: &[u8]) -> Result<(), String> {
     if wanted == got {
         return Ok(());
     }
@@ -165,7 +173,7 @@ fn wants(what: &str, wanted: &[u8], got: &[u8]) -> Result<(), String> {
     Err(format!("{what}: {} bytes {}, not {} bytes {}", got.len(), shown(got), wanted.len(), shown(wanted)))
 }
 
-fn pattern(len: usize) -> Vec<u8> {
+pub(super) fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at * 7 + at / 251) as u8).collect()
 }
 
@@ -241,12 +249,12 @@ fn echo_back(mut stream: TcpStream) -> std::io::Result<()> {
     }
 }
 
-fn memcached() -> Program {
+pub(super) fn memcached() -> Program {
     stock("/usr/bin/memcached", "memcached", &["-u", "root", "-m", "64"])
 }
 
 /// A file in and out by the clients of libmemcached, and the protocol by hand.
-fn ask_memcached(lab: &Lab, to: SocketAddr) -> Result<(), String> {
+pub(super) fn ask_memcached(lab: &Lab, to: SocketAddr) -> Result<(), String> {
     let scratch = lab.scratch()?;
     let file = scratch.path().join("value");
     let value = pattern(100_000);
@@ -272,12 +280,12 @@ fn lines(to: SocketAddr, say: &[u8], wanted: &[u8]) -> Result<(), String> {
     wants("the answer", wanted, &got)
 }
 
-fn redis() -> Program {
+pub(super) fn redis() -> Program {
     stock("/usr/bin/redis-server", "redis-server", &["--save", "", "--protected-mode", "no"])
 }
 
 /// Single commands, and a benchmark's storm of them.
-fn ask_redis(_: &Lab, to: SocketAddr) -> Result<(), String> {
+pub(super) fn ask_redis(_: &Lab, to: SocketAddr) -> Result<(), String> {
     let (host, port) = (to.ip().to_string(), to.port().to_string());
     let run = |command: &[&str]| {
         client("/usr/bin/redis-cli", "redis-tools", &[&["-h", &host, "-p", &port], command].concat())

@@ -91,6 +91,7 @@ pub const NEEDS: &[Need] = &[
     need(Purpose::Test, "lighttpd", Files(&["/usr/sbin/lighttpd"]), ["lighttpd"; 3]),
     need(Purpose::Test, "dnsmasq", Files(&["/usr/sbin/dnsmasq"]), ["dnsmasq-base", "dnsmasq", "dnsmasq"]),
     need(Purpose::Test, "curl", Files(&["/usr/bin/curl"]), ["curl"; 3]),
+    need(Purpose::Test, "iproute2", Of(|| found("ip")), ["iproute2", "iproute", "iproute2"]),
     need(
         Conformance,
         "CPython's own tests",
