@@ -117,9 +117,10 @@ mod tests {
     #[test]
     fn every_program_is_used_and_exists() {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
-        let mut used = HashSet::new();
+        // A tool's test compiles this one itself.
+        let mut used = HashSet::from(["where".to_string()]);
         for case in quick() {
-            if let Body::Program(program) = &case.body
+            if let Body::Program(program) | Body::Server(program, _) = &case.body
                 && let Source::Ours(name, _) = program.source
             {
                 used.insert(name.to_string());
