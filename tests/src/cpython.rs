@@ -40,15 +40,15 @@ const LIMIT: Duration = Duration::from_secs(900);
 /// More ends than this in one module are not worth more machines.
 const MACHINES: usize = 12;
 
-/// What became of the tests of one run.
+/// What became of the tests of one run. Also of other suites: see [`servers`](crate::servers).
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Report {
+pub(crate) struct Report {
     /// Outcome and reason by name, in words; a test that did not come to its end is missing.
-    outcomes: HashMap<String, String>,
+    pub(crate) outcomes: HashMap<String, String>,
     /// In the order in which they ran.
-    order: Vec<String>,
+    pub(crate) order: Vec<String>,
     /// The test that was running at the end.
-    unfinished: Option<String>,
+    pub(crate) unfinished: Option<String>,
 }
 
 impl Report {
@@ -59,8 +59,7 @@ impl Report {
                 Some((">", name)) => report.unfinished = Some(name.to_owned()),
                 Some(("=", rest)) => {
                     let (name, outcome) = rest.split_once(' ').unwrap_or((rest, ""));
-                    report.outcomes.insert(name.to_owned(), outcome.trim().to_owned());
-                    report.order.push(name.to_owned());
+                    report.add(name, outcome.trim());
                     report.unfinished = None;
                 }
                 _ => (),
@@ -69,16 +68,21 @@ impl Report {
         report
     }
 
-    fn passed(&self, name: &str) -> bool {
+    pub(crate) fn add(&mut self, name: &str, outcome: &str) {
+        self.outcomes.insert(name.to_owned(), outcome.to_owned());
+        self.order.push(name.to_owned());
+    }
+
+    pub(crate) fn passed(&self, name: &str) -> bool {
         self.outcomes.get(name).is_some_and(|outcome| outcome == "ok")
     }
 }
 
 /// One line of the list.
 #[derive(Debug, PartialEq, Eq)]
-struct Known<'a> {
-    pattern: &'a str,
-    never_ends: bool,
+pub(crate) struct Known<'a> {
+    pub(crate) pattern: &'a str,
+    pub(crate) never_ends: bool,
     cause: &'a str,
 }
 
@@ -92,14 +96,14 @@ impl Known<'_> {
 }
 
 /// Reads the list.
-fn known(text: &str) -> Result<Vec<Known<'_>>, String> {
+pub(crate) fn known(text: &str) -> Result<Vec<Known<'_>>, String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
             let (never_ends, rest) = line.strip_prefix('!').map_or((false, line), |rest| (true, rest.trim()));
             match rest.split_once(char::is_whitespace) {
                 Some((pattern, cause)) => Ok(Known { pattern, never_ends, cause: cause.trim() }),
-                None => Err(format!("cpython.list: no cause given: {line}")),
+                None => Err(format!("the list gives no cause: {line}")),
             }
         })
         .collect()
@@ -129,7 +133,7 @@ pub fn run(lab: &Lab, module: &str) -> Result<(), String> {
 }
 
 /// Counts, prints the counts, and names what is not listed.
-fn judge(
+pub(crate) fn judge(
     module: &str,
     wanted: &[&str],
     known: &[Known<'_>],

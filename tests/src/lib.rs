@@ -14,5 +14,6 @@ pub mod oracle;
 pub mod relay;
 pub mod runner;
 pub mod server;
+pub mod servers;
 pub mod stock;
 pub mod talk;

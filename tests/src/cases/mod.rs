@@ -82,12 +82,12 @@ pub fn full() -> Vec<Case> {
     cases
 }
 
-/// The long suites of `conformance`: CPython's own tests.
+/// The long suites of `conformance`: CPython's own tests, those of memcached and redis.
 #[must_use]
 pub fn suites() -> Vec<Case> {
     let case =
         |module: &&'static str| Case { name: format!("cpython/{module}"), body: Body::Cpython(module) };
-    MODULES.iter().map(case).collect()
+    MODULES.iter().map(case).chain(crate::servers::cases()).collect()
 }
 
 /// Every case once, and random ones that differ from round to round.

@@ -98,6 +98,8 @@ pub const NEEDS: &[Need] = &[
         Files(&["/usr/lib/python3.11/test/test_os.py"]),
         ["libpython3.11-testsuite", "python3-test", "python"],
     ),
+    need(Conformance, "Tcl", Files(&["/usr/bin/tclsh"]), ["tcl"; 3]),
+    need(Conformance, "dpkg-source", Files(&["/usr/bin/dpkg-source"]), ["dpkg-dev", "dpkg-dev", "dpkg"]),
 ];
 
 fn found(program: &str) -> bool {
