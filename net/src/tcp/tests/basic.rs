@@ -215,3 +215,30 @@ fn peeking_dropping_counting() {
     assert_eq!(send_with(&server, b"!", oob), Err(SocketError::NotSupported));
     let _ = (ioctl::FIONREAD, None::<&dyn UserMemory>);
 }
+
+/// Who is told to wait looks again only when told. So whatever brings room and is there already is found before.
+#[test]
+fn who_has_to_wait_has_no_room() {
+    const BYTES: usize = 2_000_000;
+    let mut world = World::new();
+    let (client, server) = world.pair();
+    let (mut sent, mut got, mut waits) = (0, 0, 0);
+    while sent < BYTES {
+        match send(&client, &vec![7; (BYTES - sent).min(65536)]) {
+            Ok(len) => sent += len,
+            Err(error) => {
+                assert_eq!(error, WOULD_BLOCK);
+                assert_eq!(events(&client), "", "after {sent} bytes");
+                waits += 1;
+                world.pass(1_000_000);
+            }
+        }
+        // Acknowledgements come, and nobody looks at them before the next attempt.
+        world.pump();
+        while let Ok(bytes) = receive(&server, 65536) {
+            got += bytes.len();
+            world.pump();
+        }
+    }
+    assert!(waits > 3 && got > BYTES / 2, "{waits} {got}");
+}
