@@ -51,13 +51,22 @@ def initrd(work, ops):
     return archive
 
 
+GCC = ["gcc", "-O2", "-Wall", "-Wno-unused-result", "-o"]
+
+
+def build_plugin(work):
+    """The plugin that counts."""
+    plugin = work / "libcount.so"
+    subprocess.run(GCC + [plugin, "-shared", "-fPIC", "-fvisibility=hidden", HERE / "count.c"], check=True)
+    return plugin
+
+
 def build(work, mkimage, kernel, counts, *operations):
     """An image that runs ops, and the plugin."""
     work.mkdir(parents=True, exist_ok=True)
-    ops, plugin, image = work / "ops", work / "libcount.so", work / "ops.img"
-    gcc = ["gcc", "-O2", "-Wall", "-Wno-unused-result", "-o"]
-    subprocess.run(gcc + [ops, "-static", HERE / "ops.c"], check=True)
-    subprocess.run(gcc + [plugin, "-shared", "-fPIC", "-fvisibility=hidden", HERE / "count.c"], check=True)
+    ops, image = work / "ops", work / "ops.img"
+    subprocess.run(GCC + [ops, "-static", HERE / "ops.c"], check=True)
+    plugin = build_plugin(work)
     kernel = ["--kernel", kernel] if kernel else []
     subprocess.run([mkimage, "--elf", ops, "-o", image] + kernel + ["--"] + list(map(str, counts)) + list(operations),
                    check=True, stdout=subprocess.DEVNULL)

@@ -84,4 +84,5 @@ def main():
             print(f"{count:10.1f}  {name}")
 
 
-main()
+if __name__ == "__main__":
+    main()
