@@ -46,6 +46,8 @@ struct Item {
     fd: u32,
     watch: Mutex<Watch>,
     queued: AtomicBool,
+    /// It is watched no more. Changed with the queue locked, into which it then never comes again.
+    gone: AtomicBool,
     /// The file has no notifier.
     looked_at: bool,
 }
@@ -58,7 +60,15 @@ impl Item {
     /// Puts it into the queue of its instance.
     fn enqueue(self: Arc<Self>, epoll: &Epoll) {
         if !self.queued.swap(true, Ordering::AcqRel) {
-            epoll.ready.lock().push_back(self);
+            self.push(epoll);
+        }
+    }
+
+    /// The second half of it, before which the item may have gone.
+    fn push(self: Arc<Self>, epoll: &Epoll) {
+        let mut ready = epoll.ready.lock();
+        if !self.gone.load(Ordering::Relaxed) {
+            ready.push_back(self);
         }
     }
 
@@ -150,6 +160,7 @@ impl Epoll {
             fd,
             watch: Mutex::new(Watch { interest: always(interest), seen: (0, PollEvents::empty()) }),
             queued: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             looked_at: file.file().notifier().is_none(),
         });
         self.put(&item)?;
@@ -172,11 +183,9 @@ impl Epoll {
             watched.items.retain(|_, item| item.file.strong_count() > 0);
             watched.tidy_at = watched.items.len().saturating_mul(2).max(16);
         }
-        {
-            let mut ready = self.ready.lock();
-            let more = (watched.items.len() + 1).saturating_sub(ready.len());
-            ready.try_reserve(more).map_err(|_| FsError::NoMemory)?;
-        }
+        // Those in it may be others than the items: files that are gone.
+        let more = watched.items.len() + 1;
+        self.ready.lock().try_reserve(more).map_err(|_| FsError::NoMemory)?;
         watched.items.insert(item.key(), item.clone());
         Ok(())
     }
@@ -247,8 +256,10 @@ impl Epoll {
         };
         remove(&mut self.watched.lock().items);
         remove(&mut self.looked_at.lock());
-        if item.queued.load(Ordering::Acquire) {
-            self.ready.lock().retain(|other| !Arc::ptr_eq(other, item));
+        let mut ready = self.ready.lock();
+        item.gone.store(true, Ordering::Relaxed);
+        if item.queued.load(Ordering::Relaxed) {
+            ready.retain(|other| !Arc::ptr_eq(other, item));
         }
     }
 

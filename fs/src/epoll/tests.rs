@@ -112,3 +112,20 @@ fn what_was_closed_is_forgotten_in_time() {
     }
     assert_eq!((epoll.ready.lock().len(), epoll.watched.lock().items.len()), (1, 1));
 }
+
+/// Who tells of a change has marked the item when another thread stops watching the file, and queues it afterwards.
+#[test]
+fn what_is_told_too_late_is_not_found() {
+    let (epoll, file) = (Epoll::new(), event());
+    epoll.add(3, &file, wants(IN, 7)).unwrap();
+    post(&file);
+    assert_eq!(found(&epoll), [(IN, 7)]);
+    drain(&file);
+    assert_eq!(found(&epoll), []);
+    let item = epoll.find(3, &file).unwrap();
+    assert!(!item.queued.swap(true, Ordering::AcqRel));
+    epoll.remove(3, &file).unwrap();
+    item.push(&epoll);
+    post(&file);
+    assert_eq!(found(&epoll), []);
+}
