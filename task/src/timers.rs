@@ -13,6 +13,8 @@
 //! fail; no other lock is taken while the state is locked.
 
 pub mod posix;
+#[cfg(test)]
+mod tests;
 
 use crate::{Platform, Process};
 use abi::structs::SigInfo;
@@ -192,6 +194,8 @@ fn forward(deadline: u64, interval: u64, now: u64) -> (u64, u64) {
 /// The timers of a process.
 pub struct Timers {
     state: Mutex<State>,
+    /// Held while the platform is told the next expiry, so that what is told last is true. Before `state`.
+    telling: Mutex<()>,
     /// Not 0 when a timer may have expired.
     due: AtomicU64,
 }
@@ -211,7 +215,7 @@ impl Timers {
             cpu_limit: None,
             posix: PosixTimers::new(),
         };
-        Timers { state: Mutex::new(state), due: AtomicU64::new(0) }
+        Timers { state: Mutex::new(state), telling: Mutex::new(()), due: AtomicU64::new(0) }
     }
 
     /// Says that a timer may have expired. May be called by an interrupt handler.
@@ -298,8 +302,12 @@ impl Process {
 
     /// Asks the platform for an interrupt at the next expiry. Called after each change, and after the wall clock was set.
     pub fn set_timer(&self, platform: &dyn Platform) {
-        let next = self.earliest(platform, &ALL);
-        platform.set_timer(next);
+        let next = {
+            let _telling = self.timers.telling.lock();
+            let next = self.earliest(platform, &ALL);
+            platform.set_timer(next);
+            next
+        };
         if next.is_some_and(|next| next <= platform.monotonic_ns()) {
             self.timers.mark_due();
         }
