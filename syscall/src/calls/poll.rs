@@ -23,25 +23,26 @@ pub fn poll(ctx: &Context<'_>, fds: UserPtr<PollFd>, count: u64, deadline: Optio
     if count > ctx.fd_limit() {
         return Err(Errno::EINVAL.into());
     }
-    let mut entries: Vec<(PollFd, Option<Arc<OpenFile>>)> = Vec::new();
-    entries.try_reserve_exact(count as usize).map_err(|_| Errno::ENOMEM)?;
-    for index in 0..count {
-        let entry = fds.at(index)?.read(ctx.memory())?;
-        entries.push((entry, ctx.file(entry.fd).ok()));
-    }
-    let files: Vec<_> = entries.iter().filter_map(|(_, file)| file.clone()).collect();
+    let count = count as usize;
+    let (mut entries, mut files) = (Vec::<PollFd>::new(), Vec::<Option<Arc<OpenFile>>>::new());
     let mut waited: Vec<&dyn File> = Vec::new();
-    waited.try_reserve_exact(files.len()).map_err(|_| Errno::ENOMEM)?;
-    waited.extend(files.iter().map(|file| &**file.file() as &dyn File));
+    let room = entries.try_reserve_exact(count).and_then(|()| files.try_reserve_exact(count));
+    room.and_then(|()| waited.try_reserve_exact(count)).map_err(|_| Errno::ENOMEM)?;
+    for index in 0..count as u64 {
+        let entry = fds.at(index)?.read(ctx.memory())?;
+        entries.push(entry);
+        files.push(ctx.file(entry.fd).ok());
+    }
+    waited.extend(files.iter().flatten().map(|file| &**file.file() as &dyn File));
     let ready = ctx.sleep_on(deadline, &waited, || {
         let mut ready = 0;
-        for (entry, file) in &mut entries {
+        for (entry, file) in entries.iter_mut().zip(&files) {
             entry.revents = events(entry, file.as_deref()).bits() as i16;
             ready += u64::from(entry.revents != 0);
         }
         Ok((ready > 0).then_some(ready))
     })?;
-    for (index, (entry, _)) in (0..).zip(&entries) {
+    for (index, entry) in (0..).zip(&entries) {
         let at = fds.at(index)?.addr().wrapping_add(REVENTS);
         UserPtr::new(at).write(ctx.memory(), &entry.revents)?;
     }
