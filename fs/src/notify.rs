@@ -105,6 +105,23 @@ impl Notifier {
 
     /// Tells all watchers, all sleepers that share, and the first that is exclusive.
     pub fn notify(&self) {
+        self.tell(1);
+    }
+
+    /// As [`notify`](Self::notify), for a change that concerns every sleeper: an end that has been closed.
+    pub fn notify_all(&self) {
+        self.tell(usize::MAX);
+    }
+
+    /// Wakes the next sleeper that is exclusive: there is more than the last one took.
+    pub fn pass_on(&self) {
+        let sleepers = !self.lists.lock().sleepers.is_empty();
+        if sleepers {
+            self.wake(1, false);
+        }
+    }
+
+    fn tell(&self, most: usize) {
         let (mut left, sleepers) = {
             let lists = self.lists.lock();
             (lists.watchers.list.len(), !lists.sleepers.is_empty())
@@ -118,29 +135,14 @@ impl Notifier {
                 watcher.changed();
             }
         }
-        if !sleepers {
-            return;
+        if sleepers {
+            self.wake(most, true);
         }
-        self.wake(1);
     }
 
-    /// As [`notify`](Self::notify), for a change that concerns every sleeper: an end that has been closed.
-    pub fn notify_all(&self) {
-        self.notify();
-        self.wake(usize::MAX);
-    }
-
-    /// Wakes the next sleeper that is exclusive: there is more than the last one took.
-    pub fn pass_on(&self) {
-        self.wake_some(1, false);
-    }
-
-    /// Wakes all sleepers that share, and `most` that are exclusive.
-    fn wake(&self, most: usize) {
-        self.wake_some(most, true);
-    }
-
-    fn wake_some(&self, most: usize, shared: bool) {
+    /// Wakes `most` sleepers that are exclusive, and all others if they are `shared`.
+    #[inline(never)]
+    fn wake(&self, most: usize, shared: bool) {
         let (mut from, mut left) = (0, most);
         loop {
             let mut batch: [Option<Arc<Sleeper>>; AT_ONCE] = [const { None }; AT_ONCE];

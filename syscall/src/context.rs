@@ -6,7 +6,7 @@ use abi::{AT_FDCWD, Errno, FdFlags, OpenFlags, PATH_MAX, SigSet, Signal, UserReg
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::Range;
 use fs::access::CAP_FSETID;
-use fs::notify::{Notifier, Sleeping};
+use fs::notify::{Notifier, Sleeper, Sleeping};
 use fs::{File, FsError, NodeRef, OpenFile, Source, UserSink, UserSource, View};
 use mm::addr::page_floor;
 use mm::user::{CStrBuffer, Fault, UserMemory, UserPtr, UserSlice};
@@ -135,15 +135,18 @@ impl<'a> Context<'a> {
         &self,
         deadline: Option<u64>,
         files: &[&dyn File],
-        ready: impl FnMut() -> CallResult<Option<T>>,
+        mut ready: impl FnMut() -> CallResult<Option<T>>,
     ) -> CallResult<Option<T>> {
+        if let Some(value) = ready()? {
+            return Ok(Some(value));
+        }
         let ready_at = || files.iter().filter_map(|file| file.ready_at()).min();
         let mut notifiers: Vec<&Notifier> = Vec::new();
         for notifier in files.iter().flat_map(|file| file.changes()).flatten() {
             notifiers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             notifiers.push(notifier);
         }
-        self.sleep_for(deadline, ready_at, &notifiers, false, ready)
+        self.sleep_after_look(Wait::new(self, deadline, &ready_at, &notifiers, false), ready)
     }
 
     /// As [`sleep`](Self::sleep), until one of `notifiers` tells, or the time of `ready_at`. `exclusive`: one change wakes one of
@@ -156,34 +159,24 @@ impl<'a> Context<'a> {
         exclusive: bool,
         mut ready: impl FnMut() -> CallResult<Option<T>>,
     ) -> CallResult<Option<T>> {
-        let sleeper = self.thread.sleeper();
-        let mut sleeping = None;
-        loop {
-            // What is told from here on is looked at in the next turn.
-            if sleeper.take_told() && exclusive {
-                // Whoever told has taken it out.
-                sleeping = None;
-            }
+        if let Some(value) = ready()? {
+            return Ok(Some(value));
+        }
+        self.sleep_after_look(Wait::new(self, deadline, &ready_at, notifiers, exclusive), ready)
+    }
+
+    /// Sleeps until `ready` gives a value, which it just did not.
+    fn sleep_after_look<T>(
+        &self,
+        mut wait: Wait<'_>,
+        mut ready: impl FnMut() -> CallResult<Option<T>>,
+    ) -> CallResult<Option<T>> {
+        while wait.go_on()? {
             if let Some(value) = ready()? {
                 return Ok(Some(value));
             }
-            if deadline.is_some_and(|deadline| self.platform.monotonic_ns() >= deadline) {
-                return Ok(None);
-            }
-            if self.interrupted() {
-                return Err(Errno::EINTR.into());
-            }
-            if sleeping.is_none() && !notifiers.is_empty() {
-                let entered = Sleeping::enter(sleeper.clone(), notifiers.iter().copied(), exclusive);
-                sleeping = Some(entered.map_err(|_| Errno::ENOMEM)?);
-                continue;
-            }
-            let until = deadline.into_iter().chain(ready_at()).min();
-            // Nothing between here and the sleep may use up the permit that comes with these.
-            if !sleeper.is_told() && !self.thread.has_news(self.process) {
-                self.platform.wait(until);
-            }
         }
+        Ok(None)
     }
 
     /// Does `operation` on a file, again and again while it would have to wait and the file's description says so.
@@ -207,16 +200,12 @@ impl<'a> Context<'a> {
             (Some(one), None) | (None, Some(one)) => core::slice::from_ref(one),
             (None, None) => &[],
         };
-        let done = self.sleep_for(
-            None,
-            || file.file().ready_at(),
-            notifiers,
-            file.file().wakes_one(),
-            || match operation() {
-                Err(FsError::WouldBlock) => Ok(None),
-                result => Ok(Some(result?)),
-            },
-        );
+        let ready_at = || file.file().ready_at();
+        let wait = Wait::new(self, None, &ready_at, notifiers, file.file().wakes_one());
+        let done = self.sleep_after_look(wait, || match operation() {
+            Err(FsError::WouldBlock) => Ok(None),
+            result => Ok(Some(result?)),
+        });
         let done = done.map_err(|error| error.if_interrupted(Errno::ERESTARTSYS))?;
         Ok(done.ok_or(Errno::EAGAIN)?)
     }
@@ -300,6 +289,62 @@ impl<'a> Context<'a> {
         let flags = if cloexec { FdFlags::CLOEXEC } else { FdFlags::empty() };
         let limit = self.fd_limit();
         Ok(self.process.files().insert(file, flags, 0, limit)?.into())
+    }
+}
+
+/// What a call that waits does between its looks, the first of which found nothing.
+struct Wait<'w> {
+    platform: &'static dyn Platform,
+    process: &'w Process,
+    thread: &'w Thread,
+    deadline: Option<u64>,
+    ready_at: &'w dyn Fn() -> Option<u64>,
+    notifiers: &'w [&'w Notifier],
+    exclusive: bool,
+    sleeper: Arc<Sleeper>,
+    sleeping: Option<Sleeping<'w>>,
+}
+
+impl<'w> Wait<'w> {
+    #[cold]
+    fn new(
+        ctx: &Context<'w>,
+        deadline: Option<u64>,
+        ready_at: &'w dyn Fn() -> Option<u64>,
+        notifiers: &'w [&'w Notifier],
+        exclusive: bool,
+    ) -> Self {
+        let (platform, process, thread) = (ctx.platform, ctx.process, ctx.thread);
+        let sleeper = thread.sleeper();
+        Wait { platform, process, thread, deadline, ready_at, notifiers, exclusive, sleeper, sleeping: None }
+    }
+
+    /// Enters itself with the notifiers or, when it has, sleeps. False after the deadline; otherwise it is time to look again.
+    #[cold]
+    fn go_on(&mut self) -> CallResult<bool> {
+        if self.deadline.is_some_and(|deadline| self.platform.monotonic_ns() >= deadline) {
+            return Ok(false);
+        }
+        if self.thread.is_interrupted(self.process) {
+            return Err(Errno::EINTR.into());
+        }
+        if self.sleeping.is_none() && !self.notifiers.is_empty() {
+            let notifiers = self.notifiers.iter().copied();
+            let entered = Sleeping::enter(self.sleeper.clone(), notifiers, self.exclusive);
+            self.sleeping = Some(entered.map_err(|_| Errno::ENOMEM)?);
+        } else {
+            let until = self.deadline.into_iter().chain((self.ready_at)()).min();
+            // Nothing between here and the sleep may use up the permit that comes with these.
+            if !self.sleeper.is_told() && !self.thread.has_news(self.process) {
+                self.platform.wait(until);
+            }
+        }
+        // What is told from here on is looked at in the next turn.
+        if self.sleeper.take_told() && self.exclusive {
+            // Whoever told has taken it out.
+            self.sleeping = None;
+        }
+        Ok(true)
     }
 }
 

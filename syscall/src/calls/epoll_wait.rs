@@ -19,6 +19,10 @@ const MAX_EVENTS: u64 = i32::MAX as u64 / EVENT;
 /// The monotonic deadline for a timeout in milliseconds; `None` for a negative one: no end.
 pub fn deadline(ctx: &Context<'_>, milliseconds: i32) -> Option<u64> {
     let milliseconds = u64::try_from(milliseconds).ok()?;
+    if milliseconds == 0 {
+        // Whatever the time is.
+        return Some(0);
+    }
     Some(crate::time::deadline_in(ctx, milliseconds.saturating_mul(1_000_000)))
 }
 
