@@ -312,8 +312,8 @@ impl Epoll {
         }
     }
 
-    /// The next thing that has happened, and whether there may be more. Each item is met once in a round: `left` counts down.
-    fn take(&self, left: &mut usize) -> Option<Interest> {
+    /// The next thing that has happened, and whose it is. Each item is met once in a round: `left` counts down.
+    fn take(&self, left: &mut usize) -> Option<(Arc<Item>, Interest)> {
         while *left > 0 {
             *left -= 1;
             let item = self.ready.lock().pop_front()?;
@@ -324,37 +324,42 @@ impl Epoll {
                 continue;
             };
             let events = item.events(file.file().as_ref());
-            if events == 0 {
-                continue;
+            if events != 0 {
+                let data = item.watch.lock().interest.data;
+                return Some((item, Interest { events, data }));
             }
-            let (data, options) = {
-                let mut watch = item.watch.lock();
-                let options = watch.interest.events & OPTIONS;
-                if options & raw::EPOLLONESHOT != 0 {
-                    watch.interest.events = options;
-                }
-                (watch.interest.data, options)
-            };
-            // A level stays until somebody finds that it is gone.
-            if options & (raw::EPOLLET | raw::EPOLLONESHOT) == 0 {
-                item.enqueue(self);
-            }
-            return Some(Interest { events, data });
         }
         None
     }
 
-    /// Gives what has happened to `emit`, at most `max` of it, as long as that says true. Only the turn is held meanwhile, so
-    /// `emit` may touch program memory.
+    /// After an event of `item` has been passed on, or not. A level stays until somebody finds that it is gone.
+    fn passed_on(&self, item: Arc<Item>, done: bool) {
+        let options = {
+            let mut watch = item.watch.lock();
+            let options = watch.interest.events & OPTIONS;
+            if done && options & raw::EPOLLONESHOT != 0 {
+                watch.interest.events = options;
+            }
+            options
+        };
+        if !done || options & (raw::EPOLLET | raw::EPOLLONESHOT) == 0 {
+            item.enqueue(self);
+        }
+    }
+
+    /// Gives what has happened to `emit`, at most `max` of it, as long as that says true; what it does not take is kept. Only the
+    /// turn is held meanwhile, so `emit` may touch program memory.
     pub fn each(&self, max: usize, mut emit: impl FnMut(Interest) -> bool) {
         let turn = self.turn.lock();
         self.look();
         let mut left = self.ready.lock().len();
         let mut found = false;
         for _ in 0..max {
-            let Some(event) = self.take(&mut left) else { break };
+            let Some((item, event)) = self.take(&mut left) else { break };
             found = true;
-            if !emit(event) {
+            let done = emit(event);
+            self.passed_on(item, done);
+            if !done {
                 break;
             }
         }

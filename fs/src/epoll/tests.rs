@@ -129,3 +129,17 @@ fn what_is_told_too_late_is_not_found() {
     post(&file);
     assert_eq!(found(&epoll), []);
 }
+
+/// The program's array may lie in memory that is not there.
+#[test]
+fn what_is_not_taken_is_kept() {
+    let (epoll, file) = (Epoll::new(), event());
+    epoll.add(3, &file, wants(IN | raw::EPOLLET, 7)).unwrap();
+    epoll.add(4, &file, wants(IN | raw::EPOLLONESHOT, 8)).unwrap();
+    post(&file);
+    for _ in 0..2 {
+        epoll.each(10, |_| false);
+    }
+    assert_eq!(found(&epoll), [(IN, 7), (IN, 8)]);
+    assert_eq!(found(&epoll), []);
+}
