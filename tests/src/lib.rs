@@ -17,3 +17,4 @@ pub mod server;
 pub mod servers;
 pub mod stock;
 pub mod talk;
+pub mod taps;

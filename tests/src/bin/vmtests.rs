@@ -1,7 +1,7 @@
 //! `vmtests`: runs the in-VM tests. Called by `cargo xtask test`, `conformance` and `soak`.
 
 use nospin_tests::lab::Lab;
-use nospin_tests::{cases, runner};
+use nospin_tests::{cases, runner, taps};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -53,6 +53,14 @@ fn run() -> Result<bool, String> {
         return Ok(true);
     }
     let (Some(nospin), Some(mkimage), Some(work)) = (nospin, mkimage, work) else { return Err(USAGE.into()) };
+    if cases.iter().any(taps::are_needed)
+        && let Err(reason) = taps::try_one()
+    {
+        // Containers seldom permit it; what is left out is said.
+        for case in cases.extract_if(.., |case| taps::are_needed(case)) {
+            println!("left out: {}: this machine gives no tap device: {reason}", case.name);
+        }
+    }
     let counts = runner::run(&Lab::new(nospin, mkimage, &work)?, &cases, jobs);
     println!("{} passed, {} failed", counts.passed, counts.failed);
     Ok(counts.failed == 0)

@@ -2,7 +2,7 @@
 //! clients that vanish.
 //!
 //! User networking stalls when many connections come at once, so each machine gets a tap device of its own, which `nospin`
-//! makes and removes. Where that is not permitted the cases fail with what `nospin` says is needed.
+//! makes and removes. Where that is not permitted `vmtests` leaves the cases out, and says so.
 
 use super::network::{LIMIT, ask_memcached, ask_redis, client, memcached, pattern, redis, serve, wants};
 use crate::case::{Body, Case, Program, server};
