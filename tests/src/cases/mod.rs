@@ -13,6 +13,7 @@ mod network;
 mod network_load;
 mod options;
 mod rust;
+mod servers;
 mod signals;
 mod start;
 mod stock;
@@ -42,6 +43,7 @@ pub fn quick() -> Vec<Case> {
         memory::cases(),
         network::cases(),
         network_load::quick(),
+        servers::cases(),
         aslr::cases(),
         stock::cases(),
         hostile::cases(),
@@ -68,6 +70,7 @@ pub fn full() -> Vec<Case> {
     let mut cases = quick();
     cases.extend(hostile::full());
     cases.extend(network_load::full());
+    cases.extend(servers::full());
     for case in quick() {
         let Body::Program(program) = &case.body else { continue };
         // A case that chooses its own machine is about that machine.

@@ -90,6 +90,11 @@ pub const NEEDS: &[Need] = &[
     need(Purpose::Test, "redis's clients", Files(&["/usr/bin/redis-cli"]), ["redis-tools", "redis", "redis"]),
     need(Purpose::Test, "lighttpd", Files(&["/usr/sbin/lighttpd"]), ["lighttpd"; 3]),
     need(Purpose::Test, "dnsmasq", Files(&["/usr/sbin/dnsmasq"]), ["dnsmasq-base", "dnsmasq", "dnsmasq"]),
+    need(Purpose::Test, "nginx", Files(&["/usr/sbin/nginx"]), ["nginx-light", "nginx", "nginx"]),
+    need(Purpose::Test, "haproxy", Files(&["/usr/sbin/haproxy"]), ["haproxy"; 3]),
+    need(Purpose::Test, "wrk", Files(&["/usr/bin/wrk"]), ["wrk"; 3]),
+    need(Conformance, "node", Files(&["/usr/bin/node"]), ["nodejs"; 3]),
+    need(Conformance, "iperf3", Files(&["/usr/bin/iperf3"]), ["iperf3"; 3]),
     need(Purpose::Test, "curl", Files(&["/usr/bin/curl"]), ["curl"; 3]),
     need(Purpose::Test, "iproute2", Of(|| found("ip")), ["iproute2", "iproute", "iproute2"]),
     need(
