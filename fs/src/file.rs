@@ -273,6 +273,11 @@ pub trait File: Send + Sync {
     fn mapped(&self) -> Option<Arc<dyn BackingStore>> {
         self.backing()
     }
+
+    /// What mmap(2) has mapped, if it is [outdated](BackingStore::outdated). Asked after each change of the content.
+    fn outdated(&self) -> Option<Arc<dyn BackingStore>> {
+        None
+    }
 }
 
 /// The new position of a seek in a file of `size` bytes without holes.

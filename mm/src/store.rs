@@ -87,7 +87,7 @@ pub trait BackingStore: Send + Sync {
 
     /// The frame that holds page `index` (offset divided by the page size) of the file, if it may be mapped
     /// read-only as it is. Asked only for pages that lie wholly inside the file. The frame stays valid and unchanged
-    /// while the store exists.
+    /// while the store exists; when the file's page becomes another one, [`outdated`](Self::outdated) says so.
     fn frame_at(&self, index: u64) -> Option<Frame>;
 
     /// Whether page `index` is in memory (mincore(2)). Asked only for pages of which the file holds at least one byte.
@@ -108,6 +108,15 @@ pub trait BackingStore: Send + Sync {
     fn private_page(&self, index: u64) -> Option<Result<Frame, SharedPageError>> {
         self.shared_page(index)
     }
+
+    /// Whether pages that [`frame_at`](Self::frame_at) gave have been replaced by others since the last
+    /// [`refreshed`](Self::refreshed): the number of such changes. Private mappings may still show the old ones then.
+    fn outdated(&self) -> Option<u64> {
+        None
+    }
+
+    /// All mappings have let go of what was replaced up to `changes`, which [`outdated`](Self::outdated) returned.
+    fn refreshed(&self, _changes: u64) {}
 
     /// Whether pages come from [`shared_page`](Self::shared_page), so that mappings see what is written to the file and
     /// the other way round. Without it a mapping of a file that changes has copies of its own.

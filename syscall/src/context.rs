@@ -92,6 +92,15 @@ impl<'a> Context<'a> {
         if let Some(store) = file.mapped() {
             self.process.space().forget_file(&*store, store.len()..u64::MAX, false);
         }
+        self.refresh_mappings(file);
+    }
+
+    /// After a file's content may have changed: private mappings see it in pages that the program has not stored to.
+    #[inline]
+    pub fn refresh_mappings(&self, file: &dyn File) {
+        if let Some(store) = file.outdated() {
+            self.process.space().refresh_file(&*store);
+        }
     }
 
     /// After a range of a file may have become a hole: mappings lose the pages that are the file's.
@@ -237,6 +246,7 @@ impl<'a> Context<'a> {
                 let n = file.write(&mut source)?;
                 Ok((n, source.remaining()))
             });
+            self.refresh_mappings(&**file.file());
             match result {
                 Ok((n, left)) => {
                     done += n;

@@ -79,7 +79,9 @@ impl Vectored {
         }
         ctx.strip_privileges(&**file.file())?;
         let mut source = UserSource::new(ctx.memory(), vectors.slices(), vectors.total());
-        Ok(no_restart(file.write_as(self.at, &mut source, add, remove))? as u64)
+        let written = file.write_as(self.at, &mut source, add, remove);
+        ctx.refresh_mappings(&**file.file());
+        Ok(no_restart(written)? as u64)
     }
 
     fn check_position(&self, file: &OpenFile) -> CallResult<()> {

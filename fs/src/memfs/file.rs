@@ -260,6 +260,17 @@ impl File for MemFile {
     fn mapped(&self) -> Option<Arc<dyn BackingStore>> {
         Some(self.fs.mapped(self.node.id)?)
     }
+
+    fn outdated(&self) -> Option<Arc<dyn BackingStore>> {
+        // Only what comes from an archive can be.
+        self.fs.lower.as_ref()?;
+        let state = self.fs.state();
+        let Some(Inode { content: Content::File(pages), .. }) = state.inodes.get(&self.node.id) else {
+            return None;
+        };
+        pages.outdated()?;
+        Some(state.pins.get(&self.node.id)?.store.upgrade()?)
+    }
 }
 
 /// The content of a file as mappings see it.
@@ -351,8 +362,30 @@ impl BackingStore for Contents {
     }
 
     fn private_page(&self, index: u64) -> Option<Result<Frame, SharedPageError>> {
-        // Unchanged content is mapped where it is.
-        if self.base_len(index) > 0 { None } else { self.shared_page(index) }
+        // Unchanged content is mapped where it is, if it is a page there.
+        if self.frame_at(index).is_some() {
+            return None;
+        }
+        match self.shared_page(index) {
+            // The file system is full: a copy for this mapping.
+            Some(Err(SharedPageError::Io)) if self.base_len(index) > 0 => None,
+            page => page,
+        }
+    }
+
+    fn outdated(&self) -> Option<u64> {
+        match self.fs.state().inodes.get(&self.node.id) {
+            Some(Inode { content: Content::File(pages), .. }) => pages.outdated(),
+            _ => None,
+        }
+    }
+
+    fn refreshed(&self, changes: u64) {
+        if let Some(Inode { content: Content::File(pages), .. }) =
+            self.fs.state().inodes.get_mut(&self.node.id)
+        {
+            pages.refreshed(changes);
+        }
     }
 
     fn punch(&self, range: Range<u64>) -> Result<(), PunchError> {

@@ -58,12 +58,23 @@ pub(super) struct Pages {
     own: u64,
     base: &'static [u8],
     size: u64,
+    /// Pages of the base that were hidden, or cut, and how many of these no mapping shows any more.
+    replaced: u64,
+    refreshed: u64,
 }
 
 impl Pages {
     /// The content of an unchanged file.
     pub(super) fn over(frames: &'static dyn FrameSource, base: &'static [u8]) -> Self {
-        Pages { frames, map: BTreeMap::new(), own: 0, base, size: base.len() as u64 }
+        Pages {
+            frames,
+            map: BTreeMap::new(),
+            own: 0,
+            base,
+            size: base.len() as u64,
+            replaced: 0,
+            refreshed: 0,
+        }
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -147,9 +158,25 @@ impl Pages {
         if !base.is_empty() {
             self.frames.write(frame, 0, base);
         }
+        self.hide(index);
         self.map.insert(index, Some(frame));
         self.own += 1;
         Ok(frame)
+    }
+
+    /// Counts page `index` if it is the base's up to now.
+    fn hide(&mut self, index: u64) {
+        self.replaced += u64::from(self.base_len(index) > 0);
+    }
+
+    /// How many pages of the base have been replaced, if mappings may still show one of them.
+    pub(super) fn outdated(&self) -> Option<u64> {
+        Some(self.replaced).filter(|&replaced| replaced != self.refreshed)
+    }
+
+    /// No mapping shows the first so many pages that were replaced.
+    pub(super) fn refreshed(&mut self, replaced: u64) {
+        self.refreshed = self.refreshed.max(replaced);
     }
 
     /// The frame of page `index` for a mapping, with a reference for it.
@@ -229,6 +256,9 @@ impl Pages {
             let gone = self.map.split_off(&size.div_ceil(PAGE));
             self.free(gone.into_values(), budget);
             let keep = usize::try_from(size).unwrap_or(usize::MAX).min(self.base.len());
+            if keep < self.base.len() {
+                self.hide(size / PAGE);
+            }
             self.base = self.base.get(..keep).unwrap_or_default();
         } else {
             self.zero_tail();
@@ -279,6 +309,7 @@ impl Pages {
             self.free(gone, budget);
         }
         for index in whole.start..whole.end.min((self.base.len() as u64).div_ceil(PAGE)) {
+            self.hide(index);
             self.map.insert(index, None);
         }
         Ok(())

@@ -477,3 +477,22 @@ fn nodes_are_bounded() {
     fs.unlink(fs.root(), b"2").unwrap();
     make(b"4").unwrap();
 }
+
+#[test]
+fn changes_of_what_the_archive_holds_are_told_to_mappings_once() {
+    let fs = over(&[("f", 0o100644, &[1; 10_000])], 1 << 20);
+    let id = find(&fs, "f").unwrap();
+    let file = open(&fs, id);
+    write(&fs, id, 5000, b"before anything maps it").unwrap();
+    assert!(file.outdated().is_none(), "nobody shows it");
+    let store = file.backing().unwrap();
+    store.refreshed(store.outdated().unwrap());
+    write(&fs, id, 5000, b"again").unwrap();
+    assert!(file.outdated().is_none(), "that page was replaced before");
+    write(&fs, id, 0, b"another").unwrap();
+    let told = file.outdated().unwrap();
+    assert!(core::ptr::addr_eq(Arc::as_ptr(&told), Arc::as_ptr(&store)));
+    store.refreshed(store.outdated().unwrap());
+    file.truncate(8200).unwrap();
+    assert!(file.outdated().is_some(), "cut in the middle of a page");
+}

@@ -102,12 +102,33 @@ impl AddressSpace {
         }
     }
 
+    /// After pages of a file have been replaced by others: private mappings let go of the old ones, which they show as long as
+    /// they have not been stored to. Whoever finds nothing to do can rely on its being done.
+    pub fn refresh_file(&mut self, store: &dyn BackingStore) {
+        let Some(changes) = store.outdated() else { return };
+        let mut at = 0;
+        while let Some(vma) = self.vmas.find_or_next(VirtAddr(at)) {
+            at = vma.end;
+            let (start, end) = (vma.start, vma.end);
+            if !vma.flags.contains(VmaFlags::SHARED)
+                && matches!(&vma.backing, Backing::File(file) if core::ptr::addr_eq(Arc::as_ptr(&file.store), store))
+            {
+                self.discard_shared(start, end);
+            }
+        }
+        store.refreshed(changes);
+    }
+
     /// Takes out pages that are still the file's own.
     fn discard_shared(&mut self, start: u64, end: u64) {
         let mut at = VirtAddr(start);
         while let Some(page) = self.tables.next_mapped(at, VirtAddr(end)) {
             at = VirtAddr(page.0.saturating_add(PAGE_SIZE));
-            if self.tables.query(page).is_some_and(|(_, flags)| flags.contains(PageFlags::COW)) {
+            if self
+                .tables
+                .query(page)
+                .is_some_and(|(_, flags)| flags.intersects(PageFlags::COW | PageFlags::FOREIGN))
+            {
                 self.discard(page.0, at.0);
             }
         }

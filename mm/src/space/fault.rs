@@ -1,5 +1,6 @@
 //! Page faults: the first access to a page gives it a frame; the first store to a shared frame copies it.
 
+use alloc::sync::Arc;
 use core::fmt;
 
 use super::AddressSpace;
@@ -147,7 +148,12 @@ impl AddressSpace {
                 let prot = vma.prot;
                 let Some((old, flags)) = present else {
                     let (frame, flags) = first_frame(self.frames, vma, page, own)?;
-                    return self.map_first(page, frame, flags);
+                    let outdated = outdated(vma);
+                    let mapped = self.map_first(page, frame, flags);
+                    if let Some(store) = outdated {
+                        self.refresh_file(&*store);
+                    }
+                    return mapped;
                 };
                 return self.renew(page, own, prot, old, flags);
             };
@@ -277,6 +283,13 @@ impl AddressSpace {
     }
 }
 
+/// The file of a shared area whose first page may have replaced what private mappings of the file show.
+fn outdated(vma: &Vma) -> Option<Arc<dyn BackingStore>> {
+    let Backing::File(file) = &vma.backing else { return None };
+    let shared = vma.flags.contains(VmaFlags::SHARED);
+    (shared && file.store.outdated().is_some()).then(|| Arc::clone(&file.store))
+}
+
 /// The 2 MiB around a page, if they lie in private memory of one kind that may have large pages.
 fn large_window(vma: &Vma, page: VirtAddr) -> Option<VirtAddr> {
     let start = page.0 & !(LARGE_SIZE - 1);
@@ -327,7 +340,7 @@ fn first_frame(
     let whole = bytes == PAGE_SIZE;
     let direct = if whole { file.store.frame_at(index) } else { None };
     match direct {
-        Some(frame) if !own && !vma.prot.contains(Prot::WRITE) => Ok((frame, flags | PageFlags::FOREIGN)),
+        Some(frame) if !own => Ok((frame, PageFlags::FOREIGN.with_prot(vma.prot))),
         Some(source) => {
             let frame = frames.alloc_uninit().ok_or(FaultError::OutOfMemory)?;
             frames.copy(source, frame);

@@ -61,7 +61,9 @@ impl Syscall for CopyFileRange {
             return Err(Errno::EINVAL.into());
         }
         ctx.strip_privileges(&**output.file())?;
-        let done = files::transfer((&input, from), (&output, to), length as usize)?;
+        let done = files::transfer((&input, from), (&output, to), length as usize);
+        ctx.refresh_mappings(&**output.file());
+        let done = done?;
         files::advance(ctx, self.inoffset, from, done)?;
         files::advance(ctx, self.outoffset, to, done)?;
         Ok(done as u64)

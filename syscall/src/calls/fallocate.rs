@@ -60,6 +60,7 @@ impl Syscall for FAllocate {
         if matches!(how, Allocate::PunchHole | Allocate::Zero | Allocate::ZeroKeepSize) {
             ctx.forget_hole(&**file.file(), range);
         }
+        ctx.refresh_mappings(&**file.file());
         Ok(0)
     }
 }

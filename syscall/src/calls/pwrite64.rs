@@ -23,7 +23,9 @@ impl Syscall for PWrite64 {
         let file = ctx.file(self.fd)?;
         let segments = [checked(self.buffer)?];
         ctx.strip_privileges(&**file.file())?;
-        Ok(file.write_at(self.offset, &mut UserSource::new(ctx.memory(), &segments, abi::MAX_RW_COUNT))?
-            as u64)
+        let mut source = UserSource::new(ctx.memory(), &segments, abi::MAX_RW_COUNT);
+        let written = file.write_at(self.offset, &mut source);
+        ctx.refresh_mappings(&**file.file());
+        Ok(written? as u64)
     }
 }

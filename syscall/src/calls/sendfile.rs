@@ -38,7 +38,12 @@ impl Syscall for SendFile {
             None if output.file().as_socket().is_some() => {
                 transfer::send_file(ctx, (&input, start), &output, self.count)?
             }
-            None => ctx.retry(&output, || files::transfer((&input, start), (&output, None), self.count))?,
+            None => {
+                let sent =
+                    ctx.retry(&output, || files::transfer((&input, start), (&output, None), self.count));
+                ctx.refresh_mappings(&**output.file());
+                sent?
+            }
         };
         files::advance(ctx, self.offset, start, sent)?;
         Ok(sent as u64)

@@ -103,7 +103,9 @@ impl Splice {
                 done += n;
                 Ok(n)
             })
-        })?;
+        });
+        ctx.refresh_mappings(&**output.file());
+        let moved = moved?;
         files::advance(ctx, self.outoffset, start, moved)?;
         Ok(moved as u64)
     }

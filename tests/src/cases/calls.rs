@@ -22,6 +22,29 @@ all is free again: 1
     c("fullfs").args(&[dir]).memory(64).status(0).stdout(vec![Text::Is(OUTPUT.into())])
 }
 
+/// What Linux shows of private mappings of a file that changes.
+const MAP_IMAGE: &str = "\
+write: A B C, A B w
+pwritev: 1
+pwritev2: 1
+D D D D
+copy_file_range: 1
+sendfile: 1
+splice: 1
+A F G, A F G
+store through a shared mapping: H H
+call that stores there: 1
+E E
+hole: 0
+zeros: 0
+0 0 0 0
+last page: I I
+cut: 0
+0 0
+own page: ww, 1
+untouched: 1
+";
+
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![
         c("badptr").stdin("").case("calls/bad pointers"),
@@ -55,6 +78,13 @@ pub fn cases() -> Vec<Case> {
         ours("writing", Variant::Musl).args(&["/tmp"]).case("calls/writing files in /tmp/musl"),
         c("mapfile").args(&["/tmp"]).case("calls/mapped files in /tmp"),
         ours("mapfile", Variant::MuslPie).args(&["/var/tmp"]).case("calls/mapped files in the root/musl-pie"),
+        // Not natively: it changes its file.
+        c("mapimage")
+            .data()
+            .args(&["{data}/big"])
+            .status(0)
+            .stdout(vec![Text::Is(MAP_IMAGE.into())])
+            .case("calls/private mappings of a file of the image that changes"),
         c("opens").args(&["/tmp"]).case("calls/newer ways to open, read and write"),
         ours("opens", Variant::MuslPie)
             .args(&["/var/tmp"])

@@ -1,11 +1,11 @@
 //! Demand paging, file pages, copy on write, stack growth, running out of memory.
 
 use super::*;
-use crate::addr::USER_END;
+use crate::addr::{Frame, USER_END};
 use crate::fake::{FakeStore, SpaceMemory};
 use crate::paging::PageFlags;
 use crate::user::{Fault, UserMemory};
-use crate::vma::STACK_GUARD_GAP;
+use crate::vma::{Backing, STACK_GUARD_GAP};
 
 /// Bytes that differ from page to page and inside a page.
 fn pattern(len: usize) -> Vec<u8> {
@@ -131,7 +131,7 @@ fn a_store_to_a_shared_frame_copies_it_and_drops_the_reference() {
 }
 
 #[test]
-fn writable_or_unaligned_file_pages_are_copied() {
+fn unaligned_file_pages_are_copied_and_others_when_they_are_stored_to() {
     let (frames, mut space) = setup();
     let data = pattern(3 * 4096);
     let direct: Arc<dyn BackingStore> = FakeStore::direct("/d", &data, frames);
@@ -139,9 +139,12 @@ fn writable_or_unaligned_file_pages_are_copied() {
     for (page, prot, store) in [(0, RW, &direct), (10, RW, &copied), (20, RX, &copied)] {
         map_file(&mut space, page, 3 * PAGE_SIZE, prot, store);
         assert_eq!(bytes(&mut space, at(page), data.len()), data);
-        assert_eq!(flags(&space, page), Some(prot.into()));
+        let shown = if page == 0 { PageFlags::FOREIGN.with_prot(prot) } else { prot.into() };
+        assert_eq!(flags(&space, page), Some(shown));
     }
-    assert_eq!(frames.allocated(), 10);
+    assert_eq!(frames.allocated(), 7);
+    space.write(at(1), b"stored").unwrap();
+    assert_eq!((flags(&space, 1), frames.allocated()), (Some(RW.into()), 8));
 }
 
 #[test]
@@ -372,6 +375,98 @@ fn pages_of_a_file_come_together() {
     // Copies come one by one.
     let mut other = new_space(frames, limits());
     map_file(&mut other, 0, 16 * PAGE_SIZE, RW, &store);
-    other.fault(at(2), Access::Read).unwrap();
+    other.fault(at(2), Access::Write).unwrap();
     assert_eq!(mapped(&other), 1);
+    other.fault(at(3), Access::Read).unwrap();
+    assert_eq!(mapped(&other), 16);
+}
+
+/// A file of an image, whose pages can be mapped as they are until it is changed.
+struct Changing {
+    before: Arc<crate::fake::FakeStore>,
+    after: Arc<crate::cache::SharedMemory>,
+    changes: core::sync::atomic::AtomicU64,
+    refreshed: core::sync::atomic::AtomicU64,
+}
+
+impl Changing {
+    fn changes(&self) -> u64 {
+        self.changes.load(core::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn change(&self) {
+        self.changes.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl BackingStore for Changing {
+    fn name(&self) -> &[u8] {
+        b"changing"
+    }
+
+    fn len(&self) -> u64 {
+        self.before.len()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize, crate::store::StoreError> {
+        self.before.read_at(offset, buf)
+    }
+
+    fn frame_at(&self, index: u64) -> Option<Frame> {
+        if self.changes() == 0 { self.before.frame_at(index) } else { None }
+    }
+
+    fn shared_page(&self, index: u64) -> Option<Result<Frame, crate::store::SharedPageError>> {
+        if self.changes() == 0 {
+            self.change();
+        }
+        self.after.shared_page(index)
+    }
+
+    fn private_page(&self, index: u64) -> Option<Result<Frame, crate::store::SharedPageError>> {
+        if self.changes() == 0 { None } else { self.after.shared_page(index) }
+    }
+
+    fn outdated(&self) -> Option<u64> {
+        Some(self.changes()).filter(|&n| n != self.refreshed.load(core::sync::atomic::Ordering::Relaxed))
+    }
+
+    fn refreshed(&self, changes: u64) {
+        self.refreshed.store(changes, core::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn private_mappings_see_what_becomes_of_an_image_page_until_they_store_to_it() {
+    for by_mapping in [false, true] {
+        let (frames, mut space) = setup();
+        let file = Arc::new(Changing {
+            before: crate::fake::FakeStore::direct("before", &[7; 3 * 4096], frames),
+            after: crate::cache::SharedMemory::new(frames, 3 * PAGE_SIZE),
+            changes: 0.into(),
+            refreshed: 0.into(),
+        });
+        let store: Arc<dyn BackingStore> = file.clone();
+        map_file(&mut space, 0, 3 * PAGE_SIZE, Prot::READ, &store);
+        map_file(&mut space, 10, 3 * PAGE_SIZE, RW, &store);
+        assert_eq!((bytes(&mut space, at(1), 1), bytes(&mut space, at(11), 1)), (vec![7], vec![7]));
+        assert_eq!(flags(&space, 11), Some(PageFlags::READ | PageFlags::FOREIGN), "not copied for a load");
+        space.write(at(12), &[1]).unwrap();
+        if by_mapping {
+            let backing = Backing::File(FileBacking { store, offset: 0, file_len: 3 * PAGE_SIZE });
+            let request = MapRequest::anonymous(fixed(20), 3 * PAGE_SIZE, RW);
+            space.map(MapRequest { flags: VmaFlags::SHARED, backing, ..request }).unwrap();
+            space.write(at(20), &[0]).unwrap();
+        } else {
+            file.change();
+            space.refresh_file(&*file);
+        }
+        assert_eq!(file.outdated(), None);
+        assert_eq!(
+            [0, 1, 2, 10, 11].map(|page| bytes(&mut space, at(page), 1)[0]),
+            [0; 5],
+            "the new content"
+        );
+        assert_eq!(bytes(&mut space, at(12), 2), [1, 7], "its own page");
+    }
 }
