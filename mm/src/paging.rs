@@ -176,6 +176,15 @@ pub trait PageTables: Send {
         Err(OutOfFrames)
     }
 
+    /// Moves the large page that begins at `from`, if there is a whole one, to `to`: aligned to it, with no page of its range
+    /// mapped. Returns whether it has; moving it back does not fail.
+    ///
+    /// # Errors
+    /// [`OutOfFrames`] if a table is missing; nothing has changed then.
+    fn move_large(&mut self, _from: VirtAddr, _to: VirtAddr) -> Result<bool, OutOfFrames> {
+        Ok(false)
+    }
+
     /// Removes the mapping of a page and returns it.
     fn unmap(&mut self, va: VirtAddr) -> Option<(Frame, PageFlags)>;
 

@@ -203,6 +203,11 @@ impl Process {
         }
     }
 
+    /// Whether a thread is ending it.
+    pub fn is_ending(&self) -> bool {
+        self.ended_by.load(Ordering::Acquire) != 0
+    }
+
     /// Whether the way back to the program has something to do: deliver a signal, or look at timers.
     #[inline]
     pub fn needs_attention(&self, thread: &Thread) -> bool {

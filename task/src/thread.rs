@@ -11,6 +11,7 @@ use crate::futex::Waiter;
 use crate::process::padded;
 use crate::signal::frame;
 use crate::signal::pending::Pending;
+use crate::signal::{Delivery, delivery};
 use crate::vector::VectorBuffer;
 use crate::{NAME_LEN, Process};
 use abi::structs::StackT;
@@ -178,6 +179,14 @@ impl Thread {
         let unblocked = self.unblocked.load(Ordering::Relaxed);
         self.pending.set().0 & unblocked != 0
             || (process.signals.pending().0 & unblocked != 0 && self.chosen.load(Ordering::Acquire))
+    }
+
+    /// Whether the process ends, or will when a signal that waits is delivered to this thread.
+    pub fn is_dying(&self, process: &Process) -> bool {
+        let unblocked = self.unblocked.load(Ordering::Relaxed);
+        let waiting = SigSet((self.pending.set().0 | process.signals.pending().0) & unblocked);
+        let ends = |signal| delivery(&process.signals.action(signal), signal) == Delivery::Terminate;
+        process.is_ending() || waiting.iter().any(ends)
     }
 
     /// Whether a signal waits that a call of it is to notice before it sleeps: one that ends what it waits for, or that it waits

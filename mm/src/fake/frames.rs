@@ -30,6 +30,8 @@ struct State {
     foreign: u64,
     /// Allocations that still succeed; `None` is no limit but memory.
     budget: Option<u64>,
+    /// Large blocks that were made single frames.
+    splits: u64,
 }
 
 impl FakeFrames {
@@ -43,7 +45,7 @@ impl FakeFrames {
         let metas = Box::leak(vec![FrameMeta::INNER; count].into_boxed_slice());
         let first = Frame::new(0x100).expect("small frame number");
         allocator.add_region(first, metas).expect("one region");
-        let state = State { allocator, content: BTreeMap::new(), foreign: 0, budget: None };
+        let state = State { allocator, content: BTreeMap::new(), foreign: 0, budget: None, splits: 0 };
         Box::leak(Box::new(Self { state: Mutex::new(state), cpu: OnceLock::new() }))
     }
 
@@ -84,7 +86,15 @@ impl FakeFrames {
 
     /// Makes a large block single frames, for tables that split a large page.
     pub(super) fn split(&self, frame: Frame) {
-        self.lock().allocator.split(frame).expect("splitting a block that is shared or free");
+        let mut state = self.lock();
+        state.allocator.split(frame).expect("splitting a block that is shared or free");
+        state.splits += 1;
+    }
+
+    /// How many large blocks have become single frames.
+    #[must_use]
+    pub fn splits(&self) -> u64 {
+        self.lock().splits
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

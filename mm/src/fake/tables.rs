@@ -117,6 +117,22 @@ impl PageTables for FakeTables {
         Ok(())
     }
 
+    fn move_large(&mut self, from: VirtAddr, to: VirtAddr) -> Result<bool, OutOfFrames> {
+        assert!(self.next_mapped(to, VirtAddr(to.0 + LARGE_SIZE)).is_none(), "a large page over others");
+        let (old, new) = (from.0 >> TABLE_SHIFT, to.0 >> TABLE_SHIFT);
+        let Some(page) = self.large.remove(&old) else { return Ok(false) };
+        // The tables change places.
+        let (table, other) = (self.tables.remove(&old), self.tables.remove(&new));
+        self.tables.extend(table.map(|table| (new, table)));
+        self.tables.extend(other.map(|table| (old, table)));
+        self.large.insert(new, page);
+        for offset in (0..LARGE_PAGES).map(|page| page * PAGE_SIZE) {
+            let entry = self.set(VirtAddr(from.0 + offset), None);
+            self.set(VirtAddr(to.0 + offset), entry);
+        }
+        Ok(true)
+    }
+
     fn unmap_range(&mut self, from: VirtAddr, end: VirtAddr, batch: &mut FrameBatch) -> VirtAddr {
         let mut at = from;
         while let Some(va) = self.next_mapped(at, end) {

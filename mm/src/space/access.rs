@@ -55,17 +55,39 @@ impl AddressSpace {
     /// # Errors
     /// [`FaultError`] of the first page that fails for lack of memory or because of its file.
     pub fn populate(&mut self, addr: VirtAddr, len: u64) -> Result<(), FaultError> {
-        let end = addr.0.saturating_add(len);
-        let mut at = addr.page().0;
+        let (mut at, end) = (addr.page().0, addr.0.saturating_add(len));
+        while at < end {
+            at = self.populate_some(at, end, u64::MAX)?;
+        }
+        Ok(())
+    }
+
+    /// As [`populate`](Self::populate) for `start..end`, at most `pages` pages of it: returns where it is to go on.
+    ///
+    /// # Errors
+    /// As [`populate`](Self::populate).
+    pub fn populate_some(&mut self, start: u64, end: u64, pages: u64) -> Result<u64, FaultError> {
+        let (mut at, mut left) = (start, pages);
         while let Some(vma) = self.vmas.find_or_next(VirtAddr(at)).filter(|vma| at.max(vma.start) < end) {
             let (stop, prot) = (vma.end.min(end), vma.prot);
             at = at.max(vma.start);
             while at < stop && !prot.is_empty() {
-                self.ensure_page(VirtAddr(at), prot.contains(Prot::WRITE))?;
-                at += PAGE_SIZE;
+                if left == 0 {
+                    return Ok(at);
+                }
+                self.fetch_page(VirtAddr(at), prot.contains(Prot::WRITE))?;
+                (at, left) = (at + PAGE_SIZE, left - 1);
             }
             at = at.max(stop);
         }
+        Ok(end)
+    }
+
+    /// Gives a page what an access needs, which counts as a fault unless it is there.
+    pub(super) fn fetch_page(&mut self, page: VirtAddr, write: bool) -> Result<(), FaultError> {
+        let missing = self.tables.query(page).is_none();
+        self.ensure_page(page, write)?;
+        self.faults = self.faults.saturating_add(u64::from(missing));
         Ok(())
     }
 

@@ -166,7 +166,7 @@ impl AddressSpace {
     pub fn fetch(&mut self, part: Part, write: bool) -> Result<(), FaultError> {
         let mut at = part.start;
         while at < part.end {
-            self.ensure_page(VirtAddr(at), write)?;
+            self.fetch_page(VirtAddr(at), write)?;
             at += PAGE_SIZE;
         }
         Ok(())

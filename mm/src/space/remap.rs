@@ -1,7 +1,9 @@
-//! mremap: areas grow, shrink and move. Pages move as page-table entries; their content stays where it is.
+//! mremap: areas grow, shrink and move. Pages move as page-table entries, large ones whole where both places are aligned; their
+//! content stays where it is.
 
 use super::{AddressSpace, MmError, Placement};
-use crate::addr::{PAGE_SIZE, USER_END, VirtAddr, is_page_aligned, page_ceil};
+use crate::addr::{LARGE_SIZE, PAGE_SIZE, USER_END, VirtAddr, is_page_aligned, page_ceil};
+use crate::paging::OutOfFrames;
 use crate::vma::{Backing, Vma, VmaFlags};
 
 /// What mremap(2) is asked for.
@@ -163,6 +165,17 @@ impl AddressSpace {
         let mut at = old;
         while let Some(page) = self.tables.next_mapped(VirtAddr(at), VirtAddr(old + len)) {
             let to = VirtAddr(new + (page.0 - old));
+            match self.move_large(page, to, old + len) {
+                Ok(false) => {}
+                Ok(true) => {
+                    at = page.0 + LARGE_SIZE;
+                    continue;
+                }
+                Err(OutOfFrames) => {
+                    self.move_back(new, old, page.0 - old);
+                    return Err(MmError::NoMemory);
+                }
+            }
             if let Some((frame, flags)) = self.tables.unmap(page)
                 && self.tables.map(to, frame, flags).is_err()
             {
@@ -176,12 +189,23 @@ impl AddressSpace {
         Ok(())
     }
 
+    /// Moves a large page as it is, if one that ends by `end` begins at `from` and can begin at `to`.
+    fn move_large(&mut self, from: VirtAddr, to: VirtAddr, end: u64) -> Result<bool, OutOfFrames> {
+        let aligned = (from.0 | to.0).is_multiple_of(LARGE_SIZE);
+        if aligned && end - from.0 >= LARGE_SIZE { self.tables.move_large(from, to) } else { Ok(false) }
+    }
+
     /// Undoes [`move_pages`](Self::move_pages): the tables at `to` exist, so that it needs no memory.
     fn move_back(&mut self, from: u64, to: u64, len: u64) {
         let mut at = from;
         while let Some(page) = self.tables.next_mapped(VirtAddr(at), VirtAddr(from + len)) {
+            let back = VirtAddr(to + (page.0 - from));
+            if self.move_large(page, back, from + len) == Ok(true) {
+                at = page.0 + LARGE_SIZE;
+                continue;
+            }
             if let Some((frame, flags)) = self.tables.unmap(page) {
-                let _ = self.tables.map(VirtAddr(to + (page.0 - from)), frame, flags);
+                let _ = self.tables.map(back, frame, flags);
             }
             at = page.0 + PAGE_SIZE;
         }

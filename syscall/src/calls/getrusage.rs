@@ -24,6 +24,7 @@ impl Syscall for GetRUsage {
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         const MAX_RSS: usize = 4;
+        const MINOR_FAULTS: usize = 8;
         let mut usage = [0; 18];
         match self.who {
             SELF | THREAD => {
@@ -31,13 +32,21 @@ impl Syscall for GetRUsage {
                     THREAD => ctx.thread.cpu_times(ctx.platform),
                     _ => ctx.process.cpu_times(ctx.platform),
                 };
-                let resident = ctx.process.space().resident_pages() * (PAGE_SIZE / 1024);
+                let (resident, faults) = {
+                    let space = ctx.process.space();
+                    (space.peak_resident_pages() * (PAGE_SIZE / 1024), space.fault_count())
+                };
                 let [seconds, micros, system_seconds, system_micros, ..] = &mut usage;
                 let split = |ns: u64| ((ns / time::SECOND) as i64, (ns % time::SECOND / 1000) as i64);
                 (*seconds, *micros) = split(used.user);
                 (*system_seconds, *system_micros) = split(used.system);
                 if let Some(slot) = usage.get_mut(MAX_RSS) {
                     *slot = resident as i64;
+                }
+                // None of them waits for a disk. They are counted for the process, so for its only thread as well.
+                let faults = if self.who == SELF || ctx.process.thread_count() == 1 { faults } else { 0 };
+                if let Some(slot) = usage.get_mut(MINOR_FAULTS) {
+                    *slot = faults as i64;
                 }
             }
             CHILDREN => {}

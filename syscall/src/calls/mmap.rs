@@ -57,6 +57,9 @@ const KNOWN: u32 = raw::MAP_TYPE
     | raw::MAP_HUGETLB
     | raw::MAP_FIXED_NOREPLACE;
 
+/// Pages that are populated between two looks at signals: other threads' faults wait that long.
+const POPULATE_PAGES: u64 = 1024;
+
 impl Syscall for MMap {
     const NR: u32 = nr::MMAP;
     const ARGS: &'static [ArgKind] = &[
@@ -112,11 +115,22 @@ impl Syscall for MMap {
             vma.flags.contains(VmaFlags::LOCKED) && !vma.flags.contains(VmaFlags::LOCK_ON_FAULT)
         });
         let populate = self.flags.contains(MapFlags::POPULATE) && !self.flags.contains(MapFlags::NONBLOCK);
+        drop(space);
         if locked || populate {
-            // mmap(2): it does not fail when the mapping cannot be populated.
-            let _ = space.populate(start, self.len);
+            populate_area(ctx, start.0, self.len);
         }
         Ok(start.0)
+    }
+}
+
+/// Populates a new mapping piece by piece, until a signal comes that ends the process. mmap(2): it does not fail when the mapping
+/// cannot be populated.
+fn populate_area(ctx: &Context<'_>, start: u64, len: u64) {
+    let end = start.saturating_add(len);
+    let mut at = start;
+    while at < end && !ctx.thread.is_dying(ctx.process) {
+        let Ok(next) = ctx.process.space().populate_some(at, end, POPULATE_PAGES) else { break };
+        at = next;
     }
 }
 

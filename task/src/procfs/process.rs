@@ -298,14 +298,17 @@ fn stat(tasks: &Tasks, key: Key, out: &mut Vec<u8>, of_thread: bool) -> Result<(
     let sizes = sizes(&process);
     let sets = sets(&process, &thread);
     let limit = process.limits().soft(abi::general::RLIMIT_RSS);
-    let brk = process.space().brk_start().0;
+    let (brk, faults) = {
+        let space = process.space();
+        (space.brk_start().0, space.fault_count())
+    };
     let (pid, ppid) = (process.pid, process.ppid);
     let name = thread.name();
     let name: Vec<u8> = name.into_iter().take_while(|&byte| byte != 0).collect();
     put!(out, "{} (", thread.tid);
     out.extend_from_slice(&name);
     // State, parent, group, session, terminal, its group, flags (PF_RANDOMIZE), faults of it and of its children.
-    put!(out, ") {} {ppid} {pid} {pid} 0 -1 4194304 0 0 0 0", state(tasks, &process, &thread).0);
+    put!(out, ") {} {ppid} {pid} {pid} 0 -1 4194304 {faults} 0 0 0", state(tasks, &process, &thread).0);
     // User, system, children; priority, niceness, threads, no interval timer, start.
     let start = process.start_ns / NS_PER_TICK;
     let scheduling = thread.scheduling();

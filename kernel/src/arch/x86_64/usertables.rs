@@ -284,6 +284,21 @@ impl PageTables for UserTables {
         Ok(())
     }
 
+    fn move_large(&mut self, from: VirtAddr, to: VirtAddr) -> Result<bool, OutOfFrames> {
+        let Some((table, entry)) = self.whole_large(from.0, from.0.saturating_add(LARGE_SIZE)) else {
+            return Ok(false);
+        };
+        let target = self.make_middle_table(to.0)?;
+        // An empty table of small pages there goes the other way. CPUs may have it in mind for both places until they are told, and
+        // nothing is mapped at either before.
+        let other = read_entry(target, index_at(to.0, 2));
+        write_entry(table, index_at(from.0, 2), other);
+        write_entry(target, index_at(to.0, 2), entry);
+        self.flush_large(from.0);
+        self.flush_large(to.0);
+        Ok(true)
+    }
+
     fn unmap_range(&mut self, from: VirtAddr, end: VirtAddr, batch: &mut FrameBatch) -> VirtAddr {
         let mut at = from;
         while let Some(va) = self.next_mapped(at, end) {

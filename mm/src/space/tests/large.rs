@@ -62,6 +62,40 @@ fn not_where_they_are_not_wanted_or_memory_is_short() {
     assert!(space.resident_pages() > 6 * LARGE_PAGES);
 }
 
+#[test]
+fn aligned_large_pages_move_whole() {
+    let (frames, mut space) = setup();
+    map_anon(&mut space, 0, 3 * LARGE_PAGES, RW);
+    for page in [0, LARGE_PAGES, 2 * LARGE_PAGES + 9] {
+        write(&mut space, page, 1 + page as u8);
+    }
+    let used = frames.allocated();
+    let go = |from: u64, to: u64, pages: u64| RemapRequest {
+        old: at(from),
+        old_len: pages * PAGE_SIZE,
+        new_len: pages * PAGE_SIZE,
+        may_move: true,
+        fixed: Some(at(to)),
+        keep_old: false,
+    };
+    space.remap(go(0, 8 * LARGE_PAGES, 3 * LARGE_PAGES)).unwrap();
+    assert_eq!((frames.splits(), frames.allocated(), space.resident_pages()), (0, used, 3 * LARGE_PAGES));
+    assert_eq!(bytes(&mut space, at(10 * LARGE_PAGES + 9), 1), [10]);
+    // Half of the last stays behind.
+    space.remap(go(8 * LARGE_PAGES, 0, 2 * LARGE_PAGES + 256)).unwrap();
+    assert_eq!(frames.splits(), 1);
+    assert_eq!(
+        [0, LARGE_PAGES, 2 * LARGE_PAGES + 9].map(|page| bytes(&mut space, at(page), 1)[0]),
+        [1, 1, 10]
+    );
+    // Not aligned to each other.
+    space.remap(go(0, 8 * LARGE_PAGES + 1, LARGE_PAGES)).unwrap();
+    assert_eq!(frames.splits(), 2);
+    assert_eq!(bytes(&mut space, at(8 * LARGE_PAGES + 1), 1), [1]);
+    space.clear();
+    assert_eq!(frames.allocated(), 0);
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Write(u64, u8),
