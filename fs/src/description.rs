@@ -2,6 +2,7 @@
 
 use crate::inotify::{Notice, Watches};
 use crate::locks::{FileLocks, Holder, Key, Owner, Range as LockRange, RecordLock};
+use crate::notify::Watcher;
 use crate::{Allocate, DirEntry, File, FsError, Offset, Place, SeekFrom, Sink, Source};
 use abi::{OpenFlags, general as raw};
 use alloc::sync::Arc;
@@ -9,7 +10,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use sync::Mutex;
 
-/// Status flags that F_SETFL may change (fcntl(2)). O_ASYNC is not among them: no file sends signals.
+/// Status flags that F_SETFL may change (fcntl(2)), beside O_ASYNC, which [`OpenFile::set_async`] changes.
 const SETTABLE: OpenFlags =
     OpenFlags::APPEND.union(OpenFlags::NONBLOCK).union(OpenFlags::DIRECT).union(OpenFlags::NOATIME);
 
@@ -20,7 +21,7 @@ const NOT_KEPT: OpenFlags = OpenFlags::CREAT
     .union(OpenFlags::TRUNC)
     .union(OpenFlags::CLOEXEC);
 
-/// Who is to get signals about a file (fcntl(2), F_SETOWN_EX), and which. Kept and told: nothing sends them.
+/// Who is to get signals about a file (fcntl(2), F_SETOWN_EX), and which. Kept for who sends them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interested {
     /// `F_OWNER_*`.
@@ -42,6 +43,8 @@ pub struct OpenFile {
     lock: Mutex<Option<(Arc<FileLocks>, Key)>>,
     /// Who is to get signals about it: an [`Interested`] in one word.
     interested: AtomicU64,
+    /// Sends them while O_ASYNC is set.
+    sender: Mutex<Option<Arc<dyn Watcher>>>,
     /// Who is told what happens to it (inotify(7)). Behind `file`, which must be gone when this is dropped.
     notice: Option<Notice>,
 }
@@ -75,6 +78,7 @@ impl OpenFile {
             position: Mutex::new(0),
             lock: Mutex::new(None),
             interested: AtomicU64::new(0),
+            sender: Mutex::new(None),
             notice: None,
         }
     }
@@ -116,6 +120,26 @@ impl OpenFile {
         let word =
             |who: Interested| u64::from(who.id) << 32 | u64::from(who.kind) << 8 | u64::from(who.signal);
         self.interested.compare_exchange(word(old), word(new), Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Sets O_ASYNC: from now on `sender` is told of each change of the file. `None` takes it back.
+    ///
+    /// # Errors
+    /// [`FsError::NoMemory`].
+    pub fn set_async(&self, sender: Option<Arc<dyn Watcher>>) -> Result<(), FsError> {
+        let bit = OpenFlags::ASYNC.bits();
+        match (&sender, self.file.changes()) {
+            (Some(sender), [Some(notifier), _]) => {
+                notifier.watch(Arc::downgrade(sender))?;
+                self.flags.fetch_or(bit, Ordering::Relaxed);
+            }
+            _ => {
+                self.flags.fetch_and(!bit, Ordering::Relaxed);
+            }
+        }
+        let before = core::mem::replace(&mut *self.sender.lock(), sender);
+        drop(before);
+        Ok(())
     }
 
     /// Whether it was opened with O_PATH: good for a place in the tree, not for content.

@@ -206,6 +206,12 @@ pub trait File: Send + Sync {
         self.metadata().map(kind).is_ok_and(|kind| kind != abi::Mode::IFREG && kind != abi::Mode::IFDIR)
     }
 
+    /// Whether it sends signals to its owner (fcntl(2), O_ASYNC): pipes, sockets, terminals and inotify instances do. It has a
+    /// notifier then.
+    fn sends_signals(&self) -> bool {
+        self.as_pipe().is_some() || self.as_socket().is_some()
+    }
+
     /// Counts what made the file ready, for edge-triggered epoll on a file without a notifier.
     fn generation(&self) -> u64 {
         0

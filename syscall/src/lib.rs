@@ -24,6 +24,7 @@ pub mod locks;
 pub mod owners;
 pub mod pipes;
 mod prelude;
+mod sigio;
 pub mod socket;
 pub mod strace;
 pub mod table;

@@ -1,9 +1,7 @@
-//! Who is to get signals about a file: F_SETOWN and its kin. Called by fcntl(2) and ioctl(2).
-//!
-//! It is kept and told. What would send signals, O_ASYNC, is refused where it would have an effect on Linux.
+//! Who is to get signals about a file: F_SETOWN and its kin. Called by fcntl(2). [`sigio`](crate::sigio) sends them.
 
 use crate::prelude::*;
-use abi::{Mode, Signal, general as raw};
+use abi::{Signal, general as raw};
 use fs::{Interested, OpenFile};
 
 /// `struct f_owner_ex`: kind and number.
@@ -68,14 +66,5 @@ fn change(file: &OpenFile, new: impl Fn(Interested) -> Interested) {
         if file.set_interested(old, new(old)) {
             break;
         }
-    }
-}
-
-/// O_ASYNC: nothing follows from it for regular files and directories. Other files would send signals, which they do not here:
-/// EINVAL.
-pub fn check_async(file: &OpenFile) -> CallResult<()> {
-    match Mode(file.file().metadata()?.mode).file_type() {
-        Mode::IFREG | Mode::IFDIR => Ok(()),
-        _ => Err(Errno::EINVAL.into()),
     }
 }

@@ -82,6 +82,10 @@ impl File for ConsoleFile {
         [Some(self.console.changed()), None]
     }
 
+    fn sends_signals(&self) -> bool {
+        self.console.end_is_terminal(self.end)
+    }
+
     fn readiness(&self) -> PollEvents {
         let all = self.console.readiness();
         match (self.console.end_is_terminal(self.end), self.end) {

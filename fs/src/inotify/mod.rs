@@ -183,6 +183,10 @@ impl File for Inotify {
         Some(&self.notifier)
     }
 
+    fn sends_signals(&self) -> bool {
+        true
+    }
+
     fn as_inotify(self: Arc<Self>) -> Option<Arc<Inotify>> {
         Some(self)
     }

@@ -4,6 +4,7 @@ use crate::context::descriptor;
 use crate::locks;
 use crate::owners;
 use crate::prelude::*;
+use crate::sigio;
 use abi::{FdFlags, OpenFlags, general as raw};
 use alloc::sync::Arc;
 use fs::{OpenFile, Seals};
@@ -91,8 +92,10 @@ impl Syscall for Fcntl {
             raw::F_SETFL if file.is_path_only() => Err(Errno::EBADF.into()),
             raw::F_SETFL => {
                 let flags = OpenFlags::from_bits_retain(self.arg as u32);
-                if flags.contains(OpenFlags::ASYNC) {
-                    owners::check_async(&file)?;
+                // Where no signals are sent the flag is ignored, as on Linux.
+                let (on, was) = (flags.contains(OpenFlags::ASYNC), file.flags().contains(OpenFlags::ASYNC));
+                if on != was && file.file().sends_signals() {
+                    sigio::set(ctx, self.fd, &file, on)?;
                 }
                 file.set_flags(flags);
                 Ok(0)

@@ -52,10 +52,13 @@ impl Syscall for IoCtl {
                 flags.set(OpenFlags::NONBLOCK, on);
                 file.set_flags(flags);
             }
-            // No file sends signals, so there is nothing to turn on; off it is.
             ioctl::FIOASYNC => {
-                if UserPtr::<i32>::new(self.arg).read(ctx.memory())? != 0 {
-                    return Err(Errno::ENOTTY.into());
+                let on = UserPtr::<i32>::new(self.arg).read(ctx.memory())? != 0;
+                if on != file.flags().contains(OpenFlags::ASYNC) {
+                    if !file.file().sends_signals() {
+                        return Err(Errno::ENOTTY.into());
+                    }
+                    crate::sigio::set(ctx, self.fd, &file, on)?;
                 }
             }
             request => return Ok(file.file().ioctl(request, self.arg, ctx.memory())?),

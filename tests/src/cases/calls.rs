@@ -93,6 +93,8 @@ pub fn cases() -> Vec<Case> {
         ours("unixsock", Variant::MuslPie).args(&["/var/tmp"]).case("calls/sockets of AF_UNIX/musl-pie"),
         c("moving").args(&["/tmp"]).case("calls/sendfile and splice with sockets"),
         c("owners").args(&["/tmp"]).case("calls/who gets signals about files, what proc says of locks"),
+        c("sigio").case("calls/signals about pipes and sockets"),
+        ours("sigio", Variant::MuslPie).case("calls/signals about pipes and sockets/musl-pie"),
         c("unixctl").case("calls/descriptors and credentials in messages"),
         c("udp").case("calls/datagrams within the host"),
         c("netinfo").case("calls/what programs learn of interfaces"),
