@@ -89,9 +89,14 @@ impl Pending {
         let first = if ready & SYNCHRONOUS != 0 { ready & SYNCHRONOUS } else { ready };
         let signal = Signal::new(u64::from(first.trailing_zeros()) + 1)?;
         let number = i32::from(signal.raw());
-        let found = queue.iter().position(|info| info.signo == number);
-        let info = found.and_then(|at| queue.remove(at)).unwrap_or(SigInfo::new(signal, 0));
-        if !queue.iter().any(|info| info.signo == number) {
+        let oldest = if queue.front().is_some_and(|info| info.signo == number) {
+            queue.pop_front()
+        } else {
+            let found = queue.iter().position(|info| info.signo == number);
+            found.and_then(|at| queue.remove(at))
+        };
+        let info = oldest.unwrap_or_else(|| SigInfo::new(signal, 0));
+        if queue.is_empty() || !queue.iter().any(|info| info.signo == number) {
             self.set.fetch_and(!(1 << signal.index()), Ordering::Relaxed);
         }
         Some((signal, info))
