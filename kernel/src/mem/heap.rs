@@ -124,13 +124,23 @@ unsafe impl Source for FrameBlocks {
 
 /// Blocks of the caches are a power of two from here on, in bytes; a free one holds the pointer to the next.
 const SMALLEST: usize = 32;
-/// The largest blocks that are cached.
-const LARGEST: usize = 512;
+/// The largest blocks that are cached: a frame of the usual MTU and its headers.
+const LARGEST: usize = 2048;
 const CLASSES: usize = (LARGEST / SMALLEST).ilog2() as usize + 1;
 /// Alignment of cached blocks.
 const ALIGN: usize = 16;
-/// How many blocks of a class a CPU keeps, unless it cannot give them back at the moment.
-const KEPT: u32 = 32;
+/// How many blocks of a class a CPU keeps, unless it cannot give them back at the moment: small ones for a whole burst of packets.
+const fn kept(class: usize) -> u32 {
+    const BYTES: usize = 32 << 10;
+    let blocks = BYTES / (SMALLEST << class);
+    if blocks < 32 {
+        32
+    } else if blocks > 256 {
+        256
+    } else {
+        blocks as u32
+    }
+}
 
 /// The free small blocks of one CPU. Used by threads of that CPU with preemption off, never by interrupt handlers.
 pub struct Cache {
@@ -165,15 +175,15 @@ impl Cache {
     #[inline]
     fn keep(&self, class: usize, block: *mut u8, must: bool) -> bool {
         let (Some(first), Some(count)) = (self.first.get(class), self.count.get(class)) else { return false };
-        let kept = count.load(Relaxed);
-        if kept >= KEPT && !must {
+        let have = count.load(Relaxed);
+        if have >= kept(class) && !must {
             return false;
         }
         let block = block.cast::<Free>();
         // SAFETY: the block is free, aligned to 16 and at least 32 bytes long.
         unsafe { block.write(Free { next: first.load(Relaxed) }) };
         first.store(block, Relaxed);
-        count.store(kept.wrapping_add(1), Relaxed);
+        count.store(have.wrapping_add(1), Relaxed);
         true
     }
 }
@@ -189,7 +199,7 @@ fn class_of(layout: &Layout) -> Option<usize> {
 
 /// The blocks of a class, as talc knows them.
 fn class_layout(class: usize) -> Layout {
-    // SAFETY: a power of two of at most 512 bytes, aligned to 16.
+    // SAFETY: a power of two of at most 2048 bytes, aligned to 16.
     unsafe { Layout::from_size_align_unchecked(SMALLEST << class, ALIGN) }
 }
 
