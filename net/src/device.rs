@@ -2,8 +2,7 @@
 //!
 //! Implemented by the kernel's drivers, by the loopback and by fakes in tests.
 
-use crate::frame::Frame;
-use alloc::collections::VecDeque;
+use crate::frame::{Frame, Frames};
 use core::net::SocketAddr;
 
 /// What a card can do.
@@ -33,7 +32,7 @@ pub trait NetworkCard: Send + Sync {
     fn link_up(&self) -> bool;
 
     /// Sends frames, as many from the front as there is room for; the device is told once at the end. The rest stays.
-    fn transmit(&self, queue: u16, frames: &mut VecDeque<Frame>);
+    fn transmit(&self, queue: u16, frames: &mut Frames);
 
     /// Takes up to `budget` frames that have come and gives the device new buffers; returns how many.
     fn receive(&self, queue: u16, budget: usize, frame: &mut dyn FnMut(Frame)) -> usize;
@@ -51,7 +50,7 @@ impl<T: NetworkCard + ?Sized> NetworkCard for &'static T {
         (**self).link_up()
     }
 
-    fn transmit(&self, queue: u16, frames: &mut VecDeque<Frame>) {
+    fn transmit(&self, queue: u16, frames: &mut Frames) {
         (**self).transmit(queue, frames);
     }
 

@@ -4,6 +4,7 @@
 //! device without copying: the kernel's heap lies in the direct map. Invariant: `start <= end <= bytes.len()`.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// Room that every frame made by the stack has in front of its IP header: Ethernet header and virtio-net header, aligned.
@@ -125,9 +126,149 @@ impl Frame {
     }
 }
 
+/// Frames in order. The first lies in the list itself: most bursts are one frame, which takes no memory.
+#[derive(Debug, Default)]
+pub struct Frames {
+    /// `None` only if there are no others.
+    first: Option<Frame>,
+    others: VecDeque<Frame>,
+}
+
+impl Frames {
+    /// None.
+    pub const fn new() -> Self {
+        Frames { first: None, others: VecDeque::new() }
+    }
+
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// The first.
+    #[inline]
+    pub fn front(&self) -> Option<&Frame> {
+        self.first.as_ref()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Frame> {
+        self.first.iter().chain(&self.others)
+    }
+
+    /// All of them, to change.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Frame> {
+        self.first.iter_mut().chain(&mut self.others)
+    }
+
+    /// Makes sure of room for one more; false without memory.
+    #[inline]
+    pub fn reserve_one(&mut self) -> bool {
+        self.first.is_none() || self.others.try_reserve(1).is_ok()
+    }
+
+    /// Adds one at the end.
+    #[inline]
+    pub fn push_back(&mut self, frame: Frame) {
+        if self.first.is_none() {
+            self.first = Some(frame);
+        } else {
+            self.others.push_back(frame);
+        }
+    }
+
+    /// Adds one in front.
+    pub fn push_front(&mut self, frame: Frame) {
+        if let Some(first) = self.first.replace(frame) {
+            self.others.push_front(first);
+        }
+    }
+
+    /// Takes the first.
+    #[inline]
+    pub fn pop_front(&mut self) -> Option<Frame> {
+        let first = self.first.take();
+        if !self.others.is_empty() {
+            self.first = self.others.pop_front();
+        }
+        first
+    }
+
+    /// Takes up to `most` from the front, one by one.
+    pub fn drain(&mut self, most: usize) -> impl Iterator<Item = Frame> {
+        (0..most.min(self.len())).map_while(|_| self.pop_front())
+    }
+
+    /// Moves all of `others` behind these.
+    pub fn append(&mut self, others: &mut Frames) {
+        while let Some(frame) = others.pop_front() {
+            self.push_back(frame);
+        }
+    }
+
+    /// Drops all.
+    pub fn clear(&mut self) {
+        *self = Frames::new();
+    }
+}
+
+impl From<Frame> for Frames {
+    fn from(frame: Frame) -> Self {
+        Frames { first: Some(frame), others: VecDeque::new() }
+    }
+}
+
+impl Extend<Frame> for Frames {
+    fn extend<I: IntoIterator<Item = Frame>>(&mut self, frames: I) {
+        frames.into_iter().for_each(|frame| self.push_back(frame));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn frames_are_a_queue(steps in prop::collection::vec(0u8..6, 0..60)) {
+            let (mut frames, mut model) = (Frames::new(), VecDeque::new());
+            for (number, step) in steps.into_iter().enumerate() {
+                let made = Frame::with_room(number, 0).expect("memory");
+                match step {
+                    0 | 1 => {
+                        prop_assert!(frames.reserve_one());
+                        frames.push_back(made);
+                        model.push_back(number);
+                    }
+                    2 => {
+                        frames.push_front(made);
+                        model.push_front(number);
+                    }
+                    3 => prop_assert_eq!(frames.drain(2).count(), model.drain(..model.len().min(2)).count()),
+                    4 => {
+                        let mut others = Frames::from(made);
+                        others.append(&mut frames);
+                        frames = others;
+                        model.push_front(number);
+                    }
+                    _ => prop_assert_eq!(frames.pop_front().map(|f| f.headroom()), model.pop_front()),
+                }
+                let numbers: Vec<_> = frames.iter().map(Frame::headroom).collect();
+                prop_assert_eq!(&numbers, &model.iter().copied().collect::<Vec<_>>());
+                prop_assert_eq!((frames.len(), frames.is_empty()), (numbers.len(), numbers.is_empty()));
+                prop_assert_eq!(frames.iter_mut().count(), numbers.len());
+                prop_assert_eq!(frames.front().map(Frame::headroom), numbers.first().copied());
+            }
+        }
+    }
 
     #[test]
     fn grows_and_shrinks_within_its_buffer() {

@@ -3,8 +3,7 @@
 //! Implemented by the stack (routes, neighbours, cards, loopback) and by fakes in tests; called by TCP and UDP with none of their
 //! locks held.
 
-use crate::frame::Frame;
-use alloc::collections::VecDeque;
+use crate::frame::Frames;
 use core::net::IpAddr;
 use core::sync::atomic::{AtomicU64, Ordering};
 use fs::FsError;
@@ -86,5 +85,5 @@ pub trait IpOutput: Send + Sync {
     /// counted as dropped. Packets have their IP header (IPv4 with its checksum) and room for the lower headers in front
     /// ([`HEADROOM`](crate::frame::HEADROOM)). Packets to own addresses are queued for the loopback, and come back into the stack
     /// only after this has returned.
-    fn send(&self, hint: &PathHint, packets: &mut VecDeque<Frame>);
+    fn send(&self, hint: &PathHint, packets: &mut Frames);
 }

@@ -1,14 +1,13 @@
 //! `test=arp`: asks for the gateway's Ethernet address again and again, by frames of all sizes, and says how many answers and
 //! interrupts came. It tries the card's driver without a network stack above it.
 
-use alloc::collections::VecDeque;
 use core::fmt;
 use core::net::Ipv4Addr;
 use core::sync::atomic::Ordering;
 
 use image_format::cmdline::CommandLine;
 use net::device::NetworkCard;
-use net::frame::Frame;
+use net::frame::{Frame, Frames};
 
 use crate::arch::tsc;
 use crate::drivers::virtio::net::{self as virtio, VirtioNet};
@@ -62,7 +61,7 @@ fn ask(line: &CommandLine) -> Result<(usize, u32), ArpError> {
     let before = virtio::INTERRUPTS.load(Ordering::Relaxed);
     let mut replies = 0;
     for first in (0..REQUESTS).step_by(BURST) {
-        let mut frames = VecDeque::new();
+        let mut frames = Frames::new();
         for number in first..first + BURST {
             // Sizes that are spread over the whole range, odd ones too.
             let len = ARP_LEN + number * 89 % (FRAME_MAX - ARP_LEN + 1);
@@ -81,7 +80,7 @@ fn address(line: &CommandLine, key: &'static str) -> Result<Ipv4Addr, ArpError> 
 }
 
 /// Sends a burst and takes the answers to it, for a while.
-fn exchange(card: &VirtioNet, frames: &mut VecDeque<Frame>, gateway: Ipv4Addr) -> usize {
+fn exchange(card: &VirtioNet, frames: &mut Frames, gateway: Ipv4Addr) -> usize {
     let mac = card.info().mac;
     let wanted = frames.len();
     let mut replies = 0;

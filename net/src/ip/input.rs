@@ -123,6 +123,14 @@ impl Pass<'_> {
         let broadcast_source = header.src_addr().is_broadcast();
         frame.set_len(total);
         let whole = offset == 0 && !more;
+        if let (IpAddr::V4(source), IpAddr::V4(destination)) = (arrival.source, arrival.destination)
+            && arrival.protocol == protocol::TCP
+            && whole
+            && !(link_group || self.inside)
+            && self.net.is_usual(source, destination)
+        {
+            return self.deliver(frame, arrival);
+        }
         if whole && self.dhcp_wants(&arrival, &frame) {
             return;
         }

@@ -215,9 +215,33 @@ pub struct Net {
     pub hostname: Option<String>,
     /// Current hop limit for IPv6, from routers.
     pub hop_limit: u8,
+    /// IPv4 addresses of cards that are in use, and the broadcast addresses of their networks, when they were [noted](Self::note).
+    pub(crate) own_v4: Vec<Ipv4Addr>,
+    pub(crate) broadcasts_v4: Vec<Ipv4Addr>,
 }
 
 impl Net {
+    /// Notes what [`is_usual`](Self::is_usual) looks at, after a change.
+    pub fn note(&mut self) {
+        let cards = || self.interfaces.iter().filter(|i| !i.is_loopback()).flat_map(|i| &i.addresses);
+        let v4 = |a: &IfAddress| match a.ip() {
+            IpAddr::V4(ip) if a.usable() => Some(ip),
+            _ => None,
+        };
+        let own = cards().filter_map(v4).filter(|ip| !ip.is_loopback()).collect();
+        let broadcasts = cards().filter_map(|a| a.prefix.broadcast()).collect();
+        (self.own_v4, self.broadcasts_v4) = (own, broadcasts);
+    }
+
+    /// Whether a packet from outside goes, beyond doubt, from one other host to an address of this one.
+    pub fn is_usual(&self, source: Ipv4Addr, destination: Ipv4Addr) -> bool {
+        let special = matches!(source.octets()[0], 0 | 127 | 224..);
+        !special
+            && self.own_v4.contains(&destination)
+            && !self.own_v4.contains(&source)
+            && !self.broadcasts_v4.contains(&source)
+    }
+
     /// The interface with this number.
     pub fn interface(&self, index: u32) -> Option<&Interface> {
         self.interfaces.iter().find(|i| i.index == index)

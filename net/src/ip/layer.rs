@@ -9,7 +9,7 @@
 //! one per bucket of the socket tables.
 
 use crate::device::{Environment, NetworkCard};
-use crate::frame::Frame;
+use crate::frame::{Frame, Frames};
 use crate::ip::address::Mac;
 use crate::ip::autoconf::Autoconf;
 use crate::ip::config::Config;
@@ -30,6 +30,9 @@ use sync::{Mutex, SetOnce};
 
 /// Frames that wait for room in a card's queue.
 const MAX_BACKLOG: usize = 512;
+
+/// Frames that are taken from a card at a time.
+const TAKEN: usize = 8;
 
 /// Copies of the configuration; CPUs share them when there are more.
 const COPIES: usize = 16;
@@ -52,7 +55,7 @@ pub struct IpLayer {
     pub(crate) tcp: SetOnce<Arc<dyn Segments>>,
     /// Per CPU: packets of connections to own addresses.
     pub(crate) loopback: Vec<crate::ip::loopback::Queue>,
-    backlog: Mutex<Vec<(u32, VecDeque<Frame>)>>,
+    backlog: Mutex<Vec<(u32, Frames)>>,
     pub(crate) ident: AtomicU32,
     /// Changes whenever what a [`PathHint`](crate::output::PathHint) remembers may be wrong.
     pub(crate) generation: AtomicU32,
@@ -116,6 +119,7 @@ impl IpLayer {
         let changing = self.changing.lock();
         let mut net = (*self.net()).clone();
         let result = change(&mut net);
+        net.note();
         for copy in &self.nets {
             let old = core::mem::replace(&mut *copy.lock(), Arc::new(net.clone()));
             drop(old);
@@ -139,7 +143,7 @@ impl IpLayer {
             layer: self,
             net: self.net(),
             now,
-            out: VecDeque::new(),
+            out: Frames::new(),
             out_index: 0,
             local: VecDeque::new(),
             inside: false,
@@ -154,11 +158,23 @@ impl IpLayer {
         for interface in &net.interfaces {
             let Some(card) = &interface.card else { continue };
             let queue = queue_of(interface, cpu);
-            let mut frames = VecDeque::new();
-            card.receive(queue, budget, &mut |frame| frames.push_back(frame));
-            count += frames.len();
-            for frame in frames {
-                pass.card_input(interface, frame);
+            let mut left = budget;
+            while left > 0 {
+                // Handled without the queue's lock.
+                let mut frames = [const { None }; TAKEN];
+                let mut places = frames.iter_mut();
+                let wanted = left.min(TAKEN);
+                let taken = card.receive(queue, wanted, &mut |frame| {
+                    if let Some(place) = places.next() {
+                        *place = Some(frame);
+                    }
+                });
+                frames.into_iter().map_while(|frame| frame).for_each(|f| pass.card_input(interface, f));
+                count += taken;
+                left -= taken.min(left);
+                if taken < wanted {
+                    break;
+                }
             }
             self.send_backlog(interface, queue);
         }
@@ -206,26 +222,30 @@ impl IpLayer {
     }
 
     /// Sends `frames`, which have their Ethernet header.
-    fn transmit(&self, interface: &Interface, mut frames: VecDeque<Frame>) {
-        let Some(card) = &interface.card else { return };
+    pub(crate) fn transmit(&self, interface: &Interface, frames: &mut Frames) {
+        let Some(card) = interface.card.as_ref().filter(|card| card.link_up()) else {
+            self.stats.drops.link_down.add(frames.len() as u64);
+            return frames.clear();
+        };
         let stats = &interface.stats;
         stats.tx_packets.add(frames.len() as u64);
         stats.tx_bytes.add(frames.iter().map(|f| f.len() as u64).sum());
-        card.transmit(queue_of(interface, self.env.cpu()), &mut frames);
+        card.transmit(queue_of(interface, self.env.cpu()), frames);
         if frames.is_empty() {
             return;
         }
         let mut backlog = self.backlog.lock();
         let known = backlog.iter().position(|(index, _)| *index == interface.index);
         let at = known.unwrap_or_else(|| {
-            backlog.push((interface.index, VecDeque::new()));
+            backlog.push((interface.index, Frames::new()));
             backlog.len() - 1
         });
         let Some((_, queue)) = backlog.get_mut(at) else { return };
         let room = MAX_BACKLOG.saturating_sub(queue.len());
         let dropped = frames.len().saturating_sub(room);
-        queue.extend(frames.drain(..).take(room));
+        queue.extend(frames.drain(room));
         drop(backlog);
+        frames.clear();
         stats.tx_dropped.add(dropped as u64);
         self.stats.drops.transmit_queue.add(dropped as u64);
     }
@@ -265,7 +285,7 @@ pub struct Pass<'a> {
     pub net: Arc<Net>,
     /// The time, monotonic nanoseconds.
     pub now: u64,
-    out: VecDeque<Frame>,
+    out: Frames,
     out_index: u32,
     /// IP packets for this host, and the interface that they seem to come from.
     pub(crate) local: VecDeque<(u32, Frame)>,
@@ -297,10 +317,12 @@ impl Pass<'_> {
         if self.out.is_empty() {
             return;
         }
-        let frames = core::mem::take(&mut self.out);
         match self.net.interface(self.out_index) {
-            Some(interface) if interface.running() => self.layer.transmit(interface, frames),
-            _ => self.layer.stats.drops.link_down.add(frames.len() as u64),
+            Some(interface) => self.layer.transmit(interface, &mut self.out),
+            None => {
+                self.layer.stats.drops.link_down.add(self.out.len() as u64);
+                self.out.clear();
+            }
         }
     }
 

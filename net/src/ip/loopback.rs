@@ -4,10 +4,12 @@
 //! draining that queue drains it, in a loop, so input never nests in input. A drainer on a paused CPU delays only packets that
 //! were sent on the same CPU.
 
-use crate::frame::Frame;
+use crate::frame::{Frame, Frames};
 use crate::ip::address;
+use crate::ip::ether;
 use crate::ip::interface::{Cast, LOOPBACK};
 use crate::ip::layer::{IpLayer, Pass};
+use crate::ip::stats::FamilyStats;
 use crate::output::{IpOutput, PathHint, Route};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -75,14 +77,44 @@ impl IpLayer {
         (hint != 0 && generation == current).then_some((interface, [a, b, c, d, e, f]))
     }
 
-    fn send_local(&self, packets: &mut VecDeque<Frame>) {
+    /// Counts packets that sockets send.
+    fn count_requests(&self, v6: bool, packets: &Frames) -> &FamilyStats {
+        let stats = self.stats.family(v6);
+        stats.ip.out_requests.add(packets.len() as u64);
+        stats.ext.out_octets.add(packets.iter().map(|p| p.len() as u64).sum());
+        stats
+    }
+
+    /// Sends packets to the station that `hint` remembers; false if it remembers none.
+    fn send_remembered(&self, hint: &PathHint, packets: &mut Frames) -> bool {
+        let Some((index, mac)) = self.remembered(hint.get()) else { return false };
+        let net = self.net();
+        let Some(interface) = net.interface(index) else { return false };
+        let v6 = packets.front().and_then(|frame| frame.data().first()).is_some_and(|byte| byte >> 4 == 6);
+        let stats = self.count_requests(v6, packets);
+        stats.ip.out_transmits.add(packets.len() as u64);
+        let kind = if v6 { ether::IPV6 } else { ether::IPV4 };
+        let header = ether::Header { destination: mac, source: interface.mac, kind };
+        if packets.iter_mut().all(|frame| header.push(frame)) {
+            self.transmit(interface, packets);
+        } else {
+            // Packets come with room for the header.
+            self.stats.drops.no_memory.add(packets.len() as u64);
+            packets.clear();
+        }
+        true
+    }
+
+    /// Queues packets to own addresses, and handles them unless somebody does.
+    fn send_local(&self, packets: &mut Frames) {
         let at = self.env.cpu() as usize % QUEUES;
         let Some(queue) = self.loopback.get(at) else { return };
         let dropped = {
             let mut waiting = queue.packets.lock();
             let room = MAX_QUEUED.saturating_sub(waiting.len());
             let dropped = packets.len().saturating_sub(room);
-            waiting.extend(packets.drain(..).take(room));
+            waiting.extend(packets.drain(room));
+            packets.clear();
             dropped
         };
         self.stats.drops.transmit_queue.add(dropped as u64);
@@ -144,23 +176,15 @@ impl IpOutput for IpLayer {
         crate::ip::ioctl::ioctl(self, request, arg, memory)
     }
 
-    fn send(&self, hint: &PathHint, packets: &mut VecDeque<Frame>) {
+    fn send(&self, hint: &PathHint, packets: &mut Frames) {
+        if self.send_remembered(hint, packets) {
+            return;
+        }
         let Some((source, destination)) = packets.front().and_then(|frame| ends(frame.data())) else {
             packets.clear();
             return;
         };
-        let stats = self.stats.family(destination.is_ipv6());
-        stats.ip.out_requests.add(packets.len() as u64);
-        stats.ext.out_octets.add(packets.iter().map(|p| p.len() as u64).sum());
-        if let Some((index, mac)) = self.remembered(hint.get()) {
-            let mut pass = self.pass();
-            if let Some(own) = pass.net.interface(index).map(|i| i.mac) {
-                for frame in packets.drain(..) {
-                    pass.link_send(index, own, mac, crate::ip::layer::ip_type(destination), frame);
-                }
-                return pass.finish();
-            }
-        }
+        let stats = self.count_requests(destination.is_ipv6(), packets);
         let generation = self.generation.load(Ordering::Relaxed);
         let mut pass = self.pass();
         match pass.net.path(destination, Some(source), None) {
@@ -172,7 +196,7 @@ impl IpOutput for IpLayer {
                 if let Some(mac) = self.neighbours.lock().known((path.interface, path.next_hop)) {
                     hint.set(self.hint_of(path.interface, mac, generation));
                 }
-                packets.drain(..).for_each(|frame| pass.emit(&path, frame));
+                packets.drain(usize::MAX).for_each(|frame| pass.emit(&path, frame));
                 pass.finish();
             }
             Err(_) => {

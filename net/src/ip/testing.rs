@@ -1,7 +1,7 @@
 //! Fakes for tests: a card whose other end the test holds, and an environment with a clock that the test sets.
 
 use crate::device::{CardInfo, Environment, NetworkCard};
-use crate::frame::{Frame, HEADROOM};
+use crate::frame::{Frame, Frames, HEADROOM};
 use crate::ip::address::Mac;
 use crate::ip::{Config, IpLayer};
 use std::collections::VecDeque;
@@ -52,7 +52,7 @@ impl NetworkCard for FakeCard {
         true
     }
 
-    fn transmit(&self, _queue: u16, frames: &mut VecDeque<Frame>) {
+    fn transmit(&self, _queue: u16, frames: &mut Frames) {
         while self.room.load(Ordering::Relaxed) > 0 {
             let Some(frame) = frames.pop_front() else { return };
             self.room.fetch_sub(1, Ordering::Relaxed);

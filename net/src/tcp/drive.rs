@@ -130,6 +130,14 @@ impl Unit {
             && self.acks.read < socket.recv_capacity() / 2
     }
 
+    /// When the acknowledgement of data that came, which is all there is to send, is due, or the engine wants to be run for another
+    /// reason; `None` if that is not so, or if something else is to be done.
+    pub fn waits_to_acknowledge(&self, now: u64) -> Option<u64> {
+        let waits =
+            self.wire.unacked > 0 && !self.crowded && self.wire.output.is_empty() && self.may_wait(now);
+        waits.then(|| self.acks.due.min(self.engine_at))
+    }
+
     /// Whether the last packet took all the data there is, for the first time: then nothing is left to do.
     fn all_is_sent(&self) -> bool {
         let socket = self.socket();

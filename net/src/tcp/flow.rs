@@ -44,6 +44,15 @@ impl Flow {
         &self.words
     }
 
+    /// All that tells a connection over IPv4 from others: both addresses, and the ports. `None` for one over IPv6.
+    #[inline]
+    pub fn short_words(&self) -> Option<[u64; 2]> {
+        const MAPPED: u64 = 0xffff << 32;
+        let [a, b, c, d, ports] = self.words;
+        let v4 = a | c == 0 && (b & !0xffff_ffff, d & !0xffff_ffff) == (MAPPED, MAPPED);
+        v4.then_some([b << 32 | d & 0xffff_ffff, ports])
+    }
+
     /// The own end.
     pub fn local(&self) -> SocketAddr {
         let [a, b, _, _, ports] = self.words;
@@ -121,6 +130,9 @@ mod tests {
         let mapped =
             Flow::new("[::ffff:10.0.0.1]:80".parse().unwrap(), "[::ffff:1.2.3.4]:9".parse().unwrap());
         assert_eq!(mapped.local(), "10.0.0.1:80".parse().unwrap());
+        assert_eq!(mapped.short_words(), Some([0x0a00_0001_0102_0304, 80 << 16 | 9]));
+        let v6 = Flow::new("[::1]:80".parse().unwrap(), "[::ffff:1.2.3.4]:9".parse().unwrap());
+        assert_eq!(v6.short_words(), None);
     }
 
     /// The standard library's default hasher is SipHash-1-3 with a key of zeros.

@@ -321,7 +321,7 @@ impl Tcp {
     pub(super) fn empty_inbox(&self, slot: &Slot, ring: usize) {
         let mut old = 0;
         for entry in slot.inbox.drain() {
-            slot.inbox_bytes.fetch_sub(entry.value.len(), Ordering::Relaxed);
+            slot.inbox_bytes.fetch_sub(entry.value.0.len(), Ordering::Relaxed);
             old += 1;
         }
         slot.pending.fetch_sub(old, Ordering::Relaxed);

@@ -45,9 +45,8 @@ pub use socket::TcpSocket;
 pub use stats::{Extended, Stats};
 
 use crate::device::Environment;
-use crate::frame::Frame;
+use crate::frame::{Frame, Frames};
 use crate::output::{IpOutput, PathHint};
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use deadlines::Deadlines;
@@ -159,7 +158,10 @@ impl Tcp {
     }
 
     fn hash(&self, flow: &Flow) -> u64 {
-        self.keys.table.hash(flow.words())
+        match flow.short_words() {
+            Some(words) => self.keys.table.hash(&words),
+            None => self.keys.table.hash(flow.words()),
+        }
     }
 
     /// An initial sequence number (RFC 6528).
@@ -196,7 +198,7 @@ impl Tcp {
             slot.inbox_bytes.fetch_sub(len, Ordering::Relaxed);
             return self.extended.backlog_drops.inc();
         }
-        let Ok(entry) = Entry::new(packet) else {
+        let Ok(entry) = Entry::new((packet, *segment)) else {
             slot.inbox_bytes.fetch_sub(len, Ordering::Relaxed);
             return self.extended.no_memory.inc();
         };
@@ -273,12 +275,12 @@ impl Tcp {
         let (local, remote) = (plain.flow.local().ip(), plain.flow.remote().ip());
         let Ok(route) = self.output.route(remote, Some(local), None) else { return };
         match segment::build(plain, route.checksum) {
-            Some(frame) => self.transmit(&PathHint::new(), VecDeque::from([frame])),
+            Some(frame) => self.transmit(&PathHint::new(), frame.into()),
             None => self.extended.no_memory.inc(),
         }
     }
 
-    fn transmit(&self, hint: &PathHint, mut frames: VecDeque<Frame>) {
+    fn transmit(&self, hint: &PathHint, mut frames: Frames) {
         if !frames.is_empty() {
             self.stats.out_segments.add(frames.len() as u64);
             self.output.send(hint, &mut frames);

@@ -75,7 +75,7 @@ impl Unit {
         let (flow, seq, ack) = (self.setup.flow, self.wire.sent.next, Some(self.next));
         let plain = Plain { flow, seq, ack, flag: 0, window, options: SynOptions::default() };
         let frame = segment::build(&plain, self.wire.partial);
-        if let Some(frame) = frame.filter(|_| self.wire.output.try_reserve(1).is_ok()) {
+        if let Some(frame) = frame.filter(|_| self.wire.output.reserve_one()) {
             self.wire.output.push_back(frame);
             (self.wire.counts.sent, self.wire.unacked) = (self.wire.counts.sent + 1, 0);
             self.wire.sent.ack = self.next;

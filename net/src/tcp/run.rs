@@ -3,12 +3,12 @@
 //! [`Tcp::with`] is the only way to change a socket's state: it handles what is in the inbox, does what its caller wants, and brings
 //! everything into line with the outcome. [`Tcp::work`] does the same for sockets that nobody looks at.
 
-use super::segment::{self, ACK, SYN};
+use super::segment::{self, ACK, SYN, Segment};
 use super::state::{NEVER, ORPHAN, Phase, SECOND, Slot, State, WANTS_ACKS};
 use super::time_wait::Record;
 use super::{LAST, PATIENCE, Tcp};
-use crate::frame::Frame;
-use alloc::collections::VecDeque;
+use crate::frame::{Frame, Frames};
+use abi::PollEvents;
 use core::sync::atomic::Ordering;
 use fs::socket::SocketError;
 use smoltcp::socket::tcp::State as Engine;
@@ -48,8 +48,14 @@ impl Tcp {
         let mut state = slot.state.lock();
         let taken = self.absorb(slot, &mut state, now);
         let result = change(&mut state);
-        let frames = self.settle(index, slot, &mut state, now);
-        let events = state.events(slot.left.load(Ordering::Relaxed)).bits() as u32;
+        let (frames, events) = match self.settle_quickly(index, slot, &mut state, now) {
+            Some(events) => (Frames::new(), events),
+            None => {
+                let frames = self.settle(index, slot, &mut state, now);
+                (frames, state.events(slot.left.load(Ordering::Relaxed)))
+            }
+        };
+        let events = u32::from(events.bits());
         let before = slot.events.swap(events, Ordering::Release);
         let free = state.used && !state.owned && !matches!(state.phase, Phase::Open(_));
         if free {
@@ -76,25 +82,26 @@ impl Tcp {
         }
         let mut taken = 0;
         for entry in slot.inbox.drain() {
-            let packet = entry.value;
+            let (packet, segment) = entry.value;
             slot.inbox_bytes.fetch_sub(packet.len(), Ordering::Relaxed);
             taken += 1;
-            self.absorb_one(state, packet, now);
+            self.absorb_one(state, packet, &segment, now);
         }
         taken
     }
 
-    fn absorb_one(&self, state: &mut State, packet: Frame, now: u64) {
+    fn absorb_one(&self, state: &mut State, packet: Frame, segment: &Segment, now: u64) {
         let (connecting, probing, detached) = (state.connecting, state.probing, state.detached);
         let Some(unit) = state.unit() else { return self.extended.misrouted.inc() };
-        let segment = segment::parse(packet.data()).filter(|segment| segment.flow == unit.flow());
-        let Some(segment) = segment.filter(|_| !detached) else { return self.extended.misrouted.inc() };
+        if detached || segment.flow != unit.flow() {
+            return self.extended.misrouted.inc();
+        }
         if probing {
             unit.set_probing(None);
         }
         let options = (connecting && segment.flags & (SYN | ACK) == SYN | ACK)
-            .then(|| segment::syn_options(packet.data(), &segment));
-        unit.input(packet, &segment, now);
+            .then(|| segment::syn_options(packet.data(), segment));
+        unit.input(packet, segment, now);
         state.probing = false;
         state.last_input = now;
         if let Some(mss) = options.and_then(|options| options.mss) {
@@ -132,8 +139,42 @@ impl Tcp {
         state.error = state.error.or(error);
     }
 
+    /// What [`settle`](Self::settle) comes to in the usual case: a connection that is open both ways, with nothing on its way, to which
+    /// data has come that waits to be acknowledged. Returns the readiness; `None`, and nothing has changed, in all other cases.
+    fn settle_quickly(&self, index: u32, slot: &Slot, state: &mut State, now: u64) -> Option<PollEvents> {
+        let usual = state.owned
+            && !(state.connecting || state.detached || state.aborted || state.pausing || state.probing)
+            && !(state.no_receive || state.no_send)
+            && state.error.is_none()
+            && state.corked.is_empty()
+            && state.engine == Some(Engine::Established);
+        let low_water = state.settings.low_water;
+        let unit = state.unit().filter(|_| usual)?;
+        let mut deadline = unit.waits_to_acknowledge(now)?;
+        let (receivable, receive_ring, room) = (unit.receivable(), unit.rings().0, unit.room());
+        if state.settings.keep_alive {
+            let idle = state.last_input.saturating_add(u64::from(state.settings.keep_idle) * SECOND);
+            deadline = deadline.min(idle);
+        }
+        if deadline <= now {
+            return None;
+        }
+        (state.waiting_since, state.unacknowledged) = (NEVER, 0);
+        self.arm(index, slot, deadline);
+        slot.room.store(room, Ordering::Relaxed);
+        slot.flag(ORPHAN | WANTS_ACKS, false);
+        let mut events = PollEvents::empty();
+        if receivable + slot.left.load(Ordering::Relaxed) >= low_water.min(receive_ring / 2).max(1) {
+            events |= PollEvents::IN | PollEvents::RDNORM;
+        }
+        if room > 0 {
+            events |= PollEvents::OUT | PollEvents::WRNORM;
+        }
+        Some(events)
+    }
+
     /// Runs the engine and brings timers, tables and flags into line. Returns what is to be sent.
-    fn settle(&self, index: u32, slot: &Slot, state: &mut State, now: u64) -> VecDeque<Frame> {
+    fn settle(&self, index: u32, slot: &Slot, state: &mut State, now: u64) -> Frames {
         if !state.owned && !state.aborted && state.unit().is_some_and(|unit| unit.receivable() > 0) {
             // Nobody will read it (RFC 2525, 2.17).
             self.extended.aborts_on_data.inc();
@@ -149,7 +190,7 @@ impl Tcp {
             self.time_out(state, due, now);
             (deadline, _) = self.deadlines(state, now);
         }
-        let mut frames = VecDeque::new();
+        let mut frames = Frames::new();
         if let Phase::Open(unit) = &mut state.phase {
             frames = unit.take_output();
             let counts = unit.take_counts();

@@ -7,6 +7,7 @@
 
 use super::demux::Link;
 use super::ports::{Hold, Place};
+use super::segment::Segment;
 use super::unit::Unit;
 use crate::frame::Frame;
 use crate::output::PathHint;
@@ -40,8 +41,8 @@ pub struct Slot {
     pub link: Link,
     /// Which use of the slot this is.
     pub generation: AtomicU32,
-    /// Packets that came.
-    pub inbox: Queue<Frame>,
+    /// Packets that came, and what was read of them.
+    pub inbox: Queue<(Frame, Segment)>,
     /// Packets that came and are not in [`events`](Self::events) yet.
     pub pending: AtomicU32,
     /// Bytes of packets in the inbox, and the most there may be.

@@ -12,8 +12,7 @@ use super::flow::Flow;
 use super::segment::{self, Plain, SYN, SynOptions};
 pub use super::wire::{Counts, Sent};
 use super::wire::{SMALL, Wire};
-use crate::frame::Frame;
-use alloc::collections::VecDeque;
+use crate::frame::Frames;
 use alloc::vec::Vec;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{CongestionControl, Socket, State};
@@ -114,7 +113,7 @@ impl Unit {
         let least = if setup.flow.local().is_ipv4() { 68 + 40 } else { 1280 };
         let mut wire = Wire {
             input: None,
-            output: VecDeque::new(),
+            output: Frames::new(),
             mtu: setup.mtu.max(least),
             partial: setup.partial || setup.segmentation,
             segmentation: setup.segmentation && setup.flow.local().is_ipv4(),
@@ -225,7 +224,7 @@ impl Unit {
     }
 
     /// Takes the packets that are to be sent.
-    pub fn take_output(&mut self) -> VecDeque<Frame> {
+    pub fn take_output(&mut self) -> Frames {
         core::mem::take(&mut self.wire.output)
     }
 

@@ -4,8 +4,7 @@
 //! keeps to itself is seen in what it sends. Those of arriving packets were verified before.
 
 use super::segment::{self, ACK, FIN, HEADER_LEN, RST, SYN};
-use crate::frame::{Frame, HEADROOM};
-use alloc::collections::VecDeque;
+use crate::frame::{Frame, Frames, HEADROOM};
 use core::num::{NonZeroU16, NonZeroUsize};
 use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
@@ -44,7 +43,7 @@ pub struct Wire {
     /// The packet that the engine takes next.
     pub input: Option<Frame>,
     /// Packets that leave.
-    pub output: VecDeque<Frame>,
+    pub output: Frames,
     /// Largest IP packet.
     pub mtu: u16,
     /// Checksums are completed below.
@@ -167,7 +166,7 @@ impl Wire {
         self.counts.sent += 1;
         segment::fill_checksums(&mut frame, at, self.partial);
         frame.offload.segment_size = size.map(NonZeroU16::get);
-        if self.output.try_reserve(1).is_ok() {
+        if self.output.reserve_one() {
             self.output.push_back(frame);
         } else {
             self.counts.no_memory += 1;

@@ -13,7 +13,7 @@ use super::*;
 use abi::PollEvents;
 use fs::socket::{Address, Caller, Control, Family, MessageFlags, NoTree, Shutdown, Socket, Ucred};
 use fs::{File, FsError, SliceSink, SliceSource};
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex as StdMutex;
 
@@ -105,8 +105,8 @@ impl IpOutput for Line {
         address.is_unspecified() || self.own.contains(&address)
     }
 
-    fn send(&self, _hint: &PathHint, packets: &mut VecDeque<Frame>) {
-        self.out.lock().unwrap().append(packets);
+    fn send(&self, _hint: &PathHint, packets: &mut Frames) {
+        self.out.lock().unwrap().extend(packets.drain(usize::MAX));
     }
 }
 

@@ -3,9 +3,7 @@
 //! Frames that have gone are freed at the next send; an interrupt is asked for only while the queue is full and somebody has more.
 #![allow(unsafe_code)] // buffers in the device's hands
 
-use alloc::collections::VecDeque;
-
-use net::frame::Frame;
+use net::frame::{Frame, Frames};
 
 use super::super::{Device, DeviceError, Piece, Queue};
 use super::{GSO_NONE, GSO_TCP4, HEADER, NEEDS_CHECKSUM, TRANSMIT_SIZE};
@@ -61,7 +59,7 @@ impl Transmit {
     }
 
     /// Hands over frames from the front, as many as fit.
-    pub fn send(&mut self, frames: &mut VecDeque<Frame>) {
+    pub fn send(&mut self, frames: &mut Frames) {
         self.reclaim();
         while !frames.is_empty() {
             if self.queue.ring().room() == 0 && !self.wait_for_room() {
