@@ -364,9 +364,9 @@ impl Epoll {
             }
         }
         drop(turn);
-        if found && !self.ready.lock().is_empty() {
+        if found {
             // There may be more for the next who waits.
-            self.changed.pass_on();
+            self.changed.pass_on_if(|| !self.ready.lock().is_empty());
         }
     }
 

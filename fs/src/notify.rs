@@ -7,14 +7,32 @@
 //! entered as exclusive only one is woken by a change; if it leaves without having looked since, the wake goes to the next.
 //!
 //! Invariants: the lists are a leaf among locks; nobody is told or woken while they are locked.
+//!
+//! Ordering: whoever enters publishes `entries`, full fence, looks at the file; whoever notifies has changed the file, full
+//! fence, reads `entries`. One of the two fences is first: either the change is seen, or the entry is. `entries` is stored under the
+//! lock, so it never lags behind the lists. `sync/tests/notifier.rs` models it; it is compiled from this file.
 
 use crate::FsError;
 use alloc::{
+    collections::VecDeque,
     sync::{Arc, Weak},
     vec::Vec,
 };
-use core::sync::atomic::{AtomicBool, Ordering};
+#[cfg(not(loom))]
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use sync::{Handle, Mutex};
+
+#[cfg(loom)]
+use crate::leave_out;
+
+/// Which step of the protocol the model leaves out, to see that it notices.
+#[cfg(not(loom))]
+#[inline(always)]
+const fn leave_out(_: &str) -> bool {
+    false
+}
 
 /// Somebody who wants to know.
 pub trait Watcher: Send + Sync {
@@ -64,28 +82,57 @@ struct Watchers {
     tidy_at: usize,
 }
 
-#[derive(Default)]
 struct Lists {
     watchers: Watchers,
     /// In the order of their coming, by which they are numbered.
-    sleepers: Vec<Entry>,
+    sleepers: VecDeque<Entry>,
     last: u64,
 }
 
+impl Lists {
+    const fn new() -> Self {
+        let watchers = Watchers { list: Vec::new(), tidy_at: 0 };
+        Lists { watchers, sleepers: VecDeque::new(), last: 0 }
+    }
+}
+
 /// Those who want to know about a file.
-#[derive(Default)]
 pub struct Notifier {
+    /// How many watchers and sleepers are in the lists.
+    entries: AtomicUsize,
     lists: Mutex<Lists>,
 }
 
-/// How many sleepers are woken without memory for a list of them.
-const AT_ONCE: usize = 16;
+impl Default for Notifier {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Notifier {
     /// Without anybody.
+    #[cfg(not(loom))]
     pub const fn new() -> Self {
-        let watchers = Watchers { list: Vec::new(), tidy_at: 0 };
-        Notifier { lists: Mutex::new(Lists { watchers, sleepers: Vec::new(), last: 0 }) }
+        Notifier { entries: AtomicUsize::new(0), lists: Mutex::new(Lists::new()) }
+    }
+
+    /// Without anybody.
+    #[cfg(loom)]
+    pub fn new() -> Self {
+        Notifier { entries: AtomicUsize::new(0), lists: Mutex::new(Lists::new()) }
+    }
+
+    /// Under the lock: says how many there are.
+    fn publish(&self, lists: &Lists) {
+        self.entries.store(lists.watchers.list.len() + lists.sleepers.len(), Ordering::Relaxed);
+    }
+
+    /// After a change of the file: whether somebody may have entered before looking at it.
+    fn is_wanted(&self) -> bool {
+        if !leave_out("fence of notify") {
+            fence(Ordering::SeqCst);
+        }
+        self.entries.load(Ordering::Relaxed) != 0
     }
 
     /// Adds a watcher; it goes when it is dropped. The cost does not grow with their number, on average.
@@ -93,35 +140,26 @@ impl Notifier {
     /// # Errors
     /// [`FsError::NoMemory`].
     pub fn watch(&self, watcher: Weak<dyn Watcher>) -> Result<(), FsError> {
-        let watchers = &mut self.lists.lock().watchers;
-        if watchers.list.len() >= watchers.tidy_at {
-            watchers.list.retain(|watcher| watcher.strong_count() > 0);
-            watchers.tidy_at = watchers.list.len().saturating_mul(2).max(8);
+        {
+            let mut lists = self.lists.lock();
+            let watchers = &mut lists.watchers;
+            if watchers.list.len() >= watchers.tidy_at {
+                watchers.list.retain(|watcher| watcher.strong_count() > 0);
+                watchers.tidy_at = watchers.list.len().saturating_mul(2).max(8);
+            }
+            watchers.list.try_reserve(1).map_err(|_| FsError::NoMemory)?;
+            watchers.list.push(watcher);
+            self.publish(&lists);
         }
-        watchers.list.try_reserve(1).map_err(|_| FsError::NoMemory)?;
-        watchers.list.push(watcher);
+        fence(Ordering::SeqCst);
         Ok(())
     }
 
-    /// Tells all watchers, all sleepers that share, and the first that is exclusive.
+    /// Tells all watchers, all sleepers that share, and the first that is exclusive. Costs a fence and a load if there is nobody.
     pub fn notify(&self) {
-        self.tell(1);
-    }
-
-    /// As [`notify`](Self::notify), for a change that concerns every sleeper: an end that has been closed.
-    pub fn notify_all(&self) {
-        self.tell(usize::MAX);
-    }
-
-    /// Wakes the next sleeper that is exclusive: there is more than the last one took.
-    pub fn pass_on(&self) {
-        let sleepers = !self.lists.lock().sleepers.is_empty();
-        if sleepers {
-            self.wake(1, false);
+        if !self.is_wanted() {
+            return;
         }
-    }
-
-    fn tell(&self, most: usize) {
         let (mut left, sleepers) = {
             let lists = self.lists.lock();
             (lists.watchers.list.len(), !lists.sleepers.is_empty())
@@ -136,61 +174,83 @@ impl Notifier {
             }
         }
         if sleepers {
-            self.wake(most, true);
+            self.wake(1, true);
         }
     }
 
-    /// Wakes `most` sleepers that are exclusive, and all others if they are `shared`.
-    #[inline(never)]
-    fn wake(&self, most: usize, shared: bool) {
-        let (mut from, mut left) = (0, most);
-        loop {
-            let mut batch: [Option<Arc<Sleeper>>; AT_ONCE] = [const { None }; AT_ONCE];
-            let mut taken = [None; AT_ONCE];
-            {
+    /// As [`notify`](Self::notify), for a change that concerns every sleeper: an end that has been closed.
+    pub fn notify_all(&self) {
+        self.notify();
+        if self.is_wanted() {
+            self.wake(usize::MAX, true);
+        }
+    }
+
+    /// Wakes the next sleeper that is exclusive, if there is `more` than the last one took.
+    pub fn pass_on_if(&self, more: impl FnOnce() -> bool) {
+        if self.is_wanted() && more() {
+            self.wake(1, false);
+        }
+    }
+
+    /// Wakes `left` of the sleepers that are exclusive, and all that share if they are `shared`. Not those who enter meanwhile:
+    /// they look afterwards.
+    fn wake(&self, mut left: usize, shared: bool) {
+        let mut from = 0;
+        let mut until = None;
+        while left > 0 || shared {
+            let sleeper = {
                 let mut lists = self.lists.lock();
-                let mut used = 0;
-                let first = lists.sleepers.partition_point(|entry| entry.at < from);
-                for entry in lists.sleepers.get(first..).unwrap_or_default() {
-                    let Some((slot, gone)) = batch.get_mut(used).zip(taken.get_mut(used)) else { break };
+                let until = *until.get_or_insert(lists.last);
+                let mut place = lists.sleepers.partition_point(|entry| entry.at < from);
+                loop {
+                    let Some(entry) = lists.sleepers.get(place).filter(|entry| entry.at <= until) else {
+                        return;
+                    };
                     from = entry.at + 1;
-                    if entry.exclusive {
-                        if left == 0 {
-                            continue;
-                        }
+                    if entry.exclusive && left > 0 {
                         left -= 1;
-                        *gone = Some(entry.at);
-                    } else if !shared {
-                        continue;
+                        let entry = lists.sleepers.remove(place);
+                        self.publish(&lists);
+                        break entry.map(|entry| entry.sleeper);
                     }
-                    *slot = Some(entry.sleeper.clone());
-                    used += 1;
+                    if !entry.exclusive && shared {
+                        break Some(entry.sleeper.clone());
+                    }
+                    place += 1;
                 }
-                if taken.iter().any(Option::is_some) {
-                    lists.sleepers.retain(|entry| !taken.contains(&Some(entry.at)));
-                }
-            }
-            let full = batch.last().is_some_and(Option::is_some);
-            batch.into_iter().flatten().for_each(|sleeper| sleeper.tell());
-            if !full {
-                return;
+            };
+            if let Some(sleeper) = sleeper {
+                sleeper.tell();
             }
         }
     }
 
     fn enter(&self, sleeper: &Arc<Sleeper>, exclusive: bool) -> Result<u64, NoMemory> {
-        let mut lists = self.lists.lock();
-        lists.sleepers.try_reserve(1).map_err(|_| NoMemory)?;
-        lists.last += 1;
-        let at = lists.last;
-        lists.sleepers.push(Entry { at, sleeper: sleeper.clone(), exclusive });
+        let at = {
+            let mut lists = self.lists.lock();
+            lists.sleepers.try_reserve(1).map_err(|_| NoMemory)?;
+            lists.last += 1;
+            let at = lists.last;
+            lists.sleepers.push_back(Entry { at, sleeper: sleeper.clone(), exclusive });
+            self.publish(&lists);
+            at
+        };
+        if !leave_out("fence of enter") {
+            fence(Ordering::SeqCst);
+        }
         Ok(at)
     }
 
     fn leave(&self, at: u64) {
+        // Who has removed the entry has said so.
+        if self.entries.load(Ordering::Relaxed) == 0 {
+            return;
+        }
         let mut lists = self.lists.lock();
         let found = lists.sleepers.binary_search_by_key(&at, |entry| entry.at);
         let gone = found.ok().map(|place| lists.sleepers.remove(place));
+        self.publish(&lists);
         drop(lists);
         drop(gone);
     }
@@ -199,7 +259,9 @@ impl Notifier {
 /// A sleeper that has entered itself with files; dropping it takes it out.
 pub struct Sleeping<'a> {
     sleeper: Arc<Sleeper>,
-    entered: Vec<(&'a Notifier, u64)>,
+    /// The first place is no memory from the heap: most waits are for one file.
+    first: Option<(&'a Notifier, u64)>,
+    more: Vec<(&'a Notifier, u64)>,
     exclusive: bool,
 }
 
@@ -218,13 +280,22 @@ impl<'a> Sleeping<'a> {
         exclusive: bool,
     ) -> Result<Self, NoMemory> {
         sleeper.take_told();
-        let mut sleeping = Sleeping { sleeper, entered: Vec::new(), exclusive };
+        let mut sleeping = Sleeping { sleeper, first: None, more: Vec::new(), exclusive };
         for notifier in notifiers {
-            sleeping.entered.try_reserve(1).map_err(|_| NoMemory)?;
-            let at = notifier.enter(&sleeping.sleeper, exclusive)?;
-            sleeping.entered.push((notifier, at));
+            if sleeping.first.is_some() {
+                sleeping.more.try_reserve(1).map_err(|_| NoMemory)?;
+            }
+            let entered = (notifier, notifier.enter(&sleeping.sleeper, exclusive)?);
+            match sleeping.first {
+                None => sleeping.first = Some(entered),
+                Some(_) => sleeping.more.push(entered),
+            }
         }
         Ok(sleeping)
+    }
+
+    fn entered(&self) -> impl Iterator<Item = &(&'a Notifier, u64)> {
+        self.first.iter().chain(&self.more)
     }
 
     /// The sleeper.
@@ -235,19 +306,19 @@ impl<'a> Sleeping<'a> {
 
 impl Drop for Sleeping<'_> {
     fn drop(&mut self) {
-        for (notifier, at) in &self.entered {
+        for (notifier, at) in self.entered() {
             notifier.leave(*at);
         }
-        if self.exclusive && self.sleeper.take_told() {
+        if self.exclusive && self.sleeper.take_told() && !leave_out("pass on") {
             // Told after it looked for the last time: the change is another's.
-            for (notifier, _) in &self.entered {
-                notifier.pass_on();
+            for (notifier, _) in self.entered() {
+                notifier.pass_on_if(|| true);
             }
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use core::sync::atomic::AtomicUsize;

@@ -30,8 +30,9 @@ const SLOTS: usize = 16;
 pub const MAX_CAPACITY: usize = 1 << 20;
 /// Number of the file system that pipes are on.
 const DEVICE: u64 = 13;
-/// Bytes that move to a reader at a time.
+/// Bytes that move to a reader at a time, and those for which less is made ready.
 const PIECE: usize = 1024;
+const SHORT: usize = 64;
 
 struct State {
     ring: Ring,
@@ -75,18 +76,14 @@ impl Pipe {
     fn tell_filled(&self) {
         self.filled.notify();
         self.either.notify();
-        if self.state.lock().ring.free() > 0 {
-            self.drained.pass_on();
-        }
+        self.drained.pass_on_if(|| self.state.lock().ring.free() > 0);
     }
 
     /// After bytes have been taken out; as above.
     fn tell_drained(&self) {
         self.drained.notify();
         self.either.notify();
-        if !self.state.lock().ring.is_empty() {
-            self.filled.pass_on();
-        }
+        self.filled.pass_on_if(|| !self.state.lock().ring.is_empty());
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
