@@ -146,16 +146,18 @@ impl Drop for PipeEnd {
 }
 
 impl PipeEnd {
-    /// Moves bytes to `dst` until it is full or a packet has been read; the reader's turn is the caller's.
-    fn read_bytes(&self, dst: &mut dyn Sink) -> Result<usize, FsError> {
+    /// Moves bytes to `dst`, `N` at a time, until it is full or a packet has been read; the reader's turn is the caller's.
+    fn read_bytes<const N: usize>(&self, dst: &mut dyn Sink) -> Result<usize, FsError> {
         let mut done = 0;
-        let mut piece = [0; PIECE];
+        let mut piece = [0; N];
         while dst.remaining() > 0 {
             let (n, kind) = {
                 let state = self.pipe.state.lock();
                 let Some((bytes, kind)) = state.ring.slot(0) else { break };
-                let n = bytes.len().min(PIECE).min(dst.remaining());
-                piece.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+                let n = bytes.len().min(N).min(dst.remaining());
+                if let (Some(to), Some(from)) = (piece.get_mut(..n), bytes.get(..n)) {
+                    to.copy_from_slice(from);
+                }
                 (n, kind)
             };
             // Bytes leave the pipe when they have arrived.
@@ -196,16 +198,28 @@ impl File for PipeEnd {
         if dst.remaining() == 0 {
             return Ok(0);
         }
+        let nothing = |state: &State| if state.writers == 0 { Ok(0) } else { Err(FsError::WouldBlock) };
+        {
+            // Bytes are in the ring until they have arrived, so an empty one has nobody reading from it.
+            let state = self.pipe.state.lock();
+            if state.ring.is_empty() {
+                return nothing(&state);
+            }
+        }
         let done = {
             let _turn = self.pipe.reading.lock();
-            self.read_bytes(dst)?
+            if dst.remaining() <= SHORT {
+                self.read_bytes::<SHORT>(dst)?
+            } else {
+                self.read_bytes::<PIECE>(dst)?
+            }
         };
         if done > 0 {
             self.pipe.tell_drained();
             return Ok(done);
         }
         let state = self.pipe.state.lock();
-        if state.writers == 0 && state.ring.is_empty() { Ok(0) } else { Err(FsError::WouldBlock) }
+        if state.ring.is_empty() { nothing(&state) } else { Err(FsError::WouldBlock) }
     }
 
     fn write(&self, _at: Offset, src: &mut dyn Source, flags: OpenFlags) -> Result<usize, FsError> {
