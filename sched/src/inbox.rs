@@ -96,6 +96,22 @@ impl Inbox {
         scan
     }
 
+    /// The CPU: takes the entry out if it is the only one. `waits` stays true until [`drained`](Self::drained).
+    pub(crate) fn take_only(&self) -> Option<u32> {
+        let only = self.head.load(Ordering::Relaxed);
+        let link = self.links.get(only as usize)?;
+        // The entry stays in the list until it is taken out here, so the list is this one entry if it is still the head below.
+        if link.load(Ordering::Relaxed) != END || self.scan.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.draining.store(true, Ordering::Release);
+        if self.head.compare_exchange(only, END, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            return None;
+        }
+        link.swap(FREE, Ordering::AcqRel);
+        Some(only)
+    }
+
     /// The CPU: what `drain` gave is in the queue.
     pub(crate) fn drained(&self) {
         if self.draining.load(Ordering::Relaxed) {

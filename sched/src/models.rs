@@ -139,6 +139,33 @@ fn inbox() {
     });
 }
 
+/// The same with a CPU that first takes the entry that is alone, and takes only what is there.
+fn inbox_with_one() {
+    loom::model(|| {
+        let inbox = Arc::new(Inbox::new());
+        assert!(inbox.grow(0));
+        let pushers: Vec<_> = (0..2)
+            .map(|thread| {
+                let inbox = inbox.clone();
+                thread::spawn(move || inbox.push(thread))
+            })
+            .collect();
+        let mut got: Vec<u32> = inbox.take_only().into_iter().collect();
+        assert!(got.is_empty() || inbox.waits(), "taken, in no queue, and invisible");
+        let mut scan = inbox.drain(|thread| got.push(thread));
+        inbox.drained();
+        pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
+        got.extend(inbox.take_only());
+        scan |= inbox.drain(|thread| got.push(thread));
+        inbox.drained();
+        got.sort_unstable();
+        assert!(!scan && got == [0, 1] && !inbox.waits());
+        // The links are free again.
+        inbox.push(0);
+        assert_eq!(inbox.take_only(), Some(0));
+    });
+}
+
 /// Remembers kicks.
 struct Wire(core::sync::atomic::AtomicBool);
 
@@ -211,6 +238,11 @@ fn wakers_meet_each_other() {
 #[test]
 fn nothing_gets_lost_in_an_inbox() {
     inbox();
+}
+
+#[test]
+fn a_single_entry_is_taken_once() {
+    inbox_with_one();
 }
 
 #[test]

@@ -28,7 +28,6 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         let Some(c) = self.cpus.get(cpu) else { return Next::Stay };
         c.answered.store(now, RELAXED);
         self.charge(c, now);
-        self.collect(cpu, c, now);
         let current = c.current.load(RELAXED);
         let Some(slot) = self.slots.get(current as usize) else {
             return match self.take_any(cpu, c, now) {
@@ -39,6 +38,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         match reason {
             Reason::Park { deadline } => {
                 if !self.begin_sleep(cpu, c, current, slot, deadline) {
+                    self.collect(cpu, c, now);
                     return Next::Stay;
                 }
                 self.note_handover(c, slot, now);
@@ -58,6 +58,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
     fn give_way(&self, cpu: usize, c: &Cpu, now: u64, reason: Reason) -> Next<T> {
         let current = c.current.load(RELAXED);
         let Some(slot) = self.slots.get(current as usize) else { return Next::Stay };
+        self.collect(cpu, c, now);
         if !self.allowed(current, cpu) && self.choose(current, cpu, cpu, false) != cpu {
             let next = self.take_any(cpu, c, now);
             return self.switch(c, current, pending::MOVE, next);
@@ -325,8 +326,31 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         None
     }
 
-    /// Claims the first in the queue, or else a thread that waits elsewhere.
+    /// Claims the thread that was made ready for this CPU if it is the only one that waits, without a detour through the queue:
+    /// what one thread does that wakes another and sleeps.
+    fn take_only(&self, cpu: usize, c: &Cpu, now: u64) -> Option<(u32, Arc<T>)> {
+        if c.queue.len() != 0 {
+            return None;
+        }
+        let index = c.inbox.take_only()?;
+        let slot = self.slots.get(index as usize)?;
+        let word = slot.word.load();
+        // Until it is claimed, or in the queue, the inbox says that something waits.
+        if !word.is_ready_on(cpu) || !self.allowed(index, cpu) || !slot.word.claim(word, cpu) {
+            self.admit(cpu, c, index, now);
+            return None;
+        }
+        c.inbox.drained();
+        self.start(cpu, c, index, now, None);
+        slot.payload.take().map(|data| (index, data))
+    }
+
+    /// Claims the first that waits for this CPU, or else a thread that waits elsewhere.
     fn take_any(&self, cpu: usize, c: &Cpu, now: u64) -> Option<(u32, Arc<T>)> {
+        if let Some(next) = self.take_only(cpu, c, now) {
+            return Some(next);
+        }
+        self.collect(cpu, c, now);
         if let Some(next) = self.take_next(cpu, c, now) {
             return Some(next);
         }
