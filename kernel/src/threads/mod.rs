@@ -268,9 +268,11 @@ pub fn preempt() {
 fn reschedule(reason: Reason) {
     let Some(scheduler) = scheduler() else { return };
     let cpu = percpu::current();
-    let next = match scheduler.schedule(cpu.index() as usize, now(), reason) {
+    // Reading the clock is not free, least of all in a virtual machine: one reading serves for the whole switch.
+    let now = now();
+    let next = match scheduler.schedule(cpu.index() as usize, now, reason) {
         Next::Stay => {
-            timer::apply(cpu, scheduler.rearm(cpu.index() as usize, now()), reason == Reason::Idle);
+            timer::apply(cpu, scheduler.rearm(cpu.index() as usize, now), reason == Reason::Idle);
             return;
         }
         Next::Idle => cpu.idle.load(Ordering::Relaxed).cast_const(),
@@ -278,6 +280,7 @@ fn reschedule(reason: Reason) {
     };
     let prev = cpu.thread.load(Ordering::Relaxed);
     cpu.previous.store(prev, Ordering::Relaxed);
+    cpu.switched_at.store(now, Ordering::Relaxed);
     cpu.thread.store(next.cast_mut(), Ordering::Relaxed);
     // SAFETY: both pointers stand for counts that the CPU holds (or are idle loops, which live for ever); that of `prev` is
     // given up by `finish` only after the switch.
@@ -295,11 +298,12 @@ fn finish() {
     let idle = cpu.idle.load(Ordering::Relaxed);
     // SAFETY: `reschedule` stored the pointer together with the CPU's count; idle loops have none.
     let prev = (prev != idle).then(|| unsafe { Arc::from_raw(prev.cast_const()) });
-    if let Some(dead) = scheduler.finish_switch(index, now(), prev) {
+    let now = cpu.switched_at.load(Ordering::Relaxed);
+    if let Some(dead) = scheduler.finish_switch(index, now, prev) {
         ended::bury(dead);
     }
     let is_idle = cpu.thread.load(Ordering::Relaxed) == idle;
-    timer::apply(cpu, scheduler.rearm(index, now()), is_idle);
+    timer::apply(cpu, scheduler.rearm(index, now), is_idle);
 }
 
 /// Where a new thread begins, after its first switch (switch.S). Interrupts are masked.

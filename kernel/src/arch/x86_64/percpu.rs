@@ -43,6 +43,8 @@ pub struct PerCpu {
     pub idle: AtomicPtr<Thread>,
     /// Who ran before, between a switch and the moment when the next thread has taken note of it.
     pub previous: AtomicPtr<Thread>,
+    /// The scheduler's time of that switch (ns).
+    pub switched_at: AtomicU64,
     /// How many sections without preemption the running thread is in.
     pub preempt_off: AtomicU32,
     /// An interrupt handler runs.
@@ -84,6 +86,7 @@ impl PerCpu {
             thread: AtomicPtr::new(core::ptr::null_mut()),
             idle: AtomicPtr::new(core::ptr::null_mut()),
             previous: AtomicPtr::new(core::ptr::null_mut()),
+            switched_at: AtomicU64::new(0),
             preempt_off: AtomicU32::new(0),
             in_interrupt: AtomicBool::new(false),
             tick_wanted: AtomicBool::new(false),
