@@ -15,6 +15,7 @@ pub mod relay;
 pub mod runner;
 pub mod server;
 pub mod servers;
+pub mod sources;
 pub mod stock;
 pub mod talk;
 pub mod taps;

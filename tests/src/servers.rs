@@ -9,13 +9,12 @@ use crate::cpython::{Known, Report, judge, known};
 use crate::exec::{self, Outcome, Streams};
 use crate::lab::Lab;
 use crate::server::Server;
+use crate::sources::sources;
 use crate::stock::installed;
 use rustix::process::Signal;
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One file or unit; longer is a hang.
@@ -209,8 +208,7 @@ impl Native {
             return Err("no stock program".into());
         };
         installed(path, package)?;
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = free.map_err(|error| format!("no free port: {error}"))?;
+        let address = free()?;
         let dir = lab.scratch()?;
         let mut command = Command::new(path);
         let option = if path.ends_with("memcached") { "-p" } else { "--port" };
@@ -221,6 +219,12 @@ impl Native {
         answers(address)?;
         Ok(native)
     }
+}
+
+/// An address of this host that nobody listens on.
+fn free() -> Result<SocketAddr, String> {
+    let bound = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    bound.map_err(|error| format!("no free port: {error}"))
 }
 
 impl Drop for Native {
@@ -263,13 +267,19 @@ fn redis(lab: &Lab, name: &str, unit: &str, at: SocketAddr, known: &[Known<'_>])
     let mut command = Command::new("./runtest");
     command.current_dir(&source).args(["--host", &at.ip().to_string(), "--port", &at.port().to_string()]);
     command.args(["--tags", "-slow", "--durable", "--single", unit]);
+    // Where driver and client of the tests meet; two runs at the same time must not choose the same.
+    command.args(["--baseport", &free()?.port().to_string(), "--portcount", "1000"]);
     for skipped in known.iter().filter(|known| known.never_ends) {
         if let Some(test) = skipped.pattern.strip_prefix(&format!("{name}:")) {
             command.args(["--skiptest", &pattern(test)]);
         }
     }
     let done = exec::run(&mut command, b"", Streams::Merged, LIMIT)?;
-    Ok(ended(redis_report(name, &String::from_utf8_lossy(&done.stdout)), &done))
+    let report = redis_report(name, &String::from_utf8_lossy(&done.stdout));
+    if report.order.is_empty() {
+        return Err(format!("no test ran, status {}:\n{}", done.status, crate::compare::tail(&done.stdout)));
+    }
+    Ok(ended(report, &done))
 }
 
 /// What redis' driver says: `[ok]: NAME (7 ms)`, `[err]: NAME in FILE`, with colours.
@@ -308,68 +318,6 @@ fn ended(mut report: Report, done: &Outcome) -> Report {
         report.unfinished = Some("the run does not end".into());
     }
     report
-}
-
-/// A source package of Debian's, unpacked below the work directory. It is fetched once.
-fn sources(lab: &Lab, package: &str) -> Result<PathBuf, String> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let dir = lab.work.join("sources");
-    let unpacked = || {
-        let entries = std::fs::read_dir(&dir).ok()?.flatten().map(|entry| entry.path());
-        let named = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            path.is_dir() && name.starts_with(&format!("{package}-"))
-        };
-        entries.into_iter().find(named)
-    };
-    // Only there when all of it is.
-    let complete = dir.join(format!("{package}.complete"));
-    if !complete.exists() {
-        fetch(&dir, package)?;
-        std::fs::write(&complete, "").map_err(|error| format!("{}: {error}", complete.display()))?;
-    }
-    unpacked().ok_or_else(|| format!("apt-get source {package} leaves nothing in {}", dir.display()))
-}
-
-/// `apt-get source` with lists of its own: this host's need not name sources, and stay as they are.
-fn fetch(dir: &Path, package: &str) -> Result<(), String> {
-    installed("/usr/bin/dpkg-source", "dpkg-dev")?;
-    let cannot = |error: std::io::Error| format!("{}: {error}", dir.display());
-    for part in ["apt/lists/partial", "apt/archives/partial", "apt/none"] {
-        std::fs::create_dir_all(dir.join(part)).map_err(cannot)?;
-    }
-    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let codename = release
-        .lines()
-        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
-        .ok_or("not a Debian system")?;
-    let signed = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]";
-    let list = format!(
-        "deb-src {signed} http://deb.debian.org/debian {codename} main\n\
-         deb-src {signed} http://deb.debian.org/debian-security {codename}-security main\n"
-    );
-    let path = dir.join("apt/sources.list");
-    std::fs::write(&path, list).map_err(cannot)?;
-    let apt = dir.join("apt");
-    for words in [&["update"][..], &["source", package]] {
-        let mut command = Command::new("apt-get");
-        command.current_dir(dir).arg("-q").arg("-o").arg(format!("Dir::Etc::sourcelist={}", path.display()));
-        for (option, below) in [("Dir::Etc::sourceparts", "none"), ("Dir::State", ""), ("Dir::Cache", "")] {
-            command.arg("-o").arg(format!("{option}={}", apt.join(below).display()));
-        }
-        command.args(["-o", "Dir::State::status=/var/lib/dpkg/status"]).args(words);
-        let done = exec::run(&mut command, b"", Streams::Merged, LIMIT)?;
-        if done.status != 0 || done.timed_out {
-            let said = crate::compare::tail(&done.stdout);
-            return Err(format!(
-                "apt-get {} (network needed): status {}\n{said}",
-                words.join(" "),
-                done.status
-            ));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
