@@ -106,7 +106,6 @@ const UNITS: &[&str] = &[
     "unit/quit",
     "unit/latency-monitor",
     "unit/pubsub",
-    "unit/pubsubshard",
     "unit/slowlog",
     "unit/scripting",
     "unit/functions",

@@ -25,7 +25,7 @@ usage: cargo xtask COMMAND
   test [--filter S] [--no-vm]  format, lints, rules, host tests, models and in-VM tests
                                --filter S   only tests whose name contains S
                                --no-vm      leave out everything that boots a virtual machine
-  conformance [--filter S]     CPython's own tests; the in-VM tests over memory sizes, 1 to 8 CPUs and both machines
+  conformance [--filter S]     own tests of CPython, memcached and redis; the in-VM tests on many machines
   soak [--minutes N]           the in-VM tests again and again for N minutes (10)
   measure [--gcount PATH]      kernel size, image overhead, smallest memory, boot time;
                                with the instruction counting plugin also guest instructions

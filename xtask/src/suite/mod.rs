@@ -48,10 +48,10 @@ pub fn conformance(cx: &Context, filter: Option<String>) -> ExitCode {
     let mut tally = Tally::default();
     if let Some(built) = prepared(cx, Purpose::Conformance, &mut tally) {
         println!(
-            "conformance: CPython's own tests; the in-VM tests, each on q35 and microvm, with 1 to 8 CPUs and 16 to \
-             4096 MiB"
+            "conformance: the own tests of CPython, memcached and redis; the in-VM tests, each on q35 and microvm, with \
+             1 to 8 CPUs and 16 to 4096 MiB"
         );
-        stage("CPython's tests", || vm::run(cx, &built, &["suites"], filter.as_deref(), &mut tally));
+        stage("long suites", || vm::run(cx, &built, &["suites"], filter.as_deref(), &mut tally));
         stage("in-VM tests", || vm::run(cx, &built, &["full"], filter.as_deref(), &mut tally));
     }
     verdict(&tally)
