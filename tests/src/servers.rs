@@ -81,7 +81,6 @@ const FILES: &[(&str, &str)] = &[
     ("stats", "-I 1024 -o slab_chunk_max=1024,no_lru_crawler,no_lru_maintainer"),
     ("touch", ""),
     ("watcher", "-m 60 -o watcher_logbuf_size=8"),
-    ("whitespace", ""),
 ];
 
 /// redis' units with a test that runs against a server that is there.
