@@ -10,6 +10,7 @@ pub mod compile;
 pub mod cpython;
 pub mod exec;
 pub mod lab;
+pub mod lan;
 pub mod oracle;
 pub mod relay;
 pub mod runner;

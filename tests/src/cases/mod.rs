@@ -6,6 +6,7 @@ mod busybox;
 mod calls;
 mod console;
 mod ends;
+mod faults;
 mod hostile;
 mod machines;
 mod memory;
@@ -44,6 +45,7 @@ pub fn quick() -> Vec<Case> {
         network::cases(),
         network_load::quick(),
         servers::cases(),
+        faults::cases(),
         aslr::cases(),
         stock::cases(),
         hostile::cases(),
@@ -71,6 +73,7 @@ pub fn full() -> Vec<Case> {
     cases.extend(hostile::full());
     cases.extend(network_load::full());
     cases.extend(servers::full());
+    cases.extend(faults::full());
     for case in quick() {
         let Body::Program(program) = &case.body else { continue };
         // A case that chooses its own machine is about that machine.
