@@ -92,10 +92,11 @@ fn ended(vm: Server, talked: Result<(), String>) -> Result<(), String> {
         .map_err(|error| format!("{error}\n    stderr ends:\n{}", compare::tail(&outcome.stderr)))
 }
 
+/// Frames are lost and overtake each other. They are not doubled, for QEMU's user networking sends no more once it has got a SYN-ACK
+/// twice; the tests of `net` do that.
 fn bad_line(name: &str, share: u32, bytes: usize, seed: u64) -> Case {
     let rules = Rules {
         loss: share.min(PPM),
-        duplicate: share.min(PPM),
         reorder: share.min(PPM),
         delay: Duration::from_millis(2),
         jitter: Duration::from_millis(2),
@@ -105,7 +106,7 @@ fn bad_line(name: &str, share: u32, bytes: usize, seed: u64) -> Case {
         let lan = Lan::start(lab, program, PORT, &rules, seed)?;
         let talked = store_and_get(lan.place, bytes);
         let counts = lan.counts();
-        let hit = counts.iter().any(|counts| counts.lost + counts.doubled + counts.late > 0);
+        let hit = counts.iter().any(|counts| counts.lost + counts.late > 0);
         let talked = talked.map_err(|error| format!("{error}; frames {counts:?}"));
         ended(lan.vm, talked.and(if hit { Ok(()) } else { Err("no frame was hit".into()) }))
     })
