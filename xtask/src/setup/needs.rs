@@ -94,7 +94,6 @@ pub const NEEDS: &[Need] = &[
     need(Purpose::Test, "haproxy", Files(&["/usr/sbin/haproxy"]), ["haproxy"; 3]),
     need(Purpose::Test, "wrk", Files(&["/usr/bin/wrk"]), ["wrk"; 3]),
     need(Conformance, "node", Files(&["/usr/bin/node"]), ["nodejs"; 3]),
-    need(Conformance, "iperf3", Files(&["/usr/bin/iperf3"]), ["iperf3"; 3]),
     need(Purpose::Test, "curl", Files(&["/usr/bin/curl"]), ["curl"; 3]),
     need(Purpose::Test, "iproute2", Of(|| found("ip")), ["iproute2", "iproute", "iproute2"]),
     need(
