@@ -47,6 +47,10 @@ impl Tcp {
     ) -> R {
         let mut state = slot.state.lock();
         let taken = self.absorb(slot, &mut state, now);
+        if taken > 0 && state.pausing {
+            // The acknowledgement that ends the pause is seen by who was woken by it: nobody else tells it.
+            self.grow(&mut state, now);
+        }
         let result = change(&mut state);
         let (frames, events) = match self.settle_quickly(index, slot, &mut state, now) {
             Some(events) => (Frames::new(), events),

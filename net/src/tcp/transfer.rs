@@ -168,8 +168,6 @@ impl TcpSocket {
         let want = src.remaining();
         if room < want || pending {
             room = self.with(false, |state| {
-                // What a pause waits for may just have come, and nobody would tell this caller once he has looked.
-                self.tcp.grow(state, self.now());
                 let room = sendable(state)?;
                 if room >= want {
                     return Ok(room);

@@ -1,6 +1,7 @@
 //! Connecting, sending, receiving.
 
 use super::*;
+use std::sync::atomic::AtomicBool;
 
 #[test]
 fn a_conversation() {
@@ -241,4 +242,86 @@ fn who_has_to_wait_has_no_room() {
         }
     }
     assert!(waits > 3 && got > BYTES / 2, "{waits} {got}");
+}
+
+/// Whether somebody who sleeps would have been woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl fs::notify::Watcher for Woken {
+    fn changed(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A program's thread in a blocking call: who could not go on tries again only when it is woken.
+struct Sleepy {
+    socket: Arc<TcpSocket>,
+    woken: Arc<Woken>,
+    sleeps: bool,
+}
+
+impl Sleepy {
+    fn new(socket: Arc<TcpSocket>) -> Self {
+        let woken = Arc::new(Woken::default());
+        let watcher: Arc<dyn fs::notify::Watcher> = woken.clone();
+        File::notifier(&*socket).unwrap().watch(Arc::downgrade(&watcher)).unwrap();
+        Sleepy { socket, woken, sleeps: false }
+    }
+
+    fn attempt<T>(&mut self, call: impl FnOnce(&TcpSocket) -> Result<T, SocketError>) -> Option<T> {
+        if self.sleeps && !self.woken.0.swap(false, Ordering::Relaxed) {
+            return None;
+        }
+        self.woken.0.store(false, Ordering::Relaxed);
+        let result = call(&self.socket);
+        self.sleeps = matches!(&result, Err(error) if *error == WOULD_BLOCK);
+        (!self.sleeps).then(|| result.unwrap())
+    }
+}
+
+/// Messages that make rings grow while others wait for room in them.
+#[test]
+fn echoes_of_any_size() {
+    for (host, at) in [(0, "127.0.0.1:80"), (1, "10.0.0.2:80")] {
+        for seed in 0..20 {
+            let mut world = World::new();
+            let listener = world.listener(host, at, 5);
+            let (client, server) = world.pair_of(&listener, at);
+            let (mut client, mut server) = (Sleepy::new(client), Sleepy::new(server));
+            let mut random = Random(seed);
+            for _ in 0..100 {
+                let most = if random.below(10) == 0 { 6000 } else { 200 };
+                let message: Vec<u8> = (0..=random.below(most)).map(|_| random.next() as u8).collect();
+                echo(&mut world, &mut client, &mut server, &message);
+            }
+        }
+    }
+}
+
+fn echo(world: &mut World, client: &mut Sleepy, server: &mut Sleepy, message: &[u8]) {
+    let (mut sent, mut back, mut held) = (0, Vec::new(), Vec::new());
+    let mut idle = 0;
+    while back.len() < message.len() {
+        let before = (sent, back.len(), held.len());
+        if sent < message.len() {
+            sent += client.attempt(|socket| send(socket, &message[sent..])).unwrap_or(0);
+        } else {
+            let left = message.len() - back.len();
+            back.extend(client.attempt(|socket| receive(socket, left)).unwrap_or_default());
+        }
+        world.pump();
+        if held.is_empty() {
+            held = server.attempt(|socket| receive(socket, 3000)).unwrap_or_default();
+        } else {
+            let len = server.attempt(|socket| send(socket, &held)).unwrap_or(0);
+            held.drain(..len);
+        }
+        world.pump();
+        idle = if before == (sent, back.len(), held.len()) { idle + 1 } else { 0 };
+        let (all, held, back) = (message.len(), held.len(), back.len());
+        assert!(idle < 3000, "stuck: {sent} of {all} sent, {held} to be sent back, {back} back");
+        world.pass(1_000_000);
+    }
+    assert!(back == message);
 }
