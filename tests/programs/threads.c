@@ -294,8 +294,11 @@ static void *count_pi(void *arg)
 
 int main(int argc, char **argv)
 {
-    (void)argv;
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc > 2) {
+        storm(atoi(argv[2]));
+        return 0;
+    }
     if (argc > 1) {
         as_many_as_possible();
         return 0;

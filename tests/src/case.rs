@@ -30,6 +30,8 @@ pub enum Body {
     Server(Box<Program>, Talk),
     /// Runs a module of CPython's own tests natively and in VMs.
     Cpython(&'static str),
+    /// Runs the tests of a package of Go's standard library natively and in a VM.
+    Go(&'static str),
 }
 
 /// Where a program comes from.
@@ -225,6 +227,13 @@ impl Program {
     #[must_use]
     pub fn reports(self, pieces: &[&str]) -> Self {
         self.stderr(vec![has(pieces)])
+    }
+
+    /// Sets its longest run in seconds.
+    #[must_use]
+    pub fn limit(mut self, seconds: u64) -> Self {
+        self.limit = Duration::from_secs(seconds);
+        self
     }
 
     /// Gives it a name.

@@ -1,5 +1,6 @@
 //! Compiling the test programs: each source once per variant, kept until source or compiler changes.
 
+use crate::exec::{self, Streams};
 use crate::lab::Lab;
 use std::collections::HashMap;
 use std::fmt;
@@ -7,6 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// How a program is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,14 +102,38 @@ fn compiler(variant: Variant, output: &Path, source: &Path) -> Result<Command, S
     if variant == Variant::Go {
         // The source comes last here.
         command.arg("build").arg("-o").arg(output).arg(source);
-        command.envs([("CGO_ENABLED", "0"), ("GO111MODULE", "off"), ("GOFLAGS", "-p=1")]);
-        let cache = output.parent().unwrap_or(output).with_file_name("go-cache");
-        command.env("GOPATH", cache.join("path"));
-        command.env("GOCACHE", std::path::absolute(cache).map_err(|error| error.to_string())?);
+        go_settings(&mut command, output)?;
         return Ok(command);
     }
     command.arg("-o").arg(output);
     Ok(command)
+}
+
+/// Static programs without C, and a cache beside the directory of `output`.
+fn go_settings(command: &mut Command, output: &Path) -> Result<(), String> {
+    command.envs([("CGO_ENABLED", "0"), ("GO111MODULE", "off"), ("GOFLAGS", "-p=1")]);
+    let cache = output.parent().unwrap_or(output).with_file_name("go-cache");
+    command.env("GOPATH", cache.join("path"));
+    command.env("GOCACHE", std::path::absolute(cache).map_err(|error| error.to_string())?);
+    Ok(())
+}
+
+/// The tests of a package of Go's standard library as one program. Go itself knows whether anything has to be built.
+///
+/// # Errors
+/// The compiler's words.
+pub fn go_tests(lab: &Lab, package: &str, limit: Duration) -> Result<PathBuf, String> {
+    let dir = lab.work.join("bin").join("go-tests");
+    std::fs::create_dir_all(&dir).map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
+    let file = dir.join(package.replace('/', "-"));
+    let mut command = Command::new("go");
+    command.args(["test", "-c", "-o"]).arg(&file).arg(package);
+    go_settings(&mut command, &file)?;
+    let done = exec::run(&mut command, b"", Streams::Merged, limit)?;
+    match done.status {
+        0 => Ok(file),
+        _ => Err(format!("no tests of {package}: {}", String::from_utf8_lossy(&done.stdout))),
+    }
 }
 
 /// One cell per program, so that two cases that want the same one compile it once.
@@ -153,11 +179,20 @@ fn compile(variant: Variant, file: &Path, source: &Path) -> Result<(), String> {
     std::fs::rename(&unfinished, file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-/// Changes with the source, the shared header and the compilers.
+/// The headers beside a source, in the order of their names.
+fn headers(source: &Path) -> Vec<PathBuf> {
+    let entries = source.parent().and_then(|dir| std::fs::read_dir(dir).ok()).into_iter().flatten().flatten();
+    let mut headers: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    headers.retain(|path| path.extension().is_some_and(|ending| ending == "h"));
+    headers.sort();
+    headers
+}
+
+/// Changes with the source, the headers beside it and the compilers.
 fn key(source: &Path, variant: Variant) -> Result<u64, String> {
     static COMPILERS: OnceLock<Vec<u8>> = OnceLock::new();
     let mut hasher = DefaultHasher::new();
-    for file in [source.to_path_buf(), source.with_file_name("show.h")] {
+    for file in std::iter::once(source.to_path_buf()).chain(headers(source)) {
         std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?.hash(&mut hasher);
     }
     variant.hash(&mut hasher);

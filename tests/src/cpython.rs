@@ -29,10 +29,15 @@ pub const MODULES: &[&str] = &[
     "test_posix",
     "test_os",
     "test_io",
+    "test_thread",
+    "test_threading",
+    "test_queue",
+    "test_concurrent_futures",
+    "test_socket",
 ];
 
 /// Where driver and list lie.
-const DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance");
+pub(crate) const DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance");
 
 /// A module natively or in the VM; longer is a hang.
 const LIMIT: Duration = Duration::from_secs(900);
@@ -214,7 +219,7 @@ fn in_vms(lab: &Lab, module: &str, names: Vec<&str>) -> Result<(Report, HashMap<
 
 fn in_vm(lab: &Lab, module: &str, names: &[&str]) -> Result<Outcome, String> {
     let mut command = Command::new(&lab.nospin);
-    command.args(["run", PYTHON, "-m", "768", "-e", "HOME=/", "-e", "PATH=/usr/bin:/bin"]);
+    command.args(["run", PYTHON, "-m", "768", "--smp", "2", "-e", "HOME=/", "-e", "PATH=/usr/bin:/bin"]);
     let mut paths = stock::python(true);
     paths.push(PathBuf::from(DIR));
     for path in paths {

@@ -9,6 +9,7 @@ pub mod compare;
 pub mod compile;
 pub mod cpython;
 pub mod exec;
+pub mod golang;
 pub mod lab;
 pub mod lan;
 pub mod oracle;

@@ -2,6 +2,7 @@
 
 use crate::case::{Body, Case};
 use crate::cpython;
+use crate::golang;
 use crate::lab::Lab;
 use crate::oracle;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -55,6 +56,7 @@ fn one(lab: &Lab, case: &Case) -> Result<(), String> {
         Body::Tool(run) => run(lab),
         Body::Server(program, talk) => talk(lab, program),
         Body::Cpython(module) => cpython::run(lab, module),
+        Body::Go(package) => golang::run(lab, package),
     }));
     result.unwrap_or_else(|_| Err("the test itself panicked".into()))
 }

@@ -65,7 +65,7 @@ pub fn python(tests: bool) -> Vec<PathBuf> {
 
 /// The libraries that the dynamic linker loads for a module, as it names them. The modules are the distribution's,
 /// so the linker itself may be asked.
-fn shared_libraries(module: &Path) -> Vec<PathBuf> {
+pub(crate) fn shared_libraries(module: &Path) -> Vec<PathBuf> {
     let Ok(done) = exec::run(Command::new("ldd").arg(module), b"", Streams::Apart, Duration::from_secs(20))
     else {
         return Vec::new();

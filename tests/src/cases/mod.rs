@@ -8,6 +8,7 @@ mod console;
 mod ends;
 mod faults;
 mod hostile;
+mod java;
 mod machines;
 mod memory;
 mod network;
@@ -16,6 +17,7 @@ mod options;
 mod rust;
 mod servers;
 mod signals;
+mod soak;
 mod start;
 mod stock;
 mod threads;
@@ -24,6 +26,7 @@ mod vdso;
 
 use crate::case::{Body, Case, Machine};
 use crate::cpython::MODULES;
+use crate::golang::PACKAGES;
 
 /// Every case once.
 #[must_use]
@@ -49,6 +52,7 @@ pub fn quick() -> Vec<Case> {
         aslr::cases(),
         stock::cases(),
         hostile::cases(),
+        soak::cases(),
     ]
     .into_iter()
     .flatten()
@@ -74,6 +78,9 @@ pub fn full() -> Vec<Case> {
     cases.extend(network_load::full());
     cases.extend(servers::full());
     cases.extend(faults::full());
+    cases.extend(threads::full());
+    cases.extend(stock::full());
+    cases.extend(java::full());
     for case in quick() {
         let Body::Program(program) = &case.body else { continue };
         // A case that chooses its own machine is about that machine.
@@ -88,18 +95,20 @@ pub fn full() -> Vec<Case> {
     cases
 }
 
-/// The long suites of `conformance`: CPython's own tests, those of memcached and redis.
+/// The long suites of `conformance`: CPython's own tests, those of some of Go's packages, of memcached and of redis.
 #[must_use]
 pub fn suites() -> Vec<Case> {
-    let case =
+    let python =
         |module: &&'static str| Case { name: format!("cpython/{module}"), body: Body::Cpython(module) };
-    MODULES.iter().map(case).chain(crate::servers::cases()).collect()
+    let go = |package: &&'static str| Case { name: format!("go/{package}"), body: Body::Go(package) };
+    PACKAGES.iter().map(go).chain(MODULES.iter().map(python)).chain(crate::servers::cases()).collect()
 }
 
 /// Every case once, and random ones that differ from round to round.
 #[must_use]
 pub fn soak(round: u64) -> Vec<Case> {
-    let mut cases = quick();
+    let mut cases = soak::soak(round);
+    cases.extend(quick());
     cases.extend(hostile::soak(round));
     cases
 }
@@ -115,6 +124,7 @@ mod tests {
     fn names_are_distinct() {
         let mut cases = full();
         cases.extend(hostile::soak(0));
+        cases.extend(soak::soak(0));
         let names: HashSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(names.len(), cases.len());
         assert!(names.iter().all(|name| !name.contains(": ")), "': ' ends a name in the report");
@@ -123,8 +133,6 @@ mod tests {
     #[test]
     fn every_program_is_used_and_exists() {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
-        // A tool's test compiles this one itself.
-        let mut used = HashSet::from(["where".to_string()]);
         // A case of the area `aslr` compiles this one by itself.
         let mut used = HashSet::from(["where".to_owned()]);
         for case in quick() {

@@ -111,6 +111,14 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+/// Those that take minutes on a busy host.
+pub fn full() -> Vec<Case> {
+    let node = stock("/usr/bin/node", "nodejs", &["{stock}/threads.js"]).env("HOME", "/");
+    // It names a call that is missing, once.
+    let node = node.memory(1024).stderr(vec![]).limit(600).scripts();
+    [1, 2, 4].iter().map(|&smp| node.clone().smp(smp).case(format!("stock/node, {smp} CPUs"))).collect()
+}
+
 fn utility(path: &'static str, package: &'static str, args: &[&str]) -> Program {
     stock(path, package, args).data().env("LC_ALL", "C")
 }
