@@ -32,8 +32,6 @@ pub const MODULES: &[&str] = &[
     "test_thread",
     "test_threading",
     "test_queue",
-    "test_concurrent_futures",
-    "test_socket",
 ];
 
 /// Where driver and list lie.
