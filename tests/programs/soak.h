@@ -29,7 +29,7 @@ typedef _Atomic int atomic_int;
 typedef _Atomic long atomic_long;
 
 /* No progress for so long is a hang: far more than the pauses and a loaded host explain. */
-enum { STALL_SECONDS = 40 };
+enum { STALL_SECONDS = 90 };
 
 static atomic_int stopping;
 

@@ -29,7 +29,6 @@ pub const MODULES: &[&str] = &[
     "test_posix",
     "test_os",
     "test_io",
-    "test_thread",
     "test_threading",
     "test_queue",
 ];
