@@ -39,7 +39,7 @@ pub fn ensure() -> bool {
     if STARTED.load(Ordering::Relaxed) || STARTED.swap(true, Ordering::Relaxed) {
         return false;
     }
-    match threads::spawn(run) {
+    match threads::spawn_service(run) {
         Ok(thread) => {
             // Set once, by whoever set the flag.
             let _ = THREAD.set(thread.clone());

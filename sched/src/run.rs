@@ -226,7 +226,8 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         let counted = if c.queue.len() == 0 { ran } else { ran.min(2 * SLICE) };
         let own = slot.virtual_time.load(RELAXED).saturating_add(packed.weighted(counted));
         slot.virtual_time.store(own, RELAXED);
-        c.current_key.store(share::fair_key(own), RELAXED);
+        let in_turn = packed.is_service() && now.saturating_sub(c.turn.load(RELAXED)) < SLICE;
+        c.current_key.store(if in_turn { share::service_key(own) } else { share::fair_key(own) }, RELAXED);
         let first = c.queue.entry(0).and_then(|(_, key)| share::fair_time(key)).unwrap_or(own);
         let least = own.min(first);
         if least > c.virtual_now.load(RELAXED) {
@@ -273,7 +274,8 @@ impl<T, I: Interrupts> Scheduler<T, I> {
             slot.arrival.store(number, RELAXED);
             return share::realtime_key(packed, number);
         }
-        share::fair_key(self.virtual_on(slot, cpu, c))
+        let own = self.virtual_on(slot, cpu, c);
+        if packed.is_service() { share::service_key(own) } else { share::fair_key(own) }
     }
 
     /// Takes entries of threads that others have claimed out of the front of the queue, so that its length tells its load.
@@ -371,7 +373,9 @@ impl<T, I: Interrupts> Scheduler<T, I> {
             Some(key) => key,
             None => self.key_of(cpu, c, index, slot),
         };
-        if let (Some(own), false) = (share::fair_time(key), packed.is_realtime()) {
+        if !packed.is_realtime() {
+            // The place of a service thread is none in virtual time.
+            let own = share::fair_time(key).unwrap_or_else(|| self.virtual_on(slot, cpu, c));
             slot.virtual_time.store(own, RELAXED);
             slot.home.store(cpu as u32, RELAXED);
         }

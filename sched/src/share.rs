@@ -1,7 +1,7 @@
 //! Shares and order: weights, the key by which a run queue is sorted, and how long things last.
 //!
 //! Called by the scheduler. Virtual run time is nanoseconds of run time times 1024 over the weight, an integer. A key is
-//! real-time first (highest priority, then arrival), then fair (virtual run time); smaller runs earlier. A thread that ran
+//! service first, then real-time (highest priority, then arrival), then fair (virtual run time); smaller runs earlier. A thread that ran
 //! alone as SCHED_IDLE for years saturates; order then degenerates, nothing else.
 
 use crate::types::{Params, Policy};
@@ -44,6 +44,7 @@ impl Packed {
             Policy::Idle => (2, 0),
             Policy::Fifo(priority) => (3, priority),
             Policy::RoundRobin(priority) => (4, priority),
+            Policy::Service => (5, 0),
         };
         let nice = (i32::from(params.nice.clamp(-20, 19)) + 20) as u32;
         Packed(policy | u32::from(priority.clamp(0, 99)) << 8 | nice << 16)
@@ -56,13 +57,18 @@ impl Packed {
             2 => Policy::Idle,
             3 => Policy::Fifo(priority),
             4 => Policy::RoundRobin(priority),
+            5 => Policy::Service,
             _ => Policy::Normal,
         };
         Params { policy, nice: ((self.0 >> 16 & 0xff) as i32 - 20) as i8 }
     }
 
     pub(crate) fn is_realtime(self) -> bool {
-        self.0 & 0xff >= 3
+        matches!(self.0 & 0xff, 3 | 4)
+    }
+
+    pub(crate) fn is_service(self) -> bool {
+        self.0 & 0xff == 5
     }
 
     pub(crate) fn is_fifo(self) -> bool {
@@ -108,8 +114,13 @@ pub(crate) fn fair_key(virtual_time: u64) -> u64 {
 
 /// The key of a real-time thread that is number `arrival` of its priority.
 pub(crate) fn realtime_key(packed: Packed, arrival: u64) -> u64 {
-    let urgency = 99 - u64::from((packed.0 >> 8 & 0xff).min(99));
+    let urgency = 100 - u64::from((packed.0 >> 8 & 0xff).min(99));
     (urgency * ARRIVALS) | (arrival & (ARRIVALS - 1))
+}
+
+/// The key of a service thread in its turn, `virtual_time` being its own.
+pub(crate) fn service_key(virtual_time: u64) -> u64 {
+    virtual_time.min(ARRIVALS - 1)
 }
 
 /// The virtual time in a key, if it is a fair one.
@@ -117,7 +128,7 @@ pub(crate) fn fair_time(key: u64) -> Option<u64> {
     key.checked_sub(FAIR)
 }
 
-/// Smaller for more urgent: 0 to 98 real-time, 128 fair.
+/// Smaller for more urgent: 0 service, 1 to 99 real-time, 128 fair.
 pub(crate) fn rank(key: u64) -> u64 {
     if key >= FAIR { 128 } else { key / ARRIVALS }
 }
@@ -137,7 +148,14 @@ mod tests {
 
     #[test]
     fn params_survive_packing() {
-        for policy in [Policy::Normal, Policy::Batch, Policy::Idle, Policy::Fifo(1), Policy::RoundRobin(99)] {
+        for policy in [
+            Policy::Normal,
+            Policy::Batch,
+            Policy::Idle,
+            Policy::Fifo(1),
+            Policy::RoundRobin(99),
+            Policy::Service,
+        ] {
             for nice in -20..20 {
                 let params = Params { policy, nice };
                 assert_eq!(Packed::new(params).params(), params);
@@ -150,6 +168,9 @@ mod tests {
     fn keys_are_in_order() {
         let rt = |priority| Packed::new(Params { policy: Policy::Fifo(priority), nice: 0 });
         let keys = [
+            service_key(0),
+            service_key(u64::MAX),
+            realtime_key(rt(99), 0),
             realtime_key(rt(99), FIRST_ARRIVAL),
             realtime_key(rt(50), FIRST_ARRIVAL - 1),
             realtime_key(rt(50), FIRST_ARRIVAL),
@@ -157,7 +178,8 @@ mod tests {
             fair_key(0),
             fair_key(u64::MAX),
         ];
-        assert!(keys.is_sorted() && rank(keys[1]) == rank(keys[2]) && rank(keys[3]) < rank(keys[4]));
+        assert!(keys.is_sorted() && rank(keys[1]) < rank(keys[2]));
+        assert!(rank(keys[4]) == rank(keys[5]) && rank(keys[6]) < rank(keys[7]));
         assert_eq!((fair_time(keys[0]), fair_time(fair_key(7))), (None, Some(7)));
     }
 

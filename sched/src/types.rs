@@ -101,6 +101,10 @@ pub enum Policy {
     Fifo(u8),
     /// SCHED_RR with priority 1 to 99.
     RoundRobin(u8),
+    /// What the kernel does for all, and an interrupt handler would do elsewhere: before every real-time thread for a turn
+    /// without sleep, so that no priority keeps timers and packets waiting, and then as `Normal`, so that no flood of packets
+    /// keeps the real-time threads waiting.
+    Service,
 }
 
 /// Policy and nice value.

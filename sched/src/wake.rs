@@ -125,6 +125,9 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         let mine = Packed(slot.params.load(Ordering::Relaxed));
         let theirs = Packed(running.params.load(Ordering::Relaxed));
         let key = target.current_key.load(Ordering::Relaxed);
+        if mine.is_service() {
+            return share::rank(key) > share::rank(share::service_key(0));
+        }
         if mine.is_realtime() {
             return share::rank(share::realtime_key(mine, 0)) < share::rank(key);
         }

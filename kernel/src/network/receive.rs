@@ -26,7 +26,7 @@ pub fn start(stack: &Arc<Stack>, queues: u16) -> bool {
     let mut started = Vec::new();
     for queue in 0..queues {
         let stack = stack.clone();
-        match threads::spawn(move || run(&stack, queue)) {
+        match threads::spawn_service(move || run(&stack, queue)) {
             Ok(thread) => started.push(thread),
             Err(_) => return false,
         }

@@ -20,7 +20,7 @@ static THREAD: SetOnce<Handle> = SetOnce::new();
 /// Starts the thread; false without memory for it.
 pub fn start(stack: &Arc<Stack>) -> bool {
     let stack = stack.clone();
-    match threads::spawn(move || run(&stack)) {
+    match threads::spawn_service(move || run(&stack)) {
         Ok(thread) => {
             // Set once: the stack is made once. A deadline that was set before is found by the thread's first look or by this wake-up.
             let _ = THREAD.set(thread);

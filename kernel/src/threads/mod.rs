@@ -11,7 +11,7 @@ use core::cell::UnsafeCell;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 
-use sched::{CpuSet, Halt, Interrupts, Next, Params, Reason, Scheduler, ThreadId};
+use sched::{CpuSet, Halt, Interrupts, Next, Params, Policy, Reason, Scheduler, ThreadId};
 use sync::SetOnce;
 use sync::thread::{Handle, MaySleep, Shared, Threads, Unpark};
 
@@ -334,17 +334,25 @@ pub struct NoThread;
 
 /// Makes a thread that begins with `start`, and lets it run.
 pub fn spawn(start: impl FnOnce() + Send + 'static) -> Result<Handle, NoThread> {
-    let (handle, _) = create(Start::Call(Box::new(start)))?;
+    let (handle, _) = create(Start::Call(Box::new(start)), Policy::Normal)?;
+    handle.unpark();
+    Ok(handle)
+}
+
+/// As [`spawn`], for what the whole program waits for whatever its threads' priorities: timers and packets. It runs for a short
+/// time and sleeps.
+pub fn spawn_service(start: impl FnOnce() + Send + 'static) -> Result<Handle, NoThread> {
+    let (handle, _) = create(Start::Call(Box::new(start)), Policy::Service)?;
     handle.unpark();
     Ok(handle)
 }
 
 /// Makes a thread of the program. It begins when it is unparked.
 pub fn create_program(start: Box<ProgramStart>) -> Result<(Handle, ThreadId), NoThread> {
-    create(Start::Program(start))
+    create(Start::Program(start), Policy::Normal)
 }
 
-fn create(start: Start) -> Result<(Handle, ThreadId), NoThread> {
+fn create(start: Start, policy: Policy) -> Result<(Handle, ThreadId), NoThread> {
     let scheduler = scheduler().ok_or(NoThread)?;
     ended::reap();
     if current_thread().is_some_and(|thread| thread.id.load(Ordering::Relaxed) != 0) {
@@ -362,7 +370,7 @@ fn create(start: Start) -> Result<(Handle, ThreadId), NoThread> {
     };
     let thread = Arc::new(Thread::new(KernelThread::new(Context::new(stack), Some(start))));
     let cpus = inherited.unwrap_or_else(|| CpuSet::first(percpu::all().len()));
-    match cpus.and_then(|cpus| scheduler.spawn(thread.clone(), Params::default(), &cpus)) {
+    match cpus.and_then(|cpus| scheduler.spawn(thread.clone(), Params { policy, nice: 0 }, &cpus)) {
         Ok(id) => {
             thread.id.store(id.to_raw(), Ordering::Relaxed);
             Ok((Handle::from(thread), id))

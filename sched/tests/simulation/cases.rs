@@ -202,6 +202,54 @@ fn idle_gets_what_is_left_and_realtime_comes_first() {
     assert!(part[2] < 0.001 && part[3] < 0.001, "{part:?}");
 }
 
+/// A service thread sleeps for `pause` and computes for `work`; the latest that it ever woke.
+fn service(machine: &Machine, pause: u64, work: u64, affinity: &CpuSet) -> Rc<Cell<u64>> {
+    let late = Rc::new(Cell::new(0));
+    let latest = late.clone();
+    let mut until = 0;
+    let program: Program = Box::new(move |now| {
+        if now < until {
+            return Op::Park(Some(until));
+        }
+        if until != 0 {
+            latest.set(latest.get().max(now - until));
+        }
+        until = now + work + pause;
+        Op::Compute(work)
+    });
+    machine.spawn(Params { policy: Policy::Service, nice: 0 }, affinity, program);
+    late
+}
+
+#[test]
+fn services_run_before_every_priority() {
+    seeds(4, |seed| {
+        let mut machine = Machine::new(1, seed, NEVER);
+        let all = CpuSet::first(1).unwrap();
+        let first = hog(&machine, Params { policy: Policy::Fifo(99), nice: 0 }, &all);
+        let late = service(&machine, MS, 50_000, &all);
+        let until = machine.now() + 1000 * MS;
+        machine.run(until, MS, |_| ());
+        assert!(late.get() < MS, "a service was {} ns late", late.get());
+        assert!(first.count.get() > 2000, "{}", first.count.get());
+    });
+}
+
+#[test]
+fn a_service_that_never_sleeps_gives_way() {
+    let mut machine = Machine::new(1, 1, NEVER);
+    let all = CpuSet::first(1).unwrap();
+    let of = |policy| Params { policy, nice: 0 };
+    let groups = [hog(&machine, of(Policy::Service), &all), hog(&machine, nice(0), &all)];
+    close(&shares(&mut machine, &groups), &[1.0, 1.0]);
+    drop(machine);
+
+    let mut machine = Machine::new(1, 1, NEVER);
+    let groups = [hog(&machine, of(Policy::Service), &all), hog(&machine, of(Policy::Fifo(1)), &all)];
+    let part = shares(&mut machine, &groups);
+    assert!(part[0] < 0.001, "{part:?}");
+}
+
 #[test]
 fn first_in_first_out_is_not_interrupted() {
     let mut machine = Machine::new(1, 1, NEVER);
