@@ -53,9 +53,9 @@ impl Sleeper {
         Arc::new(Sleeper { thread, told: AtomicBool::new(false) })
     }
 
-    fn tell(&self) {
+    /// Under the lock of the list that it is taken out of, so that whoever finds itself gone there finds itself told.
+    fn mark(&self) {
         self.told.store(true, Ordering::SeqCst);
-        self.thread.unpark();
     }
 
     /// Whether a file has changed since the last call.
@@ -124,7 +124,7 @@ impl Notifier {
 
     /// Under the lock: says how many there are.
     fn publish(&self, lists: &Lists) {
-        self.entries.store(lists.watchers.list.len() + lists.sleepers.len(), Ordering::Relaxed);
+        self.entries.store(lists.watchers.list.len() + lists.sleepers.len(), Ordering::Release);
     }
 
     /// After a change of the file: whether somebody may have entered before looking at it.
@@ -210,18 +210,20 @@ impl Notifier {
                     from = entry.at + 1;
                     if entry.exclusive && left > 0 {
                         left -= 1;
+                        entry.sleeper.mark();
                         let entry = lists.sleepers.remove(place);
                         self.publish(&lists);
                         break entry.map(|entry| entry.sleeper);
                     }
                     if !entry.exclusive && shared {
+                        entry.sleeper.mark();
                         break Some(entry.sleeper.clone());
                     }
                     place += 1;
                 }
             };
             if let Some(sleeper) = sleeper {
-                sleeper.tell();
+                sleeper.thread.unpark();
             }
         }
     }
@@ -243,8 +245,8 @@ impl Notifier {
     }
 
     fn leave(&self, at: u64) {
-        // Who has removed the entry has said so.
-        if self.entries.load(Ordering::Relaxed) == 0 {
+        // Who has removed the entry has marked the sleeper and then said so.
+        if self.entries.load(Ordering::Acquire) == 0 {
             return;
         }
         let mut lists = self.lists.lock();
