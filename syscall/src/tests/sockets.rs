@@ -179,5 +179,5 @@ fn files_and_pipes_to_sockets() {
     c.ok(nr::CLOSE, &[b]);
     c.r.thread.set_mask(abi::SigSet(u64::MAX));
     c.fails(nr::SENDFILE, &[a, file, 0, 9], Errno::EPIPE);
-    assert!(c.r.process.signals.pending().contains(abi::Signal::SIGPIPE));
+    assert!(c.r.thread.pending().set().contains(abi::Signal::SIGPIPE));
 }
