@@ -90,7 +90,7 @@ impl Platform for FakeMachine {
     }
 
     fn realtime_ns(&self) -> u64 {
-        self.wall_offset.load(Ordering::Relaxed) + self.monotonic_ns()
+        self.wall_offset.load(Ordering::Relaxed).wrapping_add(self.monotonic_ns())
     }
 
     fn set_realtime_ns(&self, now: u64) {
