@@ -148,7 +148,12 @@ impl AddressSpace {
                 }
                 self.reserve_areas()?;
                 self.vmas.protect(at, stop, prot);
-                self.join_in_flight(at, stop);
+                if prot.is_empty() {
+                    self.join_in_flight(at, stop);
+                } else {
+                    // Pages without rights may have been moved to where others were that a CPU still knows.
+                    self.settle_range(at, stop);
+                }
                 self.tables.protect_range(VirtAddr(at), VirtAddr(stop), prot);
                 self.note_stale();
             }
