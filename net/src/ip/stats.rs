@@ -3,47 +3,7 @@
 //! Every drop has a counter. Written from all of the IP layer, read by the texts under `/proc/net`. Counters are independent of each
 //! other and wrap.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds `n`.
-    #[inline]
-    pub fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
-    }
-
-    /// Adds one.
-    #[inline]
-    pub fn inc(&self) {
-        self.add(1);
-    }
-
-    /// The number.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-macro_rules! counters {
-    ($(#[$doc:meta])* $name:ident { $($field:ident $label:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Default)]
-        pub struct $name {
-            $(#[doc = $label] pub $field: Counter,)*
-        }
-
-        impl $name {
-            /// Gives all names and values, in order.
-            pub fn each(&self, f: &mut dyn FnMut(&str, u64)) {
-                $(f($label, self.$field.get());)*
-            }
-        }
-    };
-}
+use crate::counter::{Counter, counters};
 
 counters! {
     /// Of IPv4 or IPv6.

@@ -2,49 +2,7 @@
 //!
 //! Every segment and connection that is dropped has a counter. Counters are independent of each other and wrap.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds `n`.
-    #[inline]
-    pub fn add(&self, n: u64) {
-        if n != 0 {
-            self.0.fetch_add(n, Ordering::Relaxed);
-        }
-    }
-
-    /// Adds one.
-    #[inline]
-    pub fn inc(&self) {
-        self.add(1);
-    }
-
-    /// The number.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-macro_rules! counters {
-    ($(#[$doc:meta])* $name:ident { $($field:ident $label:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Default)]
-        pub struct $name {
-            $(#[doc = $label] pub $field: Counter,)*
-        }
-
-        impl $name {
-            /// Gives all names and values, in order.
-            pub fn each(&self, f: &mut dyn FnMut(&str, u64)) {
-                $(f($label, self.$field.get());)*
-            }
-        }
-    };
-}
+use crate::counter::counters;
 
 counters! {
     /// Those of `Tcp:` in `/proc/net/snmp`, but the constants and the number of connections.
