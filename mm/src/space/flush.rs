@@ -5,7 +5,9 @@
 //! *in flight*. So a CPU that stands still holds up who changed a mapping, and nobody else.
 //!
 //! Invariants: no translation is made in a range that is stale or in flight (or a CPU could see the new page while another sees
-//! the old one); who takes something away in a range that is in flight waits for the CPUs as well, on its own.
+//! the old one); who takes something away in a range that is in flight waits for the CPUs as well, on its own; a frame that
+//! mremap(2) has moved may be known to CPUs by its old address, so that who frees frames while a move is in flight makes them
+//! forget that, too.
 
 use alloc::vec::Vec;
 
@@ -22,6 +24,15 @@ pub(super) struct Open {
     pub stale: Stale,
     /// Frames that may be in it. Empty when nothing is stale.
     pub held: Vec<Frame>,
+    /// Whether it has addresses whose frames are in the tables at others.
+    pub moved: bool,
+}
+
+/// A flush that has been taken and not been reported as completed.
+pub(super) struct InFlight {
+    number: u64,
+    stale: Stale,
+    moved: bool,
 }
 
 impl AddressSpace {
@@ -37,21 +48,22 @@ impl AddressSpace {
         }
         let number = self.next_flush;
         self.next_flush = number.wrapping_add(1);
+        let moved = self.open.moved;
         let flush = self.close(number);
-        self.in_flight.push((number, flush.stale));
+        self.in_flight.push(InFlight { number, stale: flush.stale, moved });
         Some(flush)
     }
 
     /// A flush has been completed.
     pub fn flushed(&mut self, done: Flushed) {
-        self.in_flight.retain(|(number, _)| *number != done.0);
+        self.in_flight.retain(|flush| flush.number != done.0);
     }
 
     /// Whether the page at `addr` must wait for a flush that is under way.
     #[must_use]
     pub fn is_in_flight(&self, addr: VirtAddr) -> bool {
         let page = addr.page().0;
-        self.in_flight.iter().any(|(_, stale)| stale.overlaps(page, page.saturating_add(PAGE_SIZE)))
+        self.in_flight.iter().any(|flush| flush.stale.overlaps(page, page.saturating_add(PAGE_SIZE)))
     }
 
     /// Whether there is something to flush.
@@ -61,7 +73,7 @@ impl AddressSpace {
     }
 
     fn close(&mut self, number: u64) -> Flush {
-        let Open { stale, held } = core::mem::take(&mut self.open);
+        let Open { stale, held, moved: _ } = core::mem::take(&mut self.open);
         let (root, cpus) = (self.tables.root(), self.tables.cpus());
         Flush { number, root, stale, held, cpus, frames: self.frames }
     }
@@ -74,6 +86,9 @@ impl AddressSpace {
 
     /// Frees a frame that was taken out of the tables, when that can be done. After [`note_stale`](Self::note_stale).
     pub(super) fn retire(&mut self, frame: Frame) {
+        for flush in self.in_flight.iter().filter(|flush| flush.moved) {
+            self.open.stale.merge(&flush.stale);
+        }
         if self.open.stale.is_empty() {
             return self.frames.free(frame);
         }
@@ -86,8 +101,8 @@ impl AddressSpace {
 
     /// Makes what others are waiting for in `start..end` part of this change: it counts on it, too.
     pub(super) fn join_in_flight(&mut self, start: u64, end: u64) {
-        for (_, stale) in self.in_flight.iter().filter(|(_, stale)| stale.overlaps(start, end)) {
-            self.open.stale.merge(stale);
+        for flush in self.in_flight.iter().filter(|flush| flush.stale.overlaps(start, end)) {
+            self.open.stale.merge(&flush.stale);
         }
     }
 
@@ -109,6 +124,6 @@ impl AddressSpace {
     /// Whether something of `start..end` is stale or in flight.
     pub(super) fn is_unsettled(&self, start: u64, end: u64) -> bool {
         self.open.stale.overlaps(start, end)
-            || self.in_flight.iter().any(|(_, stale)| stale.overlaps(start, end))
+            || self.in_flight.iter().any(|flush| flush.stale.overlaps(start, end))
     }
 }

@@ -25,14 +25,13 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::addr::{PAGE_SIZE, PhysAddr, USER_END, VirtAddr};
-use crate::flush::Stale;
 #[cfg(doc)]
 use crate::paging::PageFlags;
 use crate::paging::{FrameBatch, FrameSource, PageTables};
 use crate::vma::{Vma, VmaFlags, VmaMap};
 pub use areas::Part;
 pub use fault::{Access, FaultError};
-use flush::Open;
+use flush::{InFlight, Open};
 pub use layout::{Layout, Limits, MAX_MAP_COUNT, MMAP_MIN_ADDR};
 pub use map::{MapRequest, Placement};
 pub use remap::RemapRequest;
@@ -88,8 +87,8 @@ pub struct AddressSpace {
     /// What mlockall(MCL_FUTURE) gives to new areas.
     future: VmaFlags,
     open: Open,
-    /// Flushes that are under way, by number.
-    in_flight: Vec<(u64, Stale)>,
+    /// Flushes that are under way.
+    in_flight: Vec<InFlight>,
     next_flush: u64,
 }
 

@@ -143,6 +143,7 @@ impl AddressSpace {
         self.join_in_flight(old, old + kept);
         let moved_all = self.move_pages(old, new, kept);
         self.note_stale();
+        self.open.moved = self.has_stale();
         moved_all?;
         if kept > 0 && !request.keep_old {
             self.vmas.remove(old, old + kept);

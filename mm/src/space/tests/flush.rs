@@ -200,6 +200,25 @@ fn a_page_is_filled_again_when_the_old_one_is_forgotten() {
     assert!(cpu.is_up_to_date());
 }
 
+#[test]
+fn a_moved_frame_is_not_freed_while_a_cpu_has_it_at_its_old_address() {
+    let (frames, cpu, mut space) = setup_with_cpu();
+    map_anon(&mut space, 0, 1, RW);
+    touch(&mut space, 0, Access::Write);
+    assert!(cpu.access(at(0).0).is_some());
+    let fixed = Some(at(20));
+    let (old, old_len, new_len) = (at(0), PAGE_SIZE, PAGE_SIZE);
+    space.remap(RemapRequest { old, old_len, new_len, may_move: true, fixed, keep_old: false }).unwrap();
+    let moving = space.take_flush().unwrap();
+    let used = frames.allocated();
+    space.unmap(at(20), PAGE_SIZE).unwrap();
+    assert_eq!(frames.allocated(), used, "known at the old address");
+    complete(&mut space);
+    assert!(cpu.is_up_to_date());
+    assert_eq!(frames.allocated(), used - 1);
+    space.flushed(moving.complete());
+}
+
 /// Random changes with accesses of the other CPU in between and flushes that end in any order, later.
 fn run(ops: Vec<(Op, u64, Option<usize>)>, direct: bool, deaf: bool) {
     let (frames, cpu, mut space) = setup_with_cpu();
