@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+mod as_file;
 pub mod counter;
 pub mod device;
 pub mod frame;

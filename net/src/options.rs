@@ -11,6 +11,7 @@ mod values;
 use abi::net as raw;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
+use fs::FsError;
 use fs::socket::{Caller, Family, Kind, OptionValue, SocketError};
 use sync::Mutex;
 use values::NAME_MAX;
@@ -155,7 +156,9 @@ impl SocketOptions {
         }
         let int = int_of(value)?;
         let on = int != 0;
-        let permitted = |capability| if (caller.capable)(capability) { Ok(()) } else { Err(not_permitted()) };
+        let permitted = |capability| {
+            if (caller.capable)(capability) { Ok(()) } else { Err(FsError::NotPermitted) }
+        };
         if name as u32 == raw::SO_DEBUG && on {
             permitted(CAP_NET_ADMIN)?;
         }
@@ -204,7 +207,7 @@ impl SocketOptions {
             }
             raw::SO_PEEK_OFF => return Err(SocketError::NotSupported),
             raw::SO_BINDTOIFINDEX => {
-                let index = u32::try_from(int).map_err(|_| invalid())?;
+                let index = u32::try_from(int).map_err(|_| FsError::Invalid)?;
                 self.change(|values| (values.interface, values.device) = (index, [0; NAME_MAX]));
             }
             _ => return Err(SocketError::NoOption),
@@ -228,7 +231,7 @@ impl SocketOptions {
     fn set_buffer(&self, name: u32, size: i32, caller: &Caller<'_>) -> Result<(), SocketError> {
         let force = matches!(name, raw::SO_SNDBUFFORCE | raw::SO_RCVBUFFORCE);
         if force && !(caller.capable)(CAP_NET_ADMIN) {
-            return Err(not_permitted());
+            return Err(FsError::NotPermitted.into());
         }
         // As on Linux a negative size is a large one, unless it is forced.
         let size = if force { size.max(0) as u32 } else { (size as u32).min(BUFFER_MAX) };
@@ -247,10 +250,10 @@ impl SocketOptions {
 
     fn set_busy_poll(&self, micros: i32, caller: &Caller<'_>) -> Result<(), SocketError> {
         if micros < 0 {
-            return Err(invalid());
+            return Err(FsError::Invalid.into());
         }
         if micros > self.values().busy_poll && !(caller.capable)(CAP_NET_ADMIN) {
-            return Err(not_permitted());
+            return Err(FsError::NotPermitted.into());
         }
         self.change(|values| values.busy_poll = micros);
         Ok(())
@@ -258,7 +261,7 @@ impl SocketOptions {
 
     fn set_linger(&self, value: &[u8]) -> Result<(), SocketError> {
         let seconds = value.get(4..8).and_then(|bytes| bytes.try_into().ok()).map(i32::from_le_bytes);
-        let seconds = seconds.ok_or_else(invalid)?;
+        let seconds = seconds.ok_or(FsError::Invalid)?;
         let on = int_of(value)? != 0;
         self.change(|values| match on {
             true => values.linger = Some(seconds),
@@ -281,7 +284,7 @@ impl SocketOptions {
         device.iter_mut().zip(name).for_each(|(to, from)| *to = from);
         // Who has bound a socket may not take it off without privilege.
         if self.values().interface != 0 && !(caller.capable)(CAP_NET_RAW) {
-            return Err(not_permitted());
+            return Err(FsError::NotPermitted.into());
         }
         let name = device.split(|&byte| byte == 0).next().unwrap_or_default();
         let interface = if name.is_empty() { 0 } else { find(name).ok_or(SocketError::NoInterface)? };
@@ -290,20 +293,12 @@ impl SocketOptions {
     }
 }
 
-fn invalid() -> SocketError {
-    SocketError::File(fs::FsError::Invalid)
-}
-
-fn not_permitted() -> SocketError {
-    SocketError::File(fs::FsError::NotPermitted)
-}
-
 /// An option's value as a C `int`.
 ///
 /// # Errors
 /// If it is shorter.
 pub fn int_of(value: &[u8]) -> Result<i32, SocketError> {
-    value.first_chunk::<4>().map(|bytes| i32::from_le_bytes(*bytes)).ok_or_else(invalid)
+    value.first_chunk::<4>().map(|bytes| i32::from_le_bytes(*bytes)).ok_or(FsError::Invalid.into())
 }
 
 /// The number of a family (`AF_*`).
@@ -339,7 +334,7 @@ fn timeval(timeout: Option<u64>) -> Vec<u8> {
 fn timeout_of(value: &[u8]) -> Result<Option<u64>, SocketError> {
     let word =
         |at: usize| value.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map(i64::from_le_bytes);
-    let (seconds, micros) = word(0).zip(word(8)).ok_or_else(invalid)?;
+    let (seconds, micros) = word(0).zip(word(8)).ok_or(FsError::Invalid)?;
     let micros =
         u64::try_from(micros).ok().filter(|&micros| micros < 1_000_000).ok_or(SocketError::Domain)?;
     let Ok(seconds) = u64::try_from(seconds) else { return Ok(Some(0)) };

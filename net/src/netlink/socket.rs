@@ -2,12 +2,12 @@
 
 use super::Ports;
 use super::request;
+use crate::as_file;
 use crate::ip::{IpLayer, ioctl as interface_ioctl};
 use crate::options::{SOL_SOCKET, SocketOptions, int_of};
 use abi::net as raw;
-use abi::{Mode, OpenFlags, PollEvents, ioctl};
+use abi::{OpenFlags, PollEvents, ioctl};
 use alloc::collections::VecDeque;
-use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -18,11 +18,9 @@ use fs::socket::{
     SocketError, Ucred,
 };
 use fs::{File, FsError, Metadata, Offset, Sink, Source};
-use mm::user::{UserMemory, UserPtr};
+use mm::user::UserMemory;
 use sync::Mutex;
 
-/// Number of the file system that sockets are on.
-const DEVICE: u64 = 8;
 /// Level of options of this family.
 const SOL_NETLINK: i32 = 270;
 /// The first of the options that are switches (NETLINK_PKTINFO), and how many there are.
@@ -56,15 +54,11 @@ pub struct NetlinkSocket {
     notifier: Notifier,
 }
 
-fn file(error: FsError) -> SocketError {
-    SocketError::File(error)
-}
-
 /// Port and groups of an address.
 fn parts(address: &Address) -> Result<(u32, u32), SocketError> {
     match *address {
         Address::Netlink { port, groups } => Ok((port, groups)),
-        _ => Err(file(FsError::Invalid)),
+        _ => Err(FsError::Invalid.into()),
     }
 }
 
@@ -111,7 +105,7 @@ impl NetlinkSocket {
         }
         let mut data = vec![0; len];
         if len > 0 && src.take(&mut data)? < len {
-            return Err(file(FsError::Fault));
+            return Err(FsError::Fault.into());
         }
         let (port, strict) = {
             let mut state = self.state.lock();
@@ -143,7 +137,7 @@ impl NetlinkSocket {
             if let (Some(next), false) = (&next, flags.peek) {
                 state.bytes = state.bytes.saturating_sub(next.len());
             }
-            next.ok_or(file(FsError::WouldBlock))?
+            next.ok_or(FsError::WouldBlock)?
         };
         let room = dst.remaining().min(datagram.len());
         let bytes = if room == 0 { 0 } else { dst.put(datagram.get(..room).unwrap_or_default())? };
@@ -162,16 +156,7 @@ impl Drop for NetlinkSocket {
 
 impl File for NetlinkSocket {
     fn metadata(&self) -> Result<Metadata, FsError> {
-        Ok(Metadata {
-            dev: DEVICE,
-            ino: self.ino,
-            mode: Mode::IFSOCK | 0o777,
-            nlink: 1,
-            uid: self.creator.uid,
-            gid: self.creator.gid,
-            block_size: 4096,
-            ..Metadata::default()
-        })
+        Ok(as_file::metadata(self.ino, &self.creator))
     }
 
     fn read(&self, _at: Offset, dst: &mut dyn Sink, _flags: OpenFlags) -> Result<usize, FsError> {
@@ -197,8 +182,7 @@ impl File for NetlinkSocket {
             return interface_ioctl::ioctl(&self.layer, request, arg, memory);
         }
         let first = self.state.lock().queue.front().map_or(0, Vec::len);
-        UserPtr::new(arg).write(memory, &(first as i32)).map_err(|_| FsError::Fault)?;
-        Ok(0)
+        as_file::give_bytes(first, arg, memory)
     }
 
     fn as_socket(&self) -> Option<&dyn Socket> {
@@ -206,7 +190,7 @@ impl File for NetlinkSocket {
     }
 
     fn describe(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(format!("socket:[{}]", self.ino).as_bytes());
+        as_file::describe(self.ino, out);
     }
 }
 
@@ -227,7 +211,7 @@ impl Socket for NetlinkSocket {
         let (port, groups) = parts(address)?;
         let mut state = self.state.lock();
         match (state.port, port) {
-            (Some(own), port) if port != 0 && port != own => return Err(file(FsError::Invalid)),
+            (Some(own), port) if port != 0 && port != own => return Err(FsError::Invalid.into()),
             (Some(_), _) => {}
             (None, 0) => {
                 self.port(&mut state)?;
@@ -329,7 +313,7 @@ impl Socket for NetlinkSocket {
                 state.groups = if name == 1 { state.groups | bit } else { state.groups & !bit };
                 Ok(())
             }
-            (SOL_NETLINK, 1 | 2) => Err(file(FsError::Invalid)),
+            (SOL_NETLINK, 1 | 2) => Err(FsError::Invalid.into()),
             (SOL_NETLINK, name) => {
                 let at = Self::switch(name).ok_or(SocketError::NoOption)?;
                 if let Some(switch) = self.state.lock().switches.get_mut(at) {

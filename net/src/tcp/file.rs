@@ -3,9 +3,9 @@
 use super::ports::Place;
 use super::socket::{PROTOCOL, TcpSocket};
 use super::state::Phase;
+use crate::as_file;
 use crate::options::SOL_SOCKET;
-use abi::{Mode, OpenFlags, PollEvents, ioctl};
-use alloc::format;
+use abi::{OpenFlags, PollEvents, ioctl};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,28 +16,15 @@ use fs::socket::{
     SocketError,
 };
 use fs::{File, FsError, Metadata, Offset, Sink, Source};
-use mm::user::{UserMemory, UserPtr};
-
-/// Number of the file system that sockets are on.
-const DEVICE: u64 = 8;
+use mm::user::UserMemory;
 
 impl File for TcpSocket {
     fn metadata(&self) -> Result<Metadata, FsError> {
-        Ok(Metadata {
-            dev: DEVICE,
-            ino: self.ino,
-            mode: Mode::IFSOCK | 0o777,
-            nlink: 1,
-            uid: self.creator.uid,
-            gid: self.creator.gid,
-            block_size: 4096,
-            ..Metadata::default()
-        })
+        Ok(as_file::metadata(self.ino, &self.creator))
     }
 
     fn read(&self, _at: Offset, dst: &mut dyn Sink, flags: OpenFlags) -> Result<usize, FsError> {
-        let nonblocking = flags.contains(OpenFlags::NONBLOCK);
-        let flags = MessageFlags { nonblocking, ..MessageFlags::default() };
+        let flags = as_file::message_flags(flags);
         self.receive_bytes(dst, flags).map_err(SocketError::of_file)
     }
 
@@ -75,9 +62,7 @@ impl File for TcpSocket {
             (ioctl::TIOCOUTQ, _) => Ok(0),
             _ => Err(FsError::NotTty),
         });
-        let value = i32::try_from(value.map_err(SocketError::of_file)??).unwrap_or(i32::MAX);
-        UserPtr::new(arg).write(memory, &value).map_err(|_| FsError::Fault)?;
-        Ok(0)
+        as_file::give_bytes(value.map_err(SocketError::of_file)??, arg, memory)
     }
 
     fn as_socket(&self) -> Option<&dyn Socket> {
@@ -85,7 +70,7 @@ impl File for TcpSocket {
     }
 
     fn describe(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(format!("socket:[{}]", self.ino).as_bytes());
+        as_file::describe(self.ino, out);
     }
 }
 

@@ -5,7 +5,7 @@
 //! honour is refused, but those that only allow more than what is done anyhow.
 
 use super::run::flush_corked;
-use super::socket::{TcpSocket, invalid};
+use super::socket::TcpSocket;
 use super::state::{DEFAULT_MSS, Phase, Settings, State};
 use crate::options::{SOL_SOCKET, int_of};
 use abi::net as raw;
@@ -51,7 +51,7 @@ fn deferral(seconds: i32) -> u32 {
 }
 
 fn range(value: i32, least: i32, most: i32) -> Result<u32, SocketError> {
-    if (least..=most).contains(&value) { Ok(value as u32) } else { Err(invalid()) }
+    if (least..=most).contains(&value) { Ok(value as u32) } else { Err(FsError::Invalid.into()) }
 }
 
 /// An option of IP may be one byte long.
@@ -225,7 +225,7 @@ impl TcpSocket {
             (SOL_IP, IP_BIND_ADDRESS_NO_PORT) => Ok(()),
             (SOL_IPV6, IPV6_V6ONLY) => self.with(false, |state| {
                 if state.bound.is_some() || state.ends.is_some() {
-                    return Err(invalid());
+                    return Err(FsError::Invalid.into());
                 }
                 state.settings.v6_only = value != 0;
                 Ok(())

@@ -38,10 +38,6 @@ fn port_error(error: PortError) -> SocketError {
     }
 }
 
-pub(super) fn invalid() -> SocketError {
-    SocketError::File(FsError::Invalid)
-}
-
 /// A TCP socket.
 pub struct TcpSocket {
     pub(super) tcp: Arc<Tcp>,
@@ -150,11 +146,11 @@ impl TcpSocket {
         let random = self.tcp.random();
         self.with(false, |state| {
             if state.bound.is_some() || !matches!(state.phase, Phase::Idle) {
-                return Err(invalid());
+                return Err(FsError::Invalid.into());
             }
             let v6_only = state.settings.v6_only;
             if mapped && v6_only {
-                return Err(invalid());
+                return Err(FsError::Invalid.into());
             }
             let place = match ip {
                 IpAddr::V4(ip) => Place::V4(ip),
@@ -177,7 +173,7 @@ impl TcpSocket {
                     return Ok(());
                 }
                 Phase::Idle | Phase::Ended => {}
-                Phase::Open(_) => return Err(invalid()),
+                Phase::Open(_) => return Err(FsError::Invalid.into()),
             }
             let mut ports = self.tcp.ports.lock();
             let port = match state.bound {
@@ -218,8 +214,8 @@ impl TcpSocket {
 
     pub(super) fn accept_one(&self) -> Result<(Arc<TcpSocket>, Address), SocketError> {
         let child = self.with(false, |state| match &mut state.phase {
-            Phase::Listening(listener) => listener.queue.pop_front().ok_or(FsError::WouldBlock.into()),
-            _ => Err(invalid()),
+            Phase::Listening(listener) => listener.queue.pop_front().ok_or(FsError::WouldBlock),
+            _ => Err(FsError::Invalid),
         })??;
         let (index, generation) = child;
         let slot = self.tcp.slots.get(index).ok_or(SocketError::Aborted)?;

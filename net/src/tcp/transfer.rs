@@ -4,7 +4,7 @@
 //! stack. What left the engine and did not arrive, because program memory was not there, is kept and comes first at the next read.
 
 use super::run::CORKED;
-use super::socket::{TcpSocket, invalid};
+use super::socket::TcpSocket;
 use super::state::{Phase, State};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -56,7 +56,7 @@ impl TcpSocket {
         flags: MessageFlags,
     ) -> Result<usize, SocketError> {
         if flags.out_of_band {
-            return Err(invalid());
+            return Err(FsError::Invalid.into());
         }
         if flags.error_queue {
             return Err(would_block());

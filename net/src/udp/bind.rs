@@ -1,7 +1,7 @@
 //! Where a socket is: bind(2), connect(2), and which address a call means.
 
 use super::UdpSocket;
-use super::socket::{Protocol, State, file};
+use super::socket::{Protocol, State};
 use super::table::Binding;
 use crate::device::Transport;
 use crate::ip::address;
@@ -31,18 +31,18 @@ impl UdpSocket {
         let mapped = self.is_v6() && wanted.is_ipv4();
         let ip = wanted.ip();
         if (mapped && !self.both(&state)) || (address::scope(ip) == 2 && ip.is_ipv6() && scope == 0) {
-            return Err(file(FsError::Invalid));
+            return Err(FsError::Invalid.into());
         }
         let known = ip.is_unspecified() || net.is_local(ip) || ip.is_multicast() || net.is_broadcast(ip);
         if !known && !state.ip.free_bind {
             return Err(SocketError::AddressNotAvailable);
         }
         if state.local.is_some() {
-            return Err(file(FsError::Invalid));
+            return Err(FsError::Invalid.into());
         }
         let low = (1..1024).contains(&wanted.port()) && self.protocol == Protocol::Udp;
         if low && !(caller.capable)(CAP_NET_BIND_SERVICE) {
-            return Err(file(FsError::Access));
+            return Err(FsError::Access.into());
         }
         self.enter(&mut state, wanted)?;
         state.chosen = !ip.is_unspecified();
@@ -118,7 +118,7 @@ impl UdpSocket {
         let source = state.local.map(|l| l.ip()).filter(|ip| !ip.is_unspecified() && state.chosen);
         let path = net.path(target.ip(), source.filter(|s| s.is_ipv4() == target.is_ipv4()), interface)?;
         if path.cast == Cast::Broadcast && !broadcast {
-            return Err(file(FsError::Access));
+            return Err(FsError::Access.into());
         }
         let peer = SocketAddr::new(path.destination, target.port());
         self.enter_anywhere(&mut state)?;

@@ -2,11 +2,11 @@
 
 use super::UdpSocket;
 use super::options::{SOL_IP, SOL_IPV6};
+use crate::as_file;
 use crate::ip::ioctl as interface_ioctl;
 use crate::options::SOL_SOCKET;
 use abi::net as raw;
-use abi::{Mode, OpenFlags, PollEvents, ioctl};
-use alloc::format;
+use abi::{OpenFlags, PollEvents, ioctl};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use fs::notify::Notifier;
@@ -15,37 +15,24 @@ use fs::socket::{
     SocketError,
 };
 use fs::{File, FsError, Metadata, Offset, Sink, Source};
-use mm::user::{UserMemory, UserPtr};
+use mm::user::UserMemory;
 
-/// Number of the file system that sockets are on.
-const DEVICE: u64 = 8;
 /// Level of UDP.
 const SOL_UDP: i32 = 17;
 
 impl File for UdpSocket {
     fn metadata(&self) -> Result<Metadata, FsError> {
-        Ok(Metadata {
-            dev: DEVICE,
-            ino: self.id,
-            mode: Mode::IFSOCK | 0o777,
-            nlink: 1,
-            uid: self.creator.uid,
-            gid: self.creator.gid,
-            block_size: 4096,
-            ..Metadata::default()
-        })
+        Ok(as_file::metadata(self.id, &self.creator))
     }
 
     fn read(&self, _at: Offset, dst: &mut dyn Sink, flags: OpenFlags) -> Result<usize, FsError> {
-        let nonblocking = flags.contains(OpenFlags::NONBLOCK);
-        let flags = MessageFlags { nonblocking, ..MessageFlags::default() };
+        let flags = as_file::message_flags(flags);
         let received = self.receive_message(dst, flags).map_err(SocketError::of_file)?;
         Ok(received.bytes)
     }
 
     fn write(&self, _at: Offset, src: &mut dyn Source, flags: OpenFlags) -> Result<usize, FsError> {
-        let nonblocking = flags.contains(OpenFlags::NONBLOCK);
-        let flags = MessageFlags { nonblocking, ..MessageFlags::default() };
+        let flags = as_file::message_flags(flags);
         self.send_message(src, None, &Control::default(), flags).map_err(SocketError::of_file)
     }
 
@@ -70,8 +57,7 @@ impl File for UdpSocket {
             ioctl::TIOCOUTQ => 0,
             _ => return interface_ioctl::ioctl(self.layer(), request, arg, memory),
         };
-        UserPtr::new(arg).write(memory, &(value as i32)).map_err(|_| FsError::Fault)?;
-        Ok(0)
+        as_file::give_bytes(value, arg, memory)
     }
 
     fn as_socket(&self) -> Option<&dyn Socket> {
@@ -79,7 +65,7 @@ impl File for UdpSocket {
     }
 
     fn describe(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(format!("socket:[{}]", self.id).as_bytes());
+        as_file::describe(self.id, out);
     }
 }
 

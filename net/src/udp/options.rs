@@ -78,10 +78,6 @@ impl Default for IpOptions {
     }
 }
 
-fn invalid() -> SocketError {
-    SocketError::File(FsError::Invalid)
-}
-
 /// An option of IP may be one byte long.
 fn byte_or_int(value: &[u8]) -> Result<i32, SocketError> {
     match value {
@@ -95,12 +91,12 @@ fn hop_count(value: i32, least: i32) -> Result<Option<u8>, SocketError> {
     match value {
         -1 => Ok(None),
         value if (least..=255).contains(&value) => Ok(Some(value as u8)),
-        _ => Err(invalid()),
+        _ => Err(FsError::Invalid.into()),
     }
 }
 
 fn field<const N: usize>(value: &[u8], at: usize) -> Result<[u8; N], SocketError> {
-    crate::ip::wire::bytes(value, at).ok_or_else(invalid)
+    crate::ip::wire::bytes(value, at).ok_or(FsError::Invalid.into())
 }
 
 impl UdpSocket {
@@ -124,7 +120,7 @@ impl UdpSocket {
                 let net = self.layer().net();
                 let first = net.interface(ip.multicast_interface).and_then(|i| i.usable(false).next());
                 let address = first.map_or(Ipv4Addr::UNSPECIFIED.into(), |a| a.ip());
-                let IpAddr::V4(address) = address else { return Err(invalid()) };
+                let IpAddr::V4(address) = address else { return Err(FsError::Invalid.into()) };
                 Ok(OptionValue::Bytes(address.octets().to_vec()))
             }
             (SOL_IP, 33) => int(ip.multicast_ttl.into()),
@@ -166,7 +162,7 @@ impl UdpSocket {
         if (level, name) == (SOL_IPV6, 26) {
             return self.set_v6_only(on);
         }
-        let discover = || if (0..=5).contains(&int) { Ok(int) } else { Err(invalid()) };
+        let discover = || if (0..=5).contains(&int) { Ok(int) } else { Err(FsError::Invalid) };
         self.change_ip(|ip| {
             match (level, name) {
                 (SOL_IP, 1) => ip.tos = int as u8,
@@ -185,7 +181,7 @@ impl UdpSocket {
                 (SOL_IPV6, 16) => ip.hops = hop_count(int, 0)?,
                 (SOL_IPV6, 18) => ip.multicast_hops = hop_count(int, 0)?.unwrap_or(1),
                 (SOL_IPV6, 19) if (0..=1).contains(&int) => ip.multicast_loop[1] = on,
-                (SOL_IPV6, 19) => return Err(invalid()),
+                (SOL_IPV6, 19) => return Err(FsError::Invalid.into()),
                 (SOL_IPV6, 23) => ip.mtu_discover[1] = discover()?,
                 (SOL_IPV6, 25) => ip.receive_errors[1] = on,
                 (SOL_IPV6, 49) => ip.packet_info[1] = on,
@@ -238,7 +234,7 @@ impl UdpSocket {
                 let group: IpAddr = match u16::from_ne_bytes(field(value, 8)?) {
                     2 => v4(12)?.into(),
                     10 => v6(16)?.into(),
-                    _ => return Err(invalid()),
+                    _ => return Err(FsError::Invalid.into()),
                 };
                 if group.is_ipv6() != (level == SOL_IPV6) {
                     return Err(SocketError::AddressNotAvailable);
@@ -266,7 +262,7 @@ impl UdpSocket {
         join: bool,
     ) -> Result<(), SocketError> {
         if !group.is_multicast() {
-            return Err(invalid());
+            return Err(FsError::Invalid.into());
         }
         let net = self.layer().net();
         let address = address.filter(|a| !a.is_unspecified());

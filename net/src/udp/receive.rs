@@ -1,6 +1,6 @@
 //! Receiving datagrams, and errors about those that were sent.
 
-use super::socket::{Datagram, FailedDatagram, Offer, Protocol, State, file};
+use super::socket::{Datagram, FailedDatagram, Offer, Protocol, State};
 use super::{HEADER_LEN, UdpSocket};
 use crate::frame::Frame;
 use crate::ip::address;
@@ -54,7 +54,7 @@ impl UdpSocket {
             (next, queue.dropped)
         };
         let Some(datagram) = datagram else {
-            return if ended { Ok(Received::default()) } else { Err(file(FsError::WouldBlock)) };
+            return if ended { Ok(Received::default()) } else { Err(FsError::WouldBlock.into()) };
         };
         let payload = datagram.payload.data();
         let room = dst.remaining().min(payload.len());
@@ -185,7 +185,7 @@ impl UdpSocket {
     fn receive_error(&self, dst: &mut dyn Sink) -> Result<Received, SocketError> {
         let FailedDatagram { error, payload, to } = {
             let mut state = self.state.lock();
-            let oldest = state.errors.pop_front().ok_or(file(FsError::WouldBlock))?;
+            let oldest = state.errors.pop_front().ok_or(FsError::WouldBlock)?;
             // The socket's error is that of the next one, if ICMP told it.
             let next = state.errors.front().map(|failed| failed.error);
             state.error = next.filter(|next| next.origin != ORIGIN_LOCAL).map(|next| next.error);

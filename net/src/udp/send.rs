@@ -1,6 +1,6 @@
 //! Sending datagrams.
 
-use super::socket::{Protocol, file};
+use super::socket::Protocol;
 use super::{HEADER_LEN, UdpSocket};
 use crate::frame::Frame;
 use crate::ip::input::protocol;
@@ -40,7 +40,7 @@ impl UdpSocket {
                 (None, None) => return Err(SocketError::DestinationRequired),
             };
             if target.port() == 0 && self.protocol == Protocol::Udp {
-                return Err(file(FsError::Invalid));
+                return Err(FsError::Invalid.into());
             }
             self.enter_anywhere(&mut state)?;
             let source = state.local.map(|local| local.ip());
@@ -53,7 +53,7 @@ impl UdpSocket {
                 let net = self.layer.net();
                 let own = info.local.to_canonical();
                 if !own.is_unspecified() && !net.is_local(own) && !ip.free_bind {
-                    return Err(file(FsError::Invalid));
+                    return Err(FsError::Invalid.into());
                 }
                 (Some(info.interface).filter(|&i| i != 0).or(interface), Some(own).filter(usable).or(source))
             }
@@ -63,7 +63,7 @@ impl UdpSocket {
         let source = source.filter(usable).filter(|&ip| !net.is_broadcast(ip));
         let path = net.path(target.ip(), source, interface)?;
         if path.cast == Cast::Broadcast && !values.broadcast {
-            return Err(file(FsError::Access));
+            return Err(FsError::Access.into());
         }
         let room = src.remaining();
         let head = if self.protocol == Protocol::Udp { HEADER_LEN } else { 0 };
@@ -102,7 +102,7 @@ impl UdpSocket {
             Protocol::Ping => {
                 let kind = if v6 { 128 } else { 8 };
                 if len < 8 || frame.data().get(..2) != Some(&[kind, 0]) {
-                    return Err(file(FsError::Invalid));
+                    return Err(FsError::Invalid.into());
                 }
                 wire::put(frame.data_mut(), 4, &own.to_be_bytes());
                 stats.icmp.out_echos.inc();
@@ -162,7 +162,7 @@ fn fill(src: &mut dyn Source, room: usize, head: usize) -> Result<Frame, SocketE
     frame.set_len(head + room);
     let data = frame.data_mut().get_mut(head..).unwrap_or_default();
     if room > 0 && src.take(data)? < room {
-        return Err(file(FsError::Fault));
+        return Err(FsError::Fault.into());
     }
     Ok(frame)
 }

@@ -96,10 +96,6 @@ pub struct UdpSocket {
     pub(super) notifier: Notifier,
 }
 
-pub(super) fn file(error: FsError) -> SocketError {
-    SocketError::File(error)
-}
-
 impl UdpSocket {
     /// A socket of the family Inet or Inet6.
     pub fn new(layer: &Arc<IpLayer>, family: Family, protocol: Protocol, creator: Ucred) -> Arc<Self> {
@@ -157,7 +153,7 @@ impl UdpSocket {
     pub(super) fn set_v6_only(&self, on: bool) -> Result<(), SocketError> {
         let mut state = self.state.lock();
         if state.local.is_some() {
-            return Err(file(FsError::Invalid));
+            return Err(FsError::Invalid.into());
         }
         state.ip.v6_only = on;
         Ok(())

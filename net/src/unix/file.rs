@@ -1,10 +1,10 @@
 //! The socket as a file, and its calls.
 
 use super::{Phase, UnixSocket};
+use crate::as_file;
 use crate::options::SOL_SOCKET;
 use abi::net as raw;
-use abi::{Mode, OpenFlags, PollEvents, ioctl};
-use alloc::format;
+use abi::{OpenFlags, PollEvents, ioctl};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -14,38 +14,24 @@ use fs::socket::{
     SocketError, Ucred,
 };
 use fs::{File, FsError, Metadata, Offset, Sink, Source};
-use mm::user::{UserMemory, UserPtr};
-
-/// Number of the file system that sockets are on.
-const DEVICE: u64 = 8;
+use mm::user::UserMemory;
 
 /// Who nobody is connected with.
 const NOBODY: Ucred = Ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
 
 impl File for UnixSocket {
     fn metadata(&self) -> Result<Metadata, FsError> {
-        Ok(Metadata {
-            dev: DEVICE,
-            ino: self.ino,
-            mode: Mode::IFSOCK | 0o777,
-            nlink: 1,
-            uid: self.creator.uid,
-            gid: self.creator.gid,
-            block_size: 4096,
-            ..Metadata::default()
-        })
+        Ok(as_file::metadata(self.ino, &self.creator))
     }
 
     fn read(&self, _at: Offset, dst: &mut dyn Sink, flags: OpenFlags) -> Result<usize, FsError> {
-        let nonblocking = flags.contains(OpenFlags::NONBLOCK);
-        let flags = MessageFlags { nonblocking, ..MessageFlags::default() };
+        let flags = as_file::message_flags(flags);
         let received = self.receive_message(dst, flags).map_err(SocketError::of_file)?;
         Ok(received.bytes)
     }
 
     fn write(&self, _at: Offset, src: &mut dyn Source, flags: OpenFlags) -> Result<usize, FsError> {
-        let nonblocking = flags.contains(OpenFlags::NONBLOCK);
-        let flags = MessageFlags { nonblocking, ..MessageFlags::default() };
+        let flags = as_file::message_flags(flags);
         let caller = Caller { credentials: self.creator, capable: &|_| false, tree: &NoTree };
         self.send_message(src, None, Control::default(), flags, &caller).map_err(SocketError::of_file)
     }
@@ -97,9 +83,7 @@ impl File for UnixSocket {
                 return interfaces.ioctl(request, arg, memory);
             }
         };
-        let value = i32::try_from(value).unwrap_or(i32::MAX);
-        UserPtr::new(arg).write(memory, &value).map_err(|_| FsError::Fault)?;
-        Ok(0)
+        as_file::give_bytes(value, arg, memory)
     }
 
     fn as_socket(&self) -> Option<&dyn Socket> {
@@ -107,7 +91,7 @@ impl File for UnixSocket {
     }
 
     fn describe(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(format!("socket:[{}]", self.ino).as_bytes());
+        as_file::describe(self.ino, out);
     }
 }
 
