@@ -26,7 +26,7 @@ usage: cargo xtask COMMAND
                                --filter S   only tests whose name contains S
                                --no-vm      leave out everything that boots a virtual machine
   conformance [--filter S]     own tests of CPython, memcached and redis; the in-VM tests on many machines
-  soak [--minutes N]           the in-VM tests again and again for N minutes (10)
+  soak [--minutes N]           property tests with new inputs; the in-VM tests again and again for N minutes (10)
   measure [--gcount PATH]      kernel size, image overhead, smallest memory, boot time;
                                with the instruction counting plugin also guest instructions
   rules                        only the rule checks over the source

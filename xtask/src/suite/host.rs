@@ -12,6 +12,22 @@ use std::process::Command;
 /// does not link, and with the kernel's profile a panic aborts, so that a program without std passes on it too.
 const LINT_TARGET: &str = "x86_64-unknown-linux-gnu";
 
+/// Where proptest looks for the seed of its inputs.
+const SEED: &str = "PROPTEST_RNG_SEED";
+
+/// Crates with property tests.
+const PROPERTIES: &[&str] = &[
+    "nospin-fs",
+    "nospin-images",
+    "nospin-loader",
+    "nospin-mm",
+    "nospin-net",
+    "nospin-sched",
+    "nospin-task",
+    "nospin-image-format",
+    "nospin-kerncore",
+];
+
 /// `cargo fmt` and clippy, without a single warning.
 pub fn lints(cx: &Context, built: &Built, plan: &Plan, tally: &mut Tally) {
     let mut one = |name: &str, command: &mut Command| {
@@ -55,12 +71,29 @@ pub fn lints(cx: &Context, built: &Built, plan: &Plan, tally: &mut Tally) {
     );
 }
 
-/// The unit, integration and documentation tests of every crate but the kernel, which only exists on bare metal.
+/// The unit, integration and documentation tests of every crate but the kernel, which only exists on bare metal. Property
+/// tests take the same inputs each time, so that a failure belongs to what was changed.
 pub fn tests(cx: &Context, built: &Built, plan: &Plan, tally: &mut Tally) {
     let mut command = cx.cargo();
     command.args(["test", "--workspace", "--exclude", "nospin-kernel", "--no-fail-fast"]);
     command.env("NOSPIN_KERNEL", &built.kernel);
+    if std::env::var_os(SEED).is_none() {
+        command.env(SEED, "1");
+    }
     cargo_test("host tests", &mut command, plan, tally);
+}
+
+/// The property tests with many inputs that nobody has tried.
+pub fn properties(cx: &Context, tally: &mut Tally) {
+    let mut command = cx.cargo();
+    command.args(["test", "--release", "--no-fail-fast", "--lib", "--tests"]);
+    command.args(PROPERTIES.iter().flat_map(|package| ["-p", package]));
+    // An optimised build, but not a small one.
+    command.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    command.env("CARGO_TARGET_DIR", cx.target.join("properties"));
+    command.env_remove(SEED).env("PROPTEST_CASES", "10000");
+    let plan = Plan { filter: None, vm: false };
+    cargo_test("property tests", &mut command, &plan, tally);
 }
 
 /// The loom models of `sync` and `sched`, which explore every interleaving.

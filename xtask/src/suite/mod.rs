@@ -57,11 +57,13 @@ pub fn conformance(cx: &Context, filter: Option<String>) -> ExitCode {
     verdict(&tally)
 }
 
-/// The in-VM tests again and again, with other random calls each time, until the time is up; at least once.
+/// The property tests with inputs of their own choice; then the in-VM tests again and again, with other random calls each
+/// time, until the time is up; at least once.
 pub fn soak(cx: &Context, minutes: u64) -> ExitCode {
     let mut tally = Tally::default();
     if let Some(built) = prepared(cx, Purpose::Test, &mut tally) {
         println!("soak: the in-VM tests, again and again for {minutes} minutes");
+        stage("property tests", || host::properties(cx, &mut tally));
         let end = Instant::now() + Duration::from_secs(minutes * 60);
         for round in 1u64.. {
             let matrix = ["soak", &round.to_string()];
