@@ -86,26 +86,14 @@ impl Stream {
 
 /// The block of ChaCha20 with a counter of 64 bits and no nonce: keys are used once.
 fn block(key: &Key, counter: u64) -> [u32; 16] {
-    let [k0, k1, k2, k3, k4, k5, k6, k7] = *key;
-    let (low, high) = (counter as u32, (counter >> 32) as u32);
-    rounds([
-        0x6170_7865,
-        0x3320_646e,
-        0x7962_2d32,
-        0x6b20_6574,
-        k0,
-        k1,
-        k2,
-        k3,
-        k4,
-        k5,
-        k6,
-        k7,
-        low,
-        high,
-        0,
-        0,
-    ])
+    rounds(state(key, [counter as u32, (counter >> 32) as u32, 0, 0]))
+}
+
+/// The matrix that a block begins with: constants, key, and what distinguishes blocks.
+fn state(key: &Key, distinct: [u32; 4]) -> [u32; 16] {
+    const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
+    let mut words = CONSTANTS.iter().chain(key).chain(&distinct).copied();
+    core::array::from_fn(|_| words.next().unwrap_or_default())
 }
 
 /// Twenty rounds, with the input added.
@@ -162,25 +150,7 @@ mod tests {
         // RFC 8439, section 2.3.2: key 00..1f, nonce 00 00 00 09 00 00 00 4a 00 00 00 00, counter 1.
         let key: Key =
             core::array::from_fn(|i| u32::from_le_bytes(core::array::from_fn(|j| (4 * i + j) as u8)));
-        let [k0, k1, k2, k3, k4, k5, k6, k7] = key;
-        let state = [
-            0x6170_7865,
-            0x3320_646e,
-            0x7962_2d32,
-            0x6b20_6574,
-            k0,
-            k1,
-            k2,
-            k3,
-            k4,
-            k5,
-            k6,
-            k7,
-            1,
-            0x0900_0000,
-            0x4a00_0000,
-            0,
-        ];
+        let state = state(&key, [1, 0x0900_0000, 0x4a00_0000, 0]);
         let expected = [
             0xe4e7_f110,
             0x1559_3bd1,

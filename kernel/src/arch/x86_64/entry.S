@@ -12,6 +12,16 @@
     .text
     .code64
 
+/* Completes the UserRegs at RSP, of which only the registers that a function may clobber are stored. */
+    .macro store_callee_saved
+    mov [rsp], r15
+    mov [rsp + 8], r14
+    mov [rsp + 16], r13
+    mov [rsp + 24], r12
+    mov [rsp + 32], rbp
+    mov [rsp + 40], rbx
+    .endm
+
 /* syscall: interrupts are masked by SFMASK, RSP is the program's, RCX = RIP, R11 = RFLAGS.
  * Builds a UserRegs on the thread's kernel stack. The six callee-saved registers keep the program's
  * values through the Rust code; their slots are filled only when syscall_dispatch asks for it. */
@@ -65,12 +75,7 @@ syscall_entry:
     sti
     jmp rcx
 1:  /* The call needs the whole register set, or something is to be done before returning. */
-    mov [rsp], r15
-    mov [rsp + 8], r14
-    mov [rsp + 16], r13
-    mov [rsp + 24], r12
-    mov [rsp + 32], rbp
-    mov [rsp + 40], rbx
+    store_callee_saved
     mov rdi, rsp
     call syscall_slow
     cli
@@ -79,12 +84,7 @@ syscall_entry:
     call syscall_look
     test eax, eax
     jz 2b
-    mov [rsp], r15
-    mov [rsp + 8], r14
-    mov [rsp + 16], r13
-    mov [rsp + 24], r12
-    mov [rsp + 32], rbp
-    mov [rsp + 40], rbx
+    store_callee_saved
     mov rdi, rsp
     call syscall_late
     cli
@@ -116,7 +116,7 @@ frame_return:
     iretq
 
 /* Saves the general registers below the hardware frame; orig_rax holds {vector << 32 | error}. */
-    .macro SAVE_REGS
+    .macro save_regs
     push rdi
     push rsi
     push rdx
@@ -138,7 +138,7 @@ frame_return:
 /* Exceptions: on the thread's fault stack (IST 2). trap_move returns where the frame was moved to:
  * the thread's kernel stack, so that a nested fault finds the IST stack free. */
 fault_common:
-    SAVE_REGS
+    save_regs
     mov rdi, rsp
     sub rsp, 8
     call trap_move
@@ -150,7 +150,7 @@ fault_common:
 
 /* NMI, double fault, machine check: on per-CPU stacks, never rescheduled, never moved. */
 critical_common:
-    SAVE_REGS
+    save_regs
     mov rdi, rsp
     sub rsp, 8
     call trap_critical
@@ -159,7 +159,7 @@ critical_common:
 
 /* Interrupts: on the thread's interrupt stack (IST 1), interrupts masked throughout. */
 irq_common:
-    SAVE_REGS
+    save_regs
     mov rdi, rsp
     sub rsp, 8
     call trap_interrupt
@@ -175,7 +175,7 @@ irq_common:
     jmp frame_return
 
 /* One stub of 16 bytes for each of the 256 vectors. */
-    .macro STUB vector
+    .macro stub vector
     .balign 16
     .if (\vector == 8) || (\vector == 10) || (\vector == 11) || (\vector == 12) || (\vector == 13) || (\vector == 14) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30)
     .else
@@ -197,7 +197,7 @@ trap_stubs:
     .altmacro
     .set i, 0
     .rept 256
-    STUB %i
+    stub %i
     .set i, i + 1
     .endr
     .noaltmacro
