@@ -4,11 +4,13 @@ use nospin_tests::lab::Lab;
 use nospin_tests::{cases, runner, taps};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 const USAGE: &str = "usage: vmtests --nospin PATH --mkimage PATH --work DIR [--matrix quick|full|suites|soak] \
                      [--round N] [--filter S] [--jobs N] [--list]";
 
 fn main() -> ExitCode {
+    handle_ignored_signals();
     match run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -16,6 +18,18 @@ fn main() -> ExitCode {
             eprintln!("vmtests: {error}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// Lets programs begin with the default of each signal, as in the VM, also if the caller ignores some (nohup(1), or a shell that runs
+/// this in the background): a program inherits what is ignored, and not what is handled.
+fn handle_ignored_signals() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
+    for signal in (1..32).filter(|signal| ignored >> (signal - 1) & 1 != 0) {
+        // What cannot be handled cannot be ignored either.
+        let _ = signal_hook::flag::register(signal, Arc::default());
     }
 }
 
