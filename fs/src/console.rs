@@ -7,7 +7,8 @@
 //!   file can arrive (`image_format::channel`). Each direction is a terminal to the program only if it is one on the host,
 //!   otherwise a FIFO.
 //!
-//! Invariant: no lock of the console is held while the device waits for input.
+//! Invariant: the device is read with the console's input locked. Nobody waits here: who finds nothing sleeps until
+//! [`Console::changed`].
 
 mod file;
 mod options;
@@ -16,7 +17,7 @@ use crate::notify::Notifier;
 use crate::tty::{Available, LineDiscipline, default_termios};
 use crate::{FsError, Sink, Source};
 use abi::general as raw;
-use abi::{OpenFlags, PollEvents, Signal, ioctl, structs::Termios, structs::Winsize};
+use abi::{PollEvents, Signal, ioctl, structs::Termios, structs::Winsize};
 use alloc::{collections::VecDeque, sync::Arc};
 use core::sync::atomic::{AtomicU32, Ordering};
 use image_format::channel::{Input, InputDecoder};
@@ -31,18 +32,14 @@ pub trait ConsoleDevice: Send + Sync {
     /// Sends all of `bytes`.
     fn write(&self, bytes: &[u8]);
 
-    /// Takes received bytes into `buf`; returns how many. With `wait` it returns only when at least one byte has been received
-    /// (which stays in the device if `buf` is empty) or a signal should end the wait.
-    fn read(&self, buf: &mut [u8], wait: bool) -> usize;
+    /// Takes received bytes into `buf`, without waiting; returns how many. Called by one thread at a time.
+    fn read(&self, buf: &mut [u8]) -> usize;
 }
 
 /// Takes the signals that the terminal makes.
 pub trait SignalTarget: Send + Sync {
     /// Makes `signal` pending for the foreground group.
     fn terminal_signal(&self, signal: Signal);
-
-    /// Whether a signal waits that ends a read of the terminal.
-    fn is_interrupted(&self) -> bool;
 }
 
 /// Input that has arrived.
@@ -118,22 +115,16 @@ impl Console {
     }
 
     /// Takes in what the device has received, without waiting: echo and signals happen now. Called by reads and polls, and by
-    /// the kernel when it returns to the program after a receive interrupt. Returns whether a signal was made.
-    pub fn take_in(&self) -> bool {
-        self.take_all().0
-    }
-
-    /// As [`take_in`](Self::take_in); also whether there was anything.
-    fn take_all(&self) -> (bool, bool) {
-        let mut signalled = false;
+    /// the kernel when it returns to the program after a receive interrupt.
+    pub fn take_in(&self) {
         let mut buf = [0; 64];
         let mut input = self.input.lock();
         let mut any = false;
         loop {
-            let n = self.device.read(&mut buf, false);
+            let n = self.device.read(&mut buf);
             any |= n > 0;
             for &byte in buf.get(..n).unwrap_or_default() {
-                signalled |= self.take_byte(&mut input, byte);
+                self.take_byte(&mut input, byte);
             }
             if n < buf.len() {
                 break;
@@ -143,53 +134,31 @@ impl Console {
         if any {
             self.changed.notify();
         }
-        (signalled, any)
     }
 
-    fn take_byte(&self, input: &mut Buffered, byte: u8) -> bool {
+    fn take_byte(&self, input: &mut Buffered, byte: u8) {
         match input {
             Buffered::Serial(tty) => {
                 let signal = tty.input(byte, &mut |echo| self.device.write(echo));
                 if let (Some(signal), Some(target)) = (signal, self.target.get()) {
                     target.terminal_signal(signal);
                 }
-                signal.is_some()
             }
-            Buffered::Host { decoder, ready, eof } => {
-                match decoder.push(byte) {
-                    Some(Input::Byte(byte)) => ready.push_back(byte),
-                    Some(Input::Eof) => *eof = true,
-                    None => {}
-                }
-                false
-            }
+            Buffered::Host { decoder, ready, eof } => match decoder.push(byte) {
+                Some(Input::Byte(byte)) => ready.push_back(byte),
+                Some(Input::Eof) => *eof = true,
+                None => {}
+            },
         }
     }
 
     /// read(2) on the console.
-    pub fn read(&self, dst: &mut dyn Sink, flags: OpenFlags) -> Result<usize, FsError> {
+    pub fn read(&self, dst: &mut dyn Sink) -> Result<usize, FsError> {
         if dst.remaining() == 0 {
             return Ok(0);
         }
-        let mut waited = false;
-        loop {
-            let (signalled, any) = self.take_all();
-            if let Some(n) = self.read_ready(dst)? {
-                return Ok(n);
-            }
-            if flags.contains(OpenFlags::NONBLOCK) {
-                return Err(FsError::WouldBlock);
-            }
-            if signalled || self.target.get().is_some_and(|target| target.is_interrupted()) {
-                return Err(FsError::Interrupted);
-            }
-            if waited && !any {
-                // The device does not wait itself: the caller does, for `changed`.
-                return Err(FsError::WouldBlock);
-            }
-            self.device.read(&mut [], true);
-            waited = true;
-        }
+        self.take_in();
+        self.read_ready(dst)?.ok_or(FsError::WouldBlock)
     }
 
     /// Moves input that is there; `None` if there is none, 0 at the end of the file.
@@ -283,11 +252,6 @@ impl Console {
             events |= PollEvents::IN | PollEvents::RDNORM;
         }
         events
-    }
-
-    /// Sleeps until input may have arrived.
-    pub fn wait(&self) {
-        self.device.read(&mut [], true);
     }
 
     fn termios(&self) -> Termios {

@@ -77,12 +77,12 @@ impl Device {
         }
     }
 
-    fn read(&self, dst: &mut dyn Sink, flags: OpenFlags) -> Result<usize, FsError> {
+    fn read(&self, dst: &mut dyn Sink) -> Result<usize, FsError> {
         match self {
             Device::Null => Ok(0),
             Device::Zero | Device::Full => dst.put_zeros(dst.remaining()),
             Device::Random(source) => read_random(source.as_ref(), dst),
-            Device::Tty(console) | Device::Console(console) => console.read(dst, flags),
+            Device::Tty(console) | Device::Console(console) => console.read(dst),
         }
     }
 
@@ -173,8 +173,8 @@ impl File for DeviceFile {
         !matches!(self.device, Device::Tty(_) | Device::Console(_))
     }
 
-    fn read(&self, _at: Offset, dst: &mut dyn Sink, flags: OpenFlags) -> Result<usize, FsError> {
-        self.device.read(dst, flags)
+    fn read(&self, _at: Offset, dst: &mut dyn Sink, _flags: OpenFlags) -> Result<usize, FsError> {
+        self.device.read(dst)
     }
 
     fn write(&self, _at: Offset, src: &mut dyn Source, _flags: OpenFlags) -> Result<usize, FsError> {
@@ -241,14 +241,13 @@ mod tests {
     #[test]
     fn memory_devices() {
         let mut buf = [7; 300];
-        let flags = OpenFlags::empty();
-        assert_eq!(Device::Null.read(&mut SliceSink::new(&mut buf), flags), Ok(0));
+        assert_eq!(Device::Null.read(&mut SliceSink::new(&mut buf)), Ok(0));
         assert_eq!(Device::Null.write(&mut SliceSource::new(b"abc")), Ok(3));
         assert_eq!(Device::Full.write(&mut SliceSource::new(b"abc")), Err(FsError::NoSpace));
-        assert_eq!(Device::Zero.read(&mut SliceSink::new(&mut buf), flags), Ok(300));
+        assert_eq!(Device::Zero.read(&mut SliceSink::new(&mut buf)), Ok(300));
         assert_eq!(buf, [0; 300]);
         let random = Device::Random(Arc::new(Counter));
-        assert_eq!(random.read(&mut SliceSink::new(&mut buf), flags), Ok(300));
+        assert_eq!(random.read(&mut SliceSink::new(&mut buf)), Ok(300));
         assert!(buf.iter().all(|&byte| byte != 0));
         assert_eq!(random.write(&mut SliceSource::new(&[0; 1000])), Ok(1000));
     }

@@ -43,8 +43,6 @@ pub struct FakeLine {
     pub input: Mutex<VecDeque<u8>>,
     /// Bytes sent.
     pub output: Mutex<Vec<u8>>,
-    /// What to receive once somebody waits and nothing else is there.
-    pub on_wait: Mutex<Vec<Vec<u8>>>,
 }
 
 impl ConsoleDevice for FakeLine {
@@ -52,12 +50,9 @@ impl ConsoleDevice for FakeLine {
         self.output.lock().extend_from_slice(bytes);
     }
 
-    fn read(&self, buf: &mut [u8], wait: bool) -> usize {
+    fn read(&self, buf: &mut [u8]) -> usize {
+        assert!(!buf.is_empty(), "a read that takes nothing");
         let mut input = self.input.lock();
-        if wait && input.is_empty() {
-            let next = self.on_wait.lock().pop().expect("a read would wait for ever");
-            input.extend(next);
-        }
         let n = buf.len().min(input.len());
         for (to, from) in buf.iter_mut().zip(input.drain(..n)) {
             *to = from;

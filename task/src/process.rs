@@ -330,10 +330,6 @@ impl SignalTarget for Process {
     fn terminal_signal(&self, signal: Signal) {
         self.send_kernel(signal);
     }
-
-    fn is_interrupted(&self) -> bool {
-        self.thread(self.platform.current_tid()).is_some_and(|thread| thread.is_interrupted(self))
-    }
 }
 
 /// The process name for a program: the last component of its path.

@@ -50,8 +50,8 @@ impl File for ConsoleFile {
         Ok(Metadata { ino, mode, rdev, nlink: 1, block_size: 4096, ..Metadata::default() })
     }
 
-    fn read(&self, _at: Offset, dst: &mut dyn Sink, flags: OpenFlags) -> Result<usize, FsError> {
-        self.console.read(dst, flags)
+    fn read(&self, _at: Offset, dst: &mut dyn Sink, _flags: OpenFlags) -> Result<usize, FsError> {
+        self.console.read(dst)
     }
 
     fn write(&self, _at: Offset, src: &mut dyn Source, _flags: OpenFlags) -> Result<usize, FsError> {

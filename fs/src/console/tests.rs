@@ -3,7 +3,7 @@
 use super::*;
 use crate::testing::FakeLine;
 use crate::{OpenFile, SliceSink, SliceSource};
-use abi::Mode;
+use abi::{Mode, OpenFlags};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use mm::fake::FakeUserMemory;
@@ -60,8 +60,9 @@ fn host_end_of_file_lasts_for_a_pipe_and_not_for_a_terminal() {
     let (files, _, line) = console(ConsoleMode::Host { tty_in: true, tty_out: false });
     line.input.lock().extend(b"\xff\x00");
     assert_eq!(read(&files[0], 100).unwrap(), b"");
-    line.on_wait.lock().push(b"more\n".to_vec());
-    assert_eq!(read(&files[0], 100).unwrap(), b"more\n", "waits and goes on");
+    assert_eq!(read(&files[0], 100), Err(FsError::WouldBlock), "it goes on");
+    line.input.lock().extend(b"more\n");
+    assert_eq!(read(&files[0], 100).unwrap(), b"more\n");
 }
 
 #[test]
@@ -113,10 +114,6 @@ impl SignalTarget for Signals {
     fn terminal_signal(&self, signal: Signal) {
         self.0.lock().push(signal);
     }
-
-    fn is_interrupted(&self) -> bool {
-        false
-    }
 }
 
 #[test]
@@ -125,13 +122,16 @@ fn serial_lines_echo_and_signals() {
     let signals = Arc::new(Signals(Mutex::new(Vec::new())));
     console.set_foreground(2, Some(signals.clone()));
     files[1].write(&mut SliceSource::new(b"> \n")).unwrap();
-    line.input.lock().extend(b"on");
-    line.on_wait.lock().extend([b"\r\x04".to_vec(), b"e".to_vec()]);
+    for piece in ["on", "e"] {
+        line.input.lock().extend(piece.as_bytes());
+        assert_eq!(read(&files[0], 100), Err(FsError::WouldBlock), "no line yet");
+    }
+    line.input.lock().extend(b"\r\x04");
     assert_eq!(read(&files[0], 100).unwrap(), b"one\n");
     assert_eq!(read(&files[0], 100).unwrap(), b"");
     assert_eq!(*line.output.lock(), b"> \r\none\r\n");
-    line.on_wait.lock().push(b"\x03".to_vec());
-    assert_eq!(read(&files[0], 100), Err(FsError::Interrupted));
+    line.input.lock().extend(b"\x03");
+    assert_eq!(read(&files[0], 100), Err(FsError::WouldBlock));
     assert_eq!(*signals.0.lock(), [Signal::SIGINT]);
 }
 

@@ -10,7 +10,7 @@ use image_format::channel::Record;
 use sync::spsc::Ring;
 
 use crate::arch::pio::{inb, out_bytes, outb};
-use crate::arch::{apic, cpu, ioapic};
+use crate::arch::{apic, ioapic};
 use crate::boot::acpi::Platform;
 use crate::{logging, program};
 
@@ -60,7 +60,7 @@ pub fn enable_input(platform: &Platform) -> bool {
     true
 }
 
-/// Moves what has arrived into the ring.
+/// Moves what has arrived into the ring. In the interrupt handler only, which one CPU runs: the ring has one producer.
 fn on_interrupt() {
     loop {
         let status = inb(LSR);
@@ -68,8 +68,10 @@ fn on_interrupt() {
             return;
         }
         if INPUT.len() >= INPUT_LEN {
-            HELD_BACK.store(true, Ordering::Relaxed);
             outb(IER, 0);
+            HELD_BACK.store(true, Ordering::Release);
+            // The reader may have made room before it could see that: it looks once more.
+            program::input_arrived();
             return;
         }
         INPUT.push(inb(DATA));
@@ -77,16 +79,11 @@ fn on_interrupt() {
     }
 }
 
-/// Listens again after the reader made room.
+/// Listens again after the reader made room: what is in the port makes it interrupt.
 fn resume_input() {
-    cpu::without_interrupts(|| {
-        if HELD_BACK.swap(false, Ordering::Relaxed) {
-            on_interrupt();
-            if !HELD_BACK.load(Ordering::Relaxed) {
-                outb(IER, IER_RECEIVED);
-            }
-        }
-    });
+    if HELD_BACK.swap(false, Ordering::Acquire) {
+        outb(IER, IER_RECEIVED);
+    }
 }
 
 /// Sends `bytes` as they are.
@@ -115,8 +112,7 @@ impl ConsoleDevice for SerialConsole {
         write(bytes);
     }
 
-    fn read(&self, buf: &mut [u8], _wait: bool) -> usize {
-        // Whoever reads waits for `Console::changed`.
+    fn read(&self, buf: &mut [u8]) -> usize {
         let count = INPUT.pop_slice(buf);
         if HELD_BACK.load(Ordering::Relaxed) {
             resume_input();

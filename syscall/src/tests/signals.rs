@@ -118,7 +118,7 @@ fn alternate_stacks() {
 #[test]
 fn a_terminal_signal_ends_a_wait() {
     let c = Caller::with_terminal();
-    c.r.line.on_wait.lock().push(b"\x03".to_vec());
+    c.r.line.input.lock().extend(b"\x03");
     assert_eq!(c.exits(nr::READ, &[0, BUF, 10]), ExitStatus::Signal(Signal::SIGINT));
     let messages = c.r.machine.take_messages();
     assert!(
@@ -222,7 +222,7 @@ fn calls_that_start_again() {
     assert_eq!(pause(raw::SA_RESTART).rax, Errno::EINTR.to_rax(), "pause never starts again");
     let read = |flags| {
         handle(&c, raw::SIGINT, flags | raw::SA_NODEFER);
-        c.r.line.on_wait.lock().push(b"\x03".to_vec());
+        c.r.line.input.lock().extend(b"\x03");
         let regs = registers_after(&c, nr::READ, [0, BUF, 10, 0, 0, 0]);
         c.get::<abi::sigframe::RtSigFrame>(regs.rsp).uc.mcontext
     };
