@@ -101,6 +101,8 @@ impl Syscall for MMap {
         flags.set(VmaFlags::GROWSDOWN, self.flags.contains(MapFlags::GROWSDOWN));
         flags.set(VmaFlags::LOCKED, self.flags.contains(MapFlags::LOCKED));
         flags.set(VmaFlags::NORESERVE, self.flags.contains(MapFlags::NORESERVE));
+        // Stacks of threads use a few pages of their megabytes: as Linux since 6.7.
+        flags.set(VmaFlags::NO_HUGE_PAGES, self.flags.contains(MapFlags::STACK));
         let request = MapRequest {
             at: self.placement(),
             len: self.len,
