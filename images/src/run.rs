@@ -9,6 +9,7 @@ use std::fmt;
 use std::io::{self, IsTerminal as _, stdin, stdout};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use image_format::CommandLine;
 
@@ -158,6 +159,12 @@ pub fn run(options: &Options) -> Result<u8, RunError> {
         return Ok(0);
     }
     line.options.extend(terminal_options());
+    if line.get("clock").is_none() {
+        // The machine's clock has whole seconds.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let text = format!("{}.{:09}", now.as_secs(), now.subsec_nanos());
+        line.options.push(("clock".to_owned(), text.into_bytes()));
+    }
     vm.append = line.render();
     check_append(&vm.append)?;
     network.notes.iter().for_each(|note| eprintln!("nospin: {note}"));

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use kerncore::pvclock;
 use mm::addr::PhysAddr;
 use mm::paging::{FrameSource, PageTables};
 use mm::user::{Paging, RawUserMemory, UserMemory};
@@ -234,24 +235,58 @@ fn wall_offset_ns() -> u64 {
     if known != UNKNOWN {
         return known;
     }
-    let offset = boot_time_ns();
+    let offset = tsc::stated_boot_time_ns().unwrap_or_else(|| {
+        let Reading { wall, tsc } = boot_reading();
+        // The clock was read some time after boot. What was told was so before.
+        let clock = wall.map(|wall| wall.saturating_sub(tsc::ns_from_boot(tsc)));
+        pvclock::later(clock, told_time_ns()).unwrap_or(0)
+    });
     WALL_OFFSET_NS.store(offset, Ordering::Relaxed);
     vdso::publish_wall(offset);
     offset
 }
 
-/// The wall clock at boot, in nanoseconds since 1970.
-pub fn boot_time_ns() -> u64 {
-    static BOOT_TIME: SetOnce<u64> = SetOnce::new();
-    if let Some(&time) = BOOT_TIME.get() {
-        return time;
+/// The machine's clock, read once.
+#[derive(Clone, Copy)]
+struct Reading {
+    /// Nanoseconds since 1970, in whole seconds; none without a clock.
+    wall: Option<u64>,
+    /// The time-stamp counter at that moment.
+    tsc: u64,
+}
+
+fn boot_reading() -> Reading {
+    static READING: SetOnce<Reading> = SetOnce::new();
+    if let Some(&reading) = READING.get() {
+        return reading;
     }
     // Asked for during boot, so the machine's clock still says when that was.
-    let now = rtc::unix_seconds().unwrap_or_else(|| {
+    let wall = rtc::unix_seconds().map(|seconds| seconds.saturating_mul(1_000_000_000));
+    if wall.is_none() && told_time_ns().is_none() {
         log::warn!("no real-time clock: the wall clock starts in 1970");
-        0
-    });
-    // Set by another thread in between: then that value counts.
-    let _ = BOOT_TIME.set(now.saturating_mul(1_000_000_000));
-    BOOT_TIME.get().copied().unwrap_or(0)
+    }
+    let reading = Reading { wall, tsc: cpu::rdtsc() };
+    // Set by another thread in between: then that one counts.
+    let _ = READING.set(reading);
+    READING.get().copied().unwrap_or(reading)
+}
+
+/// The time that who started the machine put on the command line; 0: none.
+static TOLD_TIME_NS: AtomicU64 = AtomicU64::new(0);
+
+/// Takes `clock=SECONDS.NANOSECONDS` from the command line: when the machine was started, to less than a second.
+pub fn tell_time(text: &[u8]) {
+    match core::str::from_utf8(text).ok().and_then(pvclock::told_ns) {
+        Some(time) => TOLD_TIME_NS.store(time, Ordering::Relaxed),
+        None => log::warn!("clock: not SECONDS.NANOSECONDS"),
+    }
+}
+
+fn told_time_ns() -> Option<u64> {
+    Some(TOLD_TIME_NS.load(Ordering::Relaxed)).filter(|&time| time != 0)
+}
+
+/// The wall clock at boot, in nanoseconds since 1970, perhaps a second behind: the clock need not be known better yet.
+pub fn boot_time_ns() -> u64 {
+    tsc::stated_boot_time_ns().or_else(|| boot_reading().wall).or_else(told_time_ns).unwrap_or(0)
 }

@@ -86,6 +86,9 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
         log::warn!("{text}");
     }
     let console = Console::new(&SerialConsole, options);
+    if let Some(time) = line.get("clock") {
+        platform::tell_time(time);
+    }
     let tasks = Tasks::new(&MACHINE);
     let vfs = match file_tree(archive, archive_at, &console, &tasks) {
         Ok(vfs) => Arc::new(vfs),

@@ -70,14 +70,19 @@ pub fn cpu_clock(ctx: &Context<'_>, clock: i32) -> Result<Base, Errno> {
     }
 }
 
-/// Sets the wall clock. The machine's start cannot be moved to before 1970: EINVAL.
-pub fn set_wall_clock(ctx: &Context<'_>, now: u64) -> Result<(), Errno> {
+/// Sets the wall clock. EINVAL for what is no time or too late, whoever asks; the machine's start cannot be moved to before 1970
+/// either.
+pub fn set_wall_clock(ctx: &Context<'_>, time: &Timespec) -> Result<(), Errno> {
+    // Linux keeps 30 years of uptime free below the largest time.
+    const LAST_SECOND: u64 = i64::MAX as u64 / SECOND - 30 * 365 * 24 * 3600;
+    let now = nanoseconds(time)?;
+    if now / SECOND >= LAST_SECOND {
+        return Err(Errno::EINVAL);
+    }
     if !ctx.process.capable(CAP_SYS_TIME) {
         return Err(Errno::EPERM);
     }
-    // Linux keeps 30 years of uptime free below the largest time.
-    const YEARS_30: u64 = 30 * 365 * 24 * 3600 * SECOND;
-    if now < ctx.platform.monotonic_ns() || now > i64::MAX as u64 - YEARS_30 {
+    if now < ctx.platform.monotonic_ns() {
         return Err(Errno::EINVAL);
     }
     ctx.platform.set_realtime_ns(now);

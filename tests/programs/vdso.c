@@ -93,6 +93,12 @@ int main(int argc, char **argv) {
         }
         return 0;
     }
+    if (argc > 1 && !strcmp(argv[1], "now")) {
+        struct timespec ts;
+        clock_gettime(CLOCK_REALTIME, &ts);
+        printf("%ld%09ld\n", ts.tv_sec, ts.tv_nsec);
+        return 0;
+    }
     if (argc > 1) {
         fwrite(base, 1, 4096, stdout);
         return 0;

@@ -9,5 +9,6 @@ extern crate alloc;
 
 pub mod acpi;
 pub mod memmap;
+pub mod pvclock;
 pub mod rtc;
 pub mod virtq;

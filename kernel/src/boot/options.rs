@@ -7,7 +7,8 @@ use image_format::cmdline::CommandLine;
 use crate::logging;
 
 /// Options that other parts of the kernel read from the command line.
-const KNOWN: &[&str] = &["log", "strace", "console", "tty", "winsize", "aslr", "test", "ip", "gw", "dns"];
+const KNOWN: &[&str] =
+    &["log", "strace", "console", "tty", "winsize", "clock", "aslr", "test", "ip", "gw", "dns"];
 /// Options of one part with many keys.
 const KNOWN_PREFIXES: &[&str] = &["env."];
 

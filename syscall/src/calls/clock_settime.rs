@@ -26,7 +26,7 @@ impl Syscall for ClockSetTime {
             return Err(Errno::EINVAL.into());
         }
         let time = self.time.read(ctx.memory())?;
-        time::set_wall_clock(ctx, time::nanoseconds(&time)?)?;
+        time::set_wall_clock(ctx, &time)?;
         Ok(0)
     }
 }

@@ -35,7 +35,7 @@ impl Syscall for SetTimeOfDay {
             return Err(Errno::EINVAL.into());
         }
         if let Some(time) = time {
-            time::set_wall_clock(ctx, time::nanoseconds(&time)?)?;
+            time::set_wall_clock(ctx, &time)?;
         }
         if let Some(zone) = zone {
             ctx.process.attributes().timezone = (zone.tz_minuteswest, zone.tz_dsttime);

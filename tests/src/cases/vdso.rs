@@ -6,7 +6,7 @@ use crate::compile::{Variant, program};
 use crate::exec::{Outcome, Streams, run};
 use crate::lab::Lab;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub fn cases() -> Vec<Case> {
     vec![
@@ -17,6 +17,8 @@ pub fn cases() -> Vec<Case> {
         tool("vdso/used by glibc", |lab| enters_once(lab, Variant::Glibc)),
         tool("vdso/used by musl", |lab| enters_once(lab, Variant::Musl)),
         tool("vdso/readelf reads it", readelf),
+        tool("vdso/the host's time on q35", |lab| host_time(lab, "q35")),
+        tool("vdso/the host's time on microvm", |lab| host_time(lab, "microvm")),
     ]
 }
 
@@ -49,6 +51,21 @@ fn enters_once(lab: &Lab, variant: Variant) -> Result<(), String> {
         text.lines().filter(|line| calls.iter().any(|call| line.contains(call))).collect();
     let traced = text.contains("exit_group(");
     if traced && entered.len() <= 1 { Ok(()) } else { Err(format!("traced: {traced}, entered: {entered:?}")) }
+}
+
+/// The wall clock is neither behind the moment before the machine was started nor ahead of that after its end.
+fn host_time(lab: &Lab, machine: &str) -> Result<(), String> {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let before = now();
+    let done = boot(lab, Variant::Glibc, &["--machine", machine], "now")?;
+    let after = now();
+    let text = String::from_utf8_lossy(&done.stdout);
+    let guest: u128 = text.trim().parse().map_err(|_| format!("it said {text:?}"))?;
+    if (before..=after).contains(&guest) {
+        return Ok(());
+    }
+    let ms = |time: u128| (time as i128 - before as i128) / 1_000_000;
+    Err(format!("it shows {} ms after the start of a run of {} ms", ms(guest), ms(after)))
 }
 
 /// readelf finds the version, the functions and the call-frame information, and nothing to complain about.

@@ -12,6 +12,7 @@ pub mod gdt;
 pub mod idt;
 pub mod ioapic;
 pub mod ipi;
+pub mod kvmclock;
 pub mod layout;
 pub mod messages;
 pub mod paging;

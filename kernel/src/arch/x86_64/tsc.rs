@@ -1,11 +1,12 @@
 //! The monotonic clock: the time-stamp counter; and the frequency of the local timer.
 //!
-//! The TSC's frequency comes from CPUID where a hypervisor or the CPU states it. Otherwise it is
+//! The TSC's frequency comes from KVM's clock or CPUID where a hypervisor or the CPU states it. Otherwise it is
 //! measured against the ACPI timer or the PIT, and not before somebody asks for the time: a program
 //! that never does boots without the measurement.
 
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
+use super::kvmclock::KvmClock;
 use super::pio::{inb, inl, outb};
 use super::{apic, cpu, percpu, timer, vdso};
 use crate::drivers::rtc;
@@ -22,6 +23,8 @@ const MAX_READS: u32 = 1_000_000;
 const MAX_TICKS_FROM_BOOT: u64 = 1_000_000_000;
 
 static BOOT_TSC: AtomicU64 = AtomicU64::new(0);
+/// The wall clock then, as a hypervisor states it; 0: none does.
+static STATED_WALL: AtomicU64 = AtomicU64::new(0);
 static BOOT_PM: AtomicU32 = AtomicU32::new(0);
 /// Port of the ACPI timer; 0 = none.
 static PM_PORT: AtomicU16 = AtomicU16::new(0);
@@ -38,8 +41,23 @@ pub fn init(pm_timer: Option<u16>) {
         PM_PORT.store(port, Ordering::Relaxed);
         BOOT_PM.store(inl(port) & 0x00ff_ffff, Ordering::Relaxed);
     }
-    BOOT_TSC.store(cpu::rdtsc(), Ordering::Relaxed);
-    TSC_KHZ.store(stated_khz().unwrap_or(0), Ordering::Relaxed);
+    let boot = cpu::rdtsc();
+    BOOT_TSC.store(boot, Ordering::Relaxed);
+    let kvm = KvmClock::ask();
+    let khz = kvm.as_ref().map(KvmClock::khz).or_else(stated_khz);
+    TSC_KHZ.store(khz.unwrap_or(0), Ordering::Relaxed);
+    STATED_WALL.store(kvm.and_then(|clock| clock.wall_ns_at(boot)).unwrap_or(0), Ordering::Relaxed);
+}
+
+/// The time of the boot as a hypervisor states it exactly, nanoseconds since 1970.
+pub fn stated_boot_time_ns() -> Option<u64> {
+    Some(STATED_WALL.load(Ordering::Relaxed)).filter(|&time| time != 0)
+}
+
+/// Nanoseconds from boot to when the counter showed `tsc`.
+pub fn ns_from_boot(tsc: u64) -> u64 {
+    let ticks = tsc.saturating_sub(BOOT_TSC.load(Ordering::Relaxed));
+    ((u128::from(ticks) * u128::from(tsc_mult())) >> 32) as u64
 }
 
 /// The frequency as a hypervisor (leaf 0x40000010) or the CPU (leaf 0x15) states it.
@@ -160,6 +178,7 @@ fn tsc_mult() -> u64 {
 
 /// Nanoseconds since boot.
 pub fn monotonic_ns() -> u64 {
+    // The factor first: its measurement takes time.
     let mult = tsc_mult();
     let ticks = cpu::rdtsc().saturating_sub(BOOT_TSC.load(Ordering::Relaxed));
     // The same arithmetic as in the vDSO.
