@@ -268,9 +268,12 @@ impl SharedMemory {
     }
 }
 
+/// What memory that is shared and nobody's file is called in `/proc/self/maps`.
+pub(crate) const SHARED_MEMORY: &[u8] = b"/dev/zero (deleted)";
+
 impl BackingStore for SharedMemory {
     fn name(&self) -> &[u8] {
-        b"/dev/zero (deleted)"
+        SHARED_MEMORY
     }
 
     fn len(&self) -> u64 {

@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use super::{AddressSpace, FaultError, MmError};
 use crate::addr::{PAGE_SIZE, VirtAddr, page_ceil};
+use crate::cache::SHARED_MEMORY;
 use crate::paging::PageFlags;
 use crate::store::{BackingStore, PunchError};
 use crate::vma::{Backing, FileBacking, Prot, Vma, VmaFlags};
@@ -69,6 +70,28 @@ impl AddressSpace {
         self.reserve_areas()?;
         self.vmas.set_flags(part.start, part.end, set, clear);
         Ok(())
+    }
+
+    /// Gives a range that has no holes a name, as it is to be shown, or takes it away.
+    ///
+    /// # Errors
+    /// `NoMemory`: too many areas, or no memory for one more.
+    pub fn set_given(&mut self, part: Part, given: Option<&Arc<[u8]>>) -> Result<(), MmError> {
+        if self.vmas.count() + self.vmas.splits(part.start, part.end) > self.layout.max_map_count {
+            return Err(MmError::NoMemory);
+        }
+        self.reserve_areas()?;
+        self.vmas.set_given(part.start, part.end, given);
+        Ok(())
+    }
+
+    /// Whether an area is memory that is shared and nobody's file (MAP_SHARED with MAP_ANONYMOUS).
+    #[must_use]
+    pub fn is_shared_memory(&self, part: Part) -> bool {
+        self.vmas.find(VirtAddr(part.start)).is_some_and(|vma| match &vma.backing {
+            Backing::File(file) => file.store.name() == SHARED_MEMORY,
+            Backing::Anonymous => false,
+        })
     }
 
     /// Flags that areas made from now on have (mlockall(2), MCL_FUTURE).

@@ -56,7 +56,15 @@ impl AddressSpace {
         self.reserve_areas().ok()?;
         let backing = Backing::Anonymous;
         self.vmas
-            .insert(Vma { start: old_end, end: new_end, prot, flags, backing, name: Some("[heap]") })
+            .insert(Vma {
+                start: old_end,
+                end: new_end,
+                prot,
+                flags,
+                backing,
+                name: Some("[heap]"),
+                given: None,
+            })
             .ok()?;
         self.fetch_locked(old_end, new_end, flags);
         Some(())

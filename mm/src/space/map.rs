@@ -86,7 +86,7 @@ impl AddressSpace {
             self.discard(start, end);
             self.vmas.remove(start, end);
         }
-        let vma = Vma { start, end, prot, flags, backing, name: request.name };
+        let vma = Vma { start, end, prot, flags, backing, name: request.name, given: None };
         self.vmas.insert(vma).map_err(|_| MmError::NoMemory)?;
         Ok(VirtAddr(start))
     }

@@ -3,6 +3,7 @@
 //! Invariants: areas are sorted, not empty, page-aligned and disjoint; neighbours that could be one area are one;
 //! `total` and `data` are the sums over all areas.
 
+use alloc::sync::Arc;
 use core::fmt;
 
 use super::tree::AreaTree;
@@ -168,7 +169,12 @@ impl VmaMap {
         self.update(start, end, |vma| vma.flags = (vma.flags - clear) | set);
     }
 
-    /// Changes the protection or flags of what lies in `start..end`.
+    /// Changes what the program calls the memory in `start..end`.
+    pub fn set_given(&mut self, start: u64, end: u64, given: Option<&Arc<[u8]>>) {
+        self.update(start, end, |vma| vma.given = given.cloned());
+    }
+
+    /// Changes the protection, flags or name of what lies in `start..end`.
     fn update(&mut self, start: u64, end: u64, change: impl Fn(&mut Vma)) {
         if start >= end {
             return;

@@ -142,6 +142,8 @@ pub struct Vma {
     pub backing: Backing,
     /// Name for reports where the backing has none: `[heap]`, `[stack]`, ...
     pub name: Option<&'static str>,
+    /// What the program calls memory that is no file's (PR_SET_VMA_ANON_NAME), as it is shown: `[anon:...]`.
+    pub given: Option<Arc<[u8]>>,
 }
 
 impl Vma {
@@ -166,10 +168,11 @@ impl Vma {
     /// What `/proc/self/maps` shows in its last column: the file's path, the name, or nothing.
     #[must_use]
     pub fn label(&self) -> &[u8] {
-        match (&self.backing, self.name) {
-            (_, Some(name)) => name.as_bytes(),
-            (Backing::File(file), None) => file.store.name(),
-            (Backing::Anonymous, None) => b"",
+        match (&self.backing, self.name, &self.given) {
+            (_, Some(name), _) => name.as_bytes(),
+            (_, None, Some(given)) => given,
+            (Backing::File(file), None, None) => file.store.name(),
+            (Backing::Anonymous, None, None) => b"",
         }
     }
 
@@ -212,7 +215,8 @@ impl Vma {
     /// The sub-range `start..end`, which must lie inside the area.
     pub(crate) fn part(&self, start: u64, end: u64) -> Self {
         let backing = self.backing.part(start - self.start, end - start);
-        Self { start, end, prot: self.prot, flags: self.flags, backing, name: self.name }
+        let given = self.given.clone();
+        Self { start, end, prot: self.prot, flags: self.flags, backing, name: self.name, given }
     }
 
     /// Whether `next` starts where this area ends and differs from it in nothing else.
@@ -221,6 +225,7 @@ impl Vma {
             && self.prot == next.prot
             && self.flags == next.flags
             && self.name == next.name
+            && self.given == next.given
             && self.backing.continues(self.len(), &next.backing)
     }
 

@@ -13,7 +13,7 @@ const RW: Prot = Prot::READ.union(Prot::WRITE);
 
 fn anon(start: u64, end: u64, prot: Prot) -> Vma {
     let (start, end) = (start * PAGE_SIZE, end * PAGE_SIZE);
-    Vma { start, end, prot, flags: VmaFlags::empty(), backing: Backing::Anonymous, name: None }
+    Vma { start, end, prot, flags: VmaFlags::empty(), backing: Backing::Anonymous, name: None, given: None }
 }
 
 fn ranges(map: &VmaMap) -> Vec<(u64, u64)> {

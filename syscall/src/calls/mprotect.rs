@@ -12,6 +12,13 @@ pub struct MProtect {
     prot: Prot,
 }
 
+impl MProtect {
+    /// Whether there is no byte to protect.
+    pub fn is_nothing(&self) -> bool {
+        self.len == 0
+    }
+}
+
 impl Syscall for MProtect {
     const NR: u32 = nr::MPROTECT;
     const ARGS: &'static [ArgKind] = &[ArgKind::Ptr, ArgKind::Unsigned, ArgKind::Bits(PROTECTIONS)];

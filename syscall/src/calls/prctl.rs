@@ -1,7 +1,12 @@
 //! prctl(2): properties of the process, and the name of the thread.
 
+use crate::CallError;
 use crate::prelude::*;
 use abi::{Signal, prctl as raw};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use mm::addr::{VirtAddr, page_ceil};
+use mm::user::CStrError;
 use task::NAME_LEN;
 use task::attributes::TIMER_SLACK_NS;
 use task::credentials::NotPermitted;
@@ -36,7 +41,11 @@ const OPTIONS: Names = options![
     PR_GET_NO_NEW_PRIVS,
     PR_SET_THP_DISABLE,
     PR_GET_THP_DISABLE,
+    PR_SET_VMA,
 ];
+
+/// Longest name of memory, the NUL counted.
+const MEMORY_NAME_MAX: usize = 80;
 
 impl Syscall for Prctl {
     const NR: u32 = nr::PRCTL;
@@ -68,6 +77,7 @@ impl Syscall for Prctl {
             raw::PR_CAPBSET_READ => {
                 return Ok(ctx.process.credentials().is_bounding(arg).ok_or(Errno::EINVAL)?.into());
             }
+            raw::PR_SET_VMA => self.name_memory(ctx)?,
             raw::PR_CAPBSET_DROP => drop_bounding(ctx, arg)?,
             raw::PR_GET_NO_NEW_PRIVS => {
                 self.nothing_after(0)?;
@@ -122,6 +132,34 @@ impl Prctl {
         Ok(0)
     }
 
+    /// PR_SET_VMA: gives memory that is no file's a name, or takes it away.
+    fn name_memory(&self, ctx: &Context<'_>) -> CallResult<()> {
+        let [what, start, len, name] = self.args;
+        if what != u64::from(raw::PR_SET_VMA_ANON_NAME) {
+            return Err(Errno::EINVAL.into());
+        }
+        let name = (name != 0).then(|| memory_name(ctx, name)).transpose()?;
+        let shown = |kind: &[u8]| -> Option<Arc<[u8]>> {
+            Some([b"[", kind, b":", name.as_deref()?, b"]"].concat().into())
+        };
+        let (private, shared) = (shown(b"anon"), shown(b"anon_shmem"));
+        // A length that wraps to 0 pages is an error, a true 0 is not.
+        let pages = page_ceil(len).ok_or(Errno::EINVAL)?;
+        let end = start.checked_add(pages).ok_or(Errno::EINVAL)?;
+        if !VirtAddr(start).is_page_aligned() {
+            return Err(Errno::EINVAL.into());
+        }
+        let whole = ctx.process.space().visit(start, end, |space, part| {
+            let given = match (part.is_file, space.is_shared_memory(part)) {
+                (false, _) => &private,
+                (true, true) => &shared,
+                (true, false) => return Err(Errno::EBADF.into()),
+            };
+            space.set_given(part, given.as_ref()).map_err(CallError::from)
+        })?;
+        if whole { Ok(()) } else { Err(Errno::ENOMEM.into()) }
+    }
+
     /// EINVAL unless the arguments from `index` on are 0.
     fn nothing_after(&self, index: usize) -> Result<(), Errno> {
         let rest = self.args.get(index..).unwrap_or_default();
@@ -140,6 +178,18 @@ fn set_name(ctx: &Context<'_>, addr: u64) -> CallResult<()> {
     }
     ctx.thread.set_name(&name);
     Ok(())
+}
+
+/// A name for memory: printable, without what the lists of areas or shells give a meaning.
+fn memory_name(ctx: &Context<'_>, addr: u64) -> CallResult<Vec<u8>> {
+    let mut name = Vec::new();
+    let result = ctx.memory().read_cstr(addr, MEMORY_NAME_MAX, &mut name);
+    result.map_err(|error| match error {
+        CStrError::TooLong => Errno::EINVAL.into(),
+        error => CallError::from(error),
+    })?;
+    let good = |byte: &u8| matches!(byte, b' '..=b'~') && !br"\`$[]".contains(byte);
+    if name.iter().all(good) { Ok(name) } else { Err(Errno::EINVAL.into()) }
 }
 
 /// A process without the right is told so before the capability is looked at.

@@ -22,6 +22,47 @@ all is free again: 1
     c("fullfs").args(&[dir]).memory(64).status(0).stdout(vec![Text::Is(OUTPUT.into())])
 }
 
+/// Names of memory, where Linux has them, and calls about protection keys, as Linux answers on a CPU that has none.
+const MEMORY_NAMES: &str = "\
+before: 0+32 ''
+a name: 0
+named: 0+4 '' 4+8 '[anon:arena one]' 12+20 ''
+the same behind it: 0
+joined: 0+4 '' 4+10 '[anon:arena one]' 14+18 ''
+another in the middle: 0
+split: 0+4 '' 4+2 '[anon:arena one]' 6+2 '[anon:two]' 8+6 '[anon:arena one]' 14+18 ''
+over a hole: ENOMEM
+both sides: 0+4 '' 4+1 '[anon:arena one]' 5+2 '[anon:three]' 8+1 '[anon:three]' 9+5 '[anon:arena one]' 14+18 ''
+taken away: 0
+after: 0+32 ''
+empty name: 0
+empty: 0+1 '[anon:]' 1+31 ''
+no name again: 0
+shared memory: 0
+shared: 0+16 '' 16+2 '[anon_shmem:both]' 18+2 '/dev/zero (deleted)' 20+12 ''
+moved memory: 0
+moved: 0+1 '' 1+7 '' 10+6 '' 16+2 '[anon_shmem:both]' 18+2 '/dev/zero (deleted)' 20+4 '' 24+2 '[anon:wanders]' 26+6 ''
+nothing: 0
+unaligned: EINVAL
+unknown: EINVAL
+length without end: EINVAL
+bracket: EINVAL
+control character: EINVAL
+byte beyond ASCII: EINVAL
+too long: EINVAL
+longest: 0
+no text: EFAULT
+a file: EBADF
+pkey_alloc: EINVAL
+pkey_alloc with flags: EINVAL
+pkey_free: EINVAL
+pkey_free 0: EINVAL
+pkey_mprotect with key 0: EINVAL
+pkey_mprotect with key 1: EINVAL
+pkey_mprotect without: 0
+pkey_mprotect of nothing: 0
+";
+
 /// What Linux shows of private mappings of a file that changes.
 const MAP_IMAGE: &str = "\
 write: A B C, A B w
@@ -61,6 +102,10 @@ pub fn cases() -> Vec<Case> {
         c("policies").case("calls/scheduling attributes, input and output, adjusting clocks"),
         ours("clocks", Variant::Musl).case("calls/clocks/musl"),
         c("procfs").env("MARK", "found").stdin("abcdef").args(&["one"]).case("calls/proc and sys"),
+        c("memnames")
+            .status(0)
+            .stdout(vec![Text::Is(MEMORY_NAMES.into())])
+            .case("calls/names of memory, protection keys"),
         c("waiting").case("calls/pipes, timers, poll, select, epoll"),
         c("fifos").args(&["/tmp"]).case("calls/FIFOs, packets, splice"),
         c("inotify").args(&["/tmp"]).case("calls/inotify in /tmp"),
