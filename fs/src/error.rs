@@ -65,6 +65,8 @@ pub enum FsError {
     TooManyLinks,
     /// The file would become too large.
     TooLarge,
+    /// The file would become larger than the one who writes may make files (RLIMIT_FSIZE).
+    SizeLimit,
     /// No such extended attribute.
     NoData,
     /// As many instances as there may be.
@@ -128,6 +130,7 @@ impl fmt::Display for FsError {
             FsError::NotPermitted => "operation not permitted",
             FsError::TooManyLinks => "too many links",
             FsError::TooLarge => "file too large",
+            FsError::SizeLimit => "beyond the limit on the size of files",
             FsError::NoData => "no such attribute",
             FsError::TooManyOpen => "too many instances",
             FsError::NoLocks => "no locks available",

@@ -45,6 +45,11 @@ pub trait Source {
 
     /// Drops up to `len` bytes unread, without touching memory; returns how many.
     fn skip(&mut self, len: usize) -> usize;
+
+    /// Where the files end that may be made with it: what who writes may make of regular files (RLIMIT_FSIZE), bytes.
+    fn size_limit(&self) -> u64 {
+        u64::MAX
+    }
 }
 
 /// A sink over a kernel slice.
@@ -81,12 +86,19 @@ impl Sink for SliceSink<'_> {
 #[derive(Debug)]
 pub struct SliceSource<'a> {
     src: &'a [u8],
+    size_limit: u64,
 }
 
 impl<'a> SliceSource<'a> {
     /// Gives `src` from its start.
     pub fn new(src: &'a [u8]) -> Self {
-        SliceSource { src }
+        SliceSource { src, size_limit: u64::MAX }
+    }
+
+    /// For a writer with a limit on the size of files.
+    #[must_use]
+    pub fn limited(self, size_limit: u64) -> Self {
+        SliceSource { size_limit, ..self }
     }
 }
 
@@ -109,6 +121,10 @@ impl Source for SliceSource<'_> {
         let n = self.src.len().min(len);
         self.src = self.src.get(n..).unwrap_or_default();
         n
+    }
+
+    fn size_limit(&self) -> u64 {
+        self.size_limit
     }
 }
 
@@ -230,28 +246,53 @@ impl Sink for UserSink<'_> {
 }
 
 /// A source over program memory.
-pub struct UserSource<'a>(Cursor<'a>);
+pub struct UserSource<'a> {
+    cursor: Cursor<'a>,
+    size_limit: u64,
+}
 
 impl<'a> UserSource<'a> {
     /// Gives the bytes of `segments` in order, at most `limit` in all.
     pub fn new(memory: &'a dyn UserMemory, segments: &'a [UserSlice], limit: usize) -> Self {
-        UserSource(Cursor::new(memory, segments, limit))
+        UserSource { cursor: Cursor::new(memory, segments, limit), size_limit: u64::MAX }
+    }
+
+    /// For a writer with a limit on the size of files.
+    #[must_use]
+    pub fn limited(self, size_limit: u64) -> Self {
+        UserSource { size_limit, ..self }
     }
 }
 
 impl Source for UserSource<'_> {
     fn remaining(&self) -> usize {
-        self.0.remaining
+        self.cursor.remaining
     }
 
     fn take(&mut self, dst: &mut [u8]) -> Result<usize, FsError> {
-        self.0.each(dst.len(), |memory, addr, range| {
+        self.cursor.each(dst.len(), |memory, addr, range| {
             memory.read(addr, dst.get_mut(range).unwrap_or_default()).map_err(|fault| fault.done)
         })
     }
 
     fn skip(&mut self, len: usize) -> usize {
-        self.0.each(len, |_, _, _| Ok(())).unwrap_or(0)
+        self.cursor.each(len, |_, _, _| Ok(())).unwrap_or(0)
+    }
+
+    fn size_limit(&self) -> u64 {
+        self.size_limit
+    }
+}
+
+/// Up to which byte a write at `at` may go, of a file that can be `max` bytes long.
+///
+/// # Errors
+/// [`FsError::SizeLimit`], [`FsError::TooLarge`]: it may not even begin.
+pub(crate) fn write_end(src: &dyn Source, at: u64, max: u64) -> Result<u64, FsError> {
+    match src.size_limit() {
+        limit if at >= limit && limit < u64::MAX => Err(FsError::SizeLimit),
+        _ if at >= max => Err(FsError::TooLarge),
+        limit => Ok(limit.min(max)),
     }
 }
 

@@ -5,6 +5,7 @@
 //! Invariants: a seal that is set is never taken back; the size and the pages change only where the seals allow it.
 
 use crate::file::seek_in;
+use crate::io::write_end;
 use crate::{Allocate, File, FsError, Metadata, Offset, SeekFrom, Sink, Source};
 use abi::{Mode, OpenFlags};
 use alloc::{sync::Arc, vec::Vec};
@@ -143,9 +144,7 @@ impl File for MemFd {
         if src.remaining() == 0 {
             return Ok(0);
         }
-        if start >= MAX_SIZE {
-            return Err(FsError::TooLarge);
-        }
+        let end = write_end(src, start, MAX_SIZE)?;
         if self.sealed(NO_WRITES) {
             return Err(FsError::NotPermitted);
         }
@@ -155,12 +154,15 @@ impl File for MemFd {
             let here = start.saturating_add(done as u64);
             // A piece stays in its page: Linux applies the seal on growth page by page.
             let in_page = (PAGE_SIZE - here % PAGE_SIZE) as usize;
-            let want = src.remaining().min(PIECE).min(in_page);
-            let in_page = src.remaining().min(in_page) as u64;
+            let allowed = usize::try_from(end.saturating_sub(here)).unwrap_or(usize::MAX);
+            if allowed == 0 {
+                break;
+            }
+            let want = src.remaining().min(PIECE).min(in_page).min(allowed);
+            let in_page = src.remaining().min(in_page).min(allowed) as u64;
             let grows = here.saturating_add(in_page) > self.contents.cache.size();
-            if here.saturating_add(want as u64) > MAX_SIZE || grows && self.sealed(Seals::GROW) {
-                let error = if grows { FsError::NotPermitted } else { FsError::TooLarge };
-                return if done > 0 { Ok(done) } else { Err(error) };
+            if grows && self.sealed(Seals::GROW) {
+                return if done > 0 { Ok(done) } else { Err(FsError::NotPermitted) };
             }
             let count = match src.take(piece.get_mut(..want).unwrap_or_default()) {
                 Ok(0) => break,

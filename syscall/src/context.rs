@@ -44,6 +44,30 @@ impl<'a> Context<'a> {
         self.process.limits().soft(abi::general::RLIMIT_NOFILE)
     }
 
+    /// How long the process may make files, bytes.
+    pub fn file_size_limit(&self) -> u64 {
+        self.process.limits().soft(abi::general::RLIMIT_FSIZE)
+    }
+
+    /// Passes on what became of a write. Who would exceed the limit on the size of files also gets SIGXFSZ.
+    pub fn written<T>(&self, result: Result<T, FsError>) -> Result<T, FsError> {
+        if matches!(result, Err(FsError::SizeLimit)) {
+            self.send_own(Signal::SIGXFSZ);
+        }
+        result
+    }
+
+    /// Before a file gets `size` bytes by other means than writing.
+    ///
+    /// # Errors
+    /// EFBIG beyond the limit, with SIGXFSZ, unless it is that long already.
+    pub fn check_size(&self, file: &dyn File, size: u64) -> CallResult<()> {
+        if size > self.file_size_limit() && size > file.metadata()?.size {
+            self.written(Err(FsError::SizeLimit))?;
+        }
+        Ok(())
+    }
+
     /// A path from program memory.
     pub fn path(&self, addr: u64) -> CallResult<Vec<u8>> {
         let mut path = Vec::new();
@@ -241,9 +265,10 @@ impl<'a> Context<'a> {
         let mut done = 0;
         loop {
             let result = self.retry(file, || {
-                let mut source = UserSource::new(self.memory(), segments, abi::MAX_RW_COUNT);
+                let mut source =
+                    UserSource::new(self.memory(), segments, abi::MAX_RW_COUNT).limited(size_limit);
                 source.skip(done);
-                let n = file.write(&mut source)?;
+                let n = self.written(file.write(&mut source))?;
                 Ok((n, source.remaining()))
             });
             self.refresh_mappings(&**file.file());
@@ -257,6 +282,7 @@ impl<'a> Context<'a> {
                 Err(error) => {
                     if error == Errno::EPIPE.into() {
                         self.send_broken_pipe();
+        let size_limit = self.file_size_limit();
                     }
                     return if done > 0 { Ok(done as u64) } else { Err(error) };
                 }
@@ -266,9 +292,15 @@ impl<'a> Context<'a> {
 
     /// Sends SIGPIPE to the calling thread.
     pub fn send_broken_pipe(&self) {
-        let info = SigInfo::new(Signal::SIGPIPE, task::signal::SI_KERNEL);
-        // A signal of the kernel finds room in any queue.
-        let _ = self.process.send_to_thread(self.thread, Signal::SIGPIPE, info);
+        self.send_own(Signal::SIGPIPE);
+    }
+
+    /// Sends a signal to the calling thread for what it does. As on Linux it looks as if sent by itself.
+    fn send_own(&self, signal: Signal) {
+        let uid = self.process.credentials().user.real;
+        let info = SigInfo::sent(signal, 0, self.process.pid, uid);
+        // A signal that is no real-time one finds room in any queue.
+        let _ = self.process.send_to_thread(self.thread, signal, info);
     }
 
     /// Does `operation` under the signal mask at `mask`, if that is not null. If a signal ends it, that signal is delivered

@@ -138,7 +138,7 @@ errors! {
         FsError::Interrupted => ERESTARTSYS,
         FsError::NotSupported => EOPNOTSUPP,
         FsError::NotPermitted => EPERM,
-        FsError::TooLarge => EFBIG,
+        FsError::TooLarge | FsError::SizeLimit => EFBIG,
         FsError::NoData => ENODATA,
         FsError::Busy => EBUSY,
         FsError::BrokenPipe => EPIPE,

@@ -269,10 +269,12 @@ pub fn position(file: &OpenFile, offset: Option<u64>) -> CallResult<u64> {
 
 /// Moves up to `count` bytes from file to file, each at an offset or at its position. One file may be both.
 pub fn transfer(
+    ctx: &Context<'_>,
     input: (&OpenFile, Option<u64>),
     output: (&OpenFile, Option<u64>),
     count: usize,
 ) -> Result<usize, FsError> {
+    let size_limit = ctx.file_size_limit();
     let mut buffer = Vec::new();
     let size = count.min(COPY);
     buffer.try_reserve_exact(size).map_err(|_| FsError::NoMemory)?;
@@ -292,7 +294,7 @@ pub fn transfer(
             Err(_) if done > 0 => break,
             Err(error) => return Err(error),
         };
-        let mut source = SliceSource::new(piece.get(..got).unwrap_or_default());
+        let mut source = SliceSource::new(piece.get(..got).unwrap_or_default()).limited(size_limit);
         let put = match later(output.1, done) {
             Some(at) => output.0.write_at(at, &mut source),
             None => output.0.write(&mut source),
@@ -304,7 +306,9 @@ pub fn transfer(
                 // What could not be written has not been read.
                 input.0.seek(SeekFrom::Current(-((got - moved) as i64)))?;
             }
-            match put {
+            match ctx.written(put) {
+                // A file that took a part says only now why not more.
+                Ok(1..) if output.0.file().has_position() => {}
                 Err(error) if done == 0 => return Err(error),
                 _ => break,
             }

@@ -125,9 +125,10 @@ fn read(file: &OpenFile, at: Option<u64>, buffer: &mut [u8]) -> Result<usize, Fs
 }
 
 /// Writes at an offset, or at the position, which moves.
-pub fn write(file: &OpenFile, at: Option<u64>, bytes: &[u8]) -> Result<usize, FsError> {
+pub fn write(ctx: &Context<'_>, file: &OpenFile, at: Option<u64>, bytes: &[u8]) -> Result<usize, FsError> {
+    let mut source = SliceSource::new(bytes).limited(ctx.file_size_limit());
     match at {
-        Some(at) => file.write_at(Offset(at), &mut SliceSource::new(bytes)),
-        None => file.write(&mut SliceSource::new(bytes)),
+        Some(at) => file.write_at(Offset(at), &mut source),
+        None => file.write(&mut source),
     }
 }

@@ -78,8 +78,9 @@ impl Vectored {
             return ctx.write_file(&file, vectors.slices());
         }
         ctx.strip_privileges(&**file.file())?;
-        let mut source = UserSource::new(ctx.memory(), vectors.slices(), vectors.total());
-        let written = file.write_as(self.at, &mut source, add, remove);
+        let mut source =
+            UserSource::new(ctx.memory(), vectors.slices(), vectors.total()).limited(ctx.file_size_limit());
+        let written = ctx.written(file.write_as(self.at, &mut source, add, remove));
         ctx.refresh_mappings(&**file.file());
         Ok(no_restart(written)? as u64)
     }

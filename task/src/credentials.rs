@@ -8,16 +8,22 @@
 use alloc::{sync::Arc, vec::Vec};
 use fs::access::Subject;
 
+/// CAP_KILL.
+pub const CAP_KILL: u32 = 5;
 /// CAP_SETGID.
 pub const CAP_SETGID: u32 = 6;
 /// CAP_SETUID.
 pub const CAP_SETUID: u32 = 7;
 /// CAP_SETPCAP.
 pub const CAP_SETPCAP: u32 = 8;
+/// CAP_IPC_LOCK.
+pub const CAP_IPC_LOCK: u32 = 14;
 /// CAP_SYS_ADMIN.
 pub const CAP_SYS_ADMIN: u32 = 21;
 /// CAP_SYS_NICE.
 pub const CAP_SYS_NICE: u32 = 23;
+/// CAP_SYS_RESOURCE.
+pub const CAP_SYS_RESOURCE: u32 = 24;
 /// CAP_SYS_TIME.
 pub const CAP_SYS_TIME: u32 = 25;
 /// The last capability that exists (CAP_CHECKPOINT_RESTORE).

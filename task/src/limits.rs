@@ -21,7 +21,7 @@ pub struct Limits([Rlimit; COUNT]);
 pub enum LimitError {
     /// No such resource, or the soft limit is above the hard one.
     Invalid,
-    /// RLIMIT_NOFILE above [`NR_OPEN`].
+    /// RLIMIT_NOFILE above [`NR_OPEN`], or a hard limit raised without the right to do so.
     Permission,
 }
 
@@ -68,13 +68,19 @@ impl Limits {
         self.get(resource).map_or(INFINITY, |limit| limit.rlim_cur)
     }
 
-    /// Changes a limit, as a process with all capabilities may.
-    pub fn set(&mut self, resource: u32, limit: Rlimit) -> Result<(), LimitError> {
+    /// Changes a limit. `may_raise`: the hard one may become higher (CAP_SYS_RESOURCE).
+    ///
+    /// # Errors
+    /// [`LimitError`].
+    pub fn set(&mut self, resource: u32, limit: Rlimit, may_raise: bool) -> Result<(), LimitError> {
         let slot = self.0.get_mut(resource as usize).ok_or(LimitError::Invalid)?;
         if limit.rlim_cur > limit.rlim_max {
             return Err(LimitError::Invalid);
         }
         if resource == raw::RLIMIT_NOFILE && limit.rlim_max > NR_OPEN {
+            return Err(LimitError::Permission);
+        }
+        if limit.rlim_max > slot.rlim_max && !may_raise {
             return Err(LimitError::Permission);
         }
         *slot = limit;
@@ -103,10 +109,13 @@ mod tests {
         assert_eq!(limits.soft(raw::RLIMIT_AS), INFINITY);
         assert!(limits.get(COUNT as u32).is_none());
         let limit = |cur, max| Rlimit { rlim_cur: cur, rlim_max: max };
-        assert_eq!(limits.set(raw::RLIMIT_AS, limit(2, 1)), Err(LimitError::Invalid));
-        assert_eq!(limits.set(99, limit(0, 0)), Err(LimitError::Invalid));
-        assert_eq!(limits.set(raw::RLIMIT_NOFILE, limit(1, NR_OPEN + 1)), Err(LimitError::Permission));
-        assert_eq!(limits.set(raw::RLIMIT_AS, limit(1 << 30, INFINITY)), Ok(()));
+        assert_eq!(limits.set(raw::RLIMIT_AS, limit(2, 1), true), Err(LimitError::Invalid));
+        assert_eq!(limits.set(99, limit(0, 0), true), Err(LimitError::Invalid));
+        assert_eq!(limits.set(raw::RLIMIT_NOFILE, limit(1, NR_OPEN + 1), true), Err(LimitError::Permission));
+        assert_eq!(limits.set(raw::RLIMIT_AS, limit(1 << 30, INFINITY), true), Ok(()));
+        assert_eq!(limits.set(raw::RLIMIT_CPU, limit(1, 2), false), Ok(()));
+        assert_eq!(limits.set(raw::RLIMIT_CPU, limit(1, 3), false), Err(LimitError::Permission));
+        assert_eq!(limits.set(raw::RLIMIT_CPU, limit(2, 2), false), Ok(()));
         assert_eq!(limits.for_memory(7).address_space, 1 << 30);
     }
 }

@@ -6,6 +6,7 @@ use super::inode::{Content, Inode};
 use super::pages::{Chunk, MAX_SIZE, PAGE, Pages};
 use super::{MemFs, State};
 use crate::file::{Allocate, seek_in};
+use crate::io::write_end;
 use crate::{File, FsError, Metadata, NodeRef, Offset, Pinned, SeekFrom, Sink, Source};
 use abi::OpenFlags;
 use alloc::{sync::Arc, vec::Vec};
@@ -122,14 +123,12 @@ impl MemFile {
         if src.remaining() == 0 {
             return Ok(0);
         }
-        if at >= MAX_SIZE {
-            return Err(FsError::TooLarge);
-        }
+        let end = write_end(src, at, MAX_SIZE)?;
         let mut buffer = self.fs.buffers.take(src.remaining())?;
         let mut done = 0;
         while src.remaining() > 0 {
             let here = at.saturating_add(done as u64);
-            let limit = usize::try_from(MAX_SIZE.saturating_sub(here)).unwrap_or(usize::MAX);
+            let limit = usize::try_from(end.saturating_sub(here)).unwrap_or(usize::MAX);
             // To the end of a page first, so that the following pieces are whole pages.
             let aligned = buffer.len().saturating_sub((here % PAGE) as usize);
             let size = if aligned > 0 && aligned < src.remaining() { aligned } else { buffer.len() };

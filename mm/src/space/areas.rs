@@ -99,6 +99,19 @@ impl AddressSpace {
         self.future = flags;
     }
 
+    /// Those flags.
+    #[must_use]
+    pub fn future_flags(&self) -> VmaFlags {
+        self.future
+    }
+
+    /// Bytes of `start..end` that are locked.
+    #[must_use]
+    pub fn locked_bytes(&self, start: u64, end: u64) -> u64 {
+        let locked = self.vmas.iter().filter(|vma| vma.flags.contains(VmaFlags::LOCKED));
+        locked.map(|vma| vma.end.min(end).saturating_sub(vma.start.max(start))).sum()
+    }
+
     /// Takes the pages of a range out of the page tables: the next access finds zeros or the file's content.
     pub fn forget(&mut self, start: u64, end: u64) {
         self.discard(start, end);

@@ -3,6 +3,7 @@
 use crate::prelude::*;
 use abi::UserRegs;
 use abi::general as raw;
+use task::credentials::{CAP_SYS_ADMIN, CAP_SYS_RESOURCE};
 
 /// `clone(flags, stack, parent_tid, child_tid, tls)`.
 pub struct Clone {
@@ -55,6 +56,16 @@ const NAMESPACES: u64 = bit(raw::CLONE_NEWNS)
     | bit(raw::CLONE_NEWPID)
     | bit(raw::CLONE_NEWNET);
 
+/// RLIMIT_NPROC: how many threads the processes of a user may have together; there is one process. Not for root.
+fn check_number(ctx: &Context<'_>) -> Result<(), Errno> {
+    let process = ctx.process;
+    let limit = process.limits().soft(raw::RLIMIT_NPROC);
+    let exempt = process.credentials().user.real == 0
+        || process.capable(CAP_SYS_RESOURCE)
+        || process.capable(CAP_SYS_ADMIN);
+    if exempt || (process.thread_count() as u64) < limit { Ok(()) } else { Err(Errno::EAGAIN) }
+}
+
 /// Makes a thread; its number comes back.
 pub fn make(ctx: &Context<'_>, new: &NewThread) -> CallResult<u64> {
     check(ctx, new.flags)?;
@@ -67,6 +78,7 @@ pub fn make(ctx: &Context<'_>, new: &NewThread) -> CallResult<u64> {
     if fs_base >= mm::addr::USER_END {
         return Err(Errno::EPERM.into());
     }
+    check_number(ctx)?;
     let thread = ctx.process.new_thread(ctx.platform, ctx.thread, regs, fs_base)?;
     // As on Linux nobody learns that the number could not be stored.
     if has(raw::CLONE_PARENT_SETTID) {

@@ -3,6 +3,7 @@
 use crate::files;
 use crate::prelude::*;
 use abi::{Mode, OpenFlags};
+use fs::FsError;
 
 /// `copy_file_range(in, inoffset, out, outoffset, length, flags)`.
 pub struct CopyFileRange {
@@ -60,8 +61,14 @@ impl Syscall for CopyFileRange {
         if (source.dev, source.ino) == (target.dev, target.ino) && !apart {
             return Err(Errno::EINVAL.into());
         }
+        // Cut to the limit beforehand, so that no signal tells of it unless nothing may be written.
+        let room = ctx.file_size_limit().saturating_sub(place);
+        if room == 0 {
+            ctx.written(Err(FsError::SizeLimit))?;
+        }
+        let length = length.min(room);
         ctx.strip_privileges(&**output.file())?;
-        let done = files::transfer((&input, from), (&output, to), length as usize);
+        let done = files::transfer(ctx, (&input, from), (&output, to), length as usize);
         ctx.refresh_mappings(&**output.file());
         let done = done?;
         files::advance(ctx, self.inoffset, from, done)?;

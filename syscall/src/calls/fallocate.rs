@@ -55,6 +55,9 @@ impl Syscall for FAllocate {
             return Err(Errno::ESPIPE.into());
         }
         let range = offset..offset.saturating_add(length);
+        if matches!(how, Allocate::Extend | Allocate::Zero) {
+            ctx.check_size(&**file.file(), range.end)?;
+        }
         ctx.strip_privileges(&**file.file())?;
         file.allocate(how, range.clone())?;
         if matches!(how, Allocate::PunchHole | Allocate::Zero | Allocate::ZeroKeepSize) {

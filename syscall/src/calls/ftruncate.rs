@@ -19,6 +19,9 @@ impl Syscall for FTruncate {
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let file = ctx.file(self.fd)?;
+        if file.flags().writable() {
+            ctx.check_size(&**file.file(), self.size)?;
+        }
         ctx.strip_privileges(&**file.file())?;
         file.truncate(self.size)?;
         ctx.forget_beyond_end(&**file.file());

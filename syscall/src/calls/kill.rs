@@ -4,6 +4,7 @@ use crate::prelude::*;
 use abi::Signal;
 use abi::structs::SigInfo;
 use task::Thread;
+use task::credentials::CAP_KILL;
 
 /// `kill(pid, signal)`.
 pub struct Kill {
@@ -11,12 +12,10 @@ pub struct Kill {
     signal: i32,
 }
 
-/// Every program runs as root.
-const ROOT: u32 = 0;
-
 /// Sends a signal to a thread, as tkill(2) and tgkill(2) do.
 pub fn send_to_thread(ctx: &Context<'_>, thread: &Thread, signal: Signal) -> CallResult<()> {
-    let info = SigInfo::sent(signal, abi::general::SI_TKILL, ctx.process.pid, ROOT);
+    let uid = ctx.process.credentials().user.real;
+    let info = SigInfo::sent(signal, abi::general::SI_TKILL, ctx.process.pid, uid);
     Ok(ctx.process.send_to_thread(thread, signal, info)?)
 }
 
@@ -40,11 +39,16 @@ impl Syscall for Kill {
         let signal = signal_number(self.signal)?;
         let own = i64::from(ctx.process.pid);
         match i64::from(self.pid) {
-            // Init has no handlers, so nothing reaches it.
-            1 => Ok(0),
+            // Init belongs to root and has no handlers, so nothing reaches it.
+            1 => {
+                let credentials = ctx.process.credentials();
+                let root = credentials.user.real == 0 || credentials.user.effective == 0;
+                if root || credentials.capable(CAP_KILL) { Ok(0) } else { Err(Errno::EPERM.into()) }
+            }
             pid if pid == 0 || pid == own || pid == -own => {
                 if let Some(signal) = signal {
-                    ctx.process.send(signal, SigInfo::sent(signal, 0, ctx.process.pid, ROOT))?;
+                    let uid = ctx.process.credentials().user.real;
+                    ctx.process.send(signal, SigInfo::sent(signal, 0, ctx.process.pid, uid))?;
                 }
                 Ok(0)
             }

@@ -1,9 +1,11 @@
 //! mlock(2): keeps pages in memory. All pages stay anyway; what remains is that they are fetched now.
 
 use crate::prelude::*;
-use mm::addr::{page_ceil, page_floor};
+use abi::general as raw;
+use mm::addr::{USER_END, page_ceil, page_floor};
 use mm::space::{AddressSpace, FaultError, Part};
 use mm::vma::{Prot, VmaFlags};
+use task::credentials::CAP_IPC_LOCK;
 
 /// `mlock(address, length)`.
 pub struct MLock {
@@ -19,7 +21,31 @@ impl Syscall for MLock {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        self.range.lock(&mut ctx.process.space(), VmaFlags::LOCKED)
+        self.range.lock(ctx, VmaFlags::LOCKED)
+    }
+}
+
+/// What may still be locked.
+pub(super) struct Allowance {
+    /// Bytes, beside what is locked; `None` is no limit.
+    limit: Option<u64>,
+}
+
+impl Allowance {
+    /// That of the caller: RLIMIT_MEMLOCK, unless it has CAP_IPC_LOCK.
+    pub(super) fn of(ctx: &Context<'_>) -> Self {
+        let free = ctx.process.capable(CAP_IPC_LOCK);
+        Allowance { limit: (!free).then(|| ctx.process.limits().soft(raw::RLIMIT_MEMLOCK)) }
+    }
+
+    /// EPERM for who may lock nothing at all.
+    pub(super) fn check(&self) -> Result<(), Errno> {
+        if self.limit == Some(0) { Err(Errno::EPERM) } else { Ok(()) }
+    }
+
+    /// Whether so many bytes may be locked.
+    pub(super) fn has(&self, bytes: u64) -> bool {
+        self.limit.is_none_or(|limit| bytes <= limit)
     }
 }
 
@@ -44,7 +70,15 @@ impl Range {
     }
 
     /// Sets `flags` on the areas and, unless they say otherwise, fetches the pages.
-    pub(super) fn lock(&self, space: &mut AddressSpace, flags: VmaFlags) -> CallResult<u64> {
+    pub(super) fn lock(&self, ctx: &Context<'_>, flags: VmaFlags) -> CallResult<u64> {
+        let allowance = Allowance::of(ctx);
+        allowance.check()?;
+        let space = &mut *ctx.process.space();
+        // What is locked already does not count twice.
+        let outside = space.locked_bytes(0, USER_END) - space.locked_bytes(self.start, self.end);
+        if !allowance.has(outside.saturating_add(self.end - self.start)) {
+            return Err(Errno::ENOMEM.into());
+        }
         self.apply(space, flags)?;
         if flags.contains(VmaFlags::LOCK_ON_FAULT) {
             return Ok(0);

@@ -29,6 +29,6 @@ impl Syscall for MLock2 {
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let mut flags = VmaFlags::LOCKED;
         flags.set(VmaFlags::LOCK_ON_FAULT, self.on_fault);
-        self.range.lock(&mut ctx.process.space(), flags)
+        self.range.lock(ctx, flags)
     }
 }

@@ -1,6 +1,6 @@
 //! mlockall(2): keeps all pages in memory, those of areas to come too.
 
-use super::mlock::{apply_to_all, fetch};
+use super::mlock::{Allowance, apply_to_all, fetch};
 use crate::prelude::*;
 use abi::general as raw;
 use mm::addr::USER_END;
@@ -27,7 +27,12 @@ impl Syscall for MLockAll {
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let mut locks = VmaFlags::LOCKED;
         locks.set(VmaFlags::LOCK_ON_FAULT, self.flags & raw::MCL_ONFAULT != 0);
+        let allowance = Allowance::of(ctx);
+        allowance.check()?;
         let mut space = ctx.process.space();
+        if self.flags & raw::MCL_CURRENT != 0 && !allowance.has(space.mapped_bytes()) {
+            return Err(Errno::ENOMEM.into());
+        }
         let future = self.flags & raw::MCL_FUTURE != 0;
         space.set_future_flags(if future { locks } else { VmaFlags::empty() });
         if self.flags & raw::MCL_CURRENT == 0 {

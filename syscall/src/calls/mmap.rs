@@ -1,8 +1,9 @@
 //! mmap(2): maps memory or a file.
 
+use super::mlock::Allowance;
 use crate::prelude::*;
 use abi::{MapFlags, Prot, general as raw};
-use mm::addr::{PAGE_SIZE, VirtAddr, page_ceil, page_floor};
+use mm::addr::{PAGE_SIZE, USER_END, VirtAddr, page_ceil, page_floor};
 use mm::cache::SharedMemory;
 use mm::space::{MapRequest, Placement};
 use mm::vma::{Backing, FileBacking, VmaFlags};
@@ -103,6 +104,10 @@ impl Syscall for MMap {
         flags.set(VmaFlags::NORESERVE, self.flags.contains(MapFlags::NORESERVE));
         // Stacks of threads use a few pages of their megabytes: as Linux since 6.7.
         flags.set(VmaFlags::NO_HUGE_PAGES, self.flags.contains(MapFlags::STACK));
+        let allowance = Allowance::of(ctx);
+        if flags.contains(VmaFlags::LOCKED) {
+            allowance.check()?;
+        }
         let request = MapRequest {
             at: self.placement(),
             len: self.len,
@@ -112,6 +117,11 @@ impl Syscall for MMap {
             name: None,
         };
         let mut space = ctx.process.space();
+        if (request.flags | space.future_flags()).contains(VmaFlags::LOCKED)
+            && !allowance.has(space.locked_bytes(0, USER_END).saturating_add(self.len))
+        {
+            return Err(Errno::EAGAIN.into());
+        }
         let start = space.map(request)?;
         let locked = space.find(start).is_some_and(|vma| {
             vma.flags.contains(VmaFlags::LOCKED) && !vma.flags.contains(VmaFlags::LOCK_ON_FAULT)

@@ -1,9 +1,11 @@
 //! mremap(2): grows, shrinks or moves a mapping.
 
+use super::mlock::Allowance;
 use crate::prelude::*;
 use abi::general as raw;
-use mm::addr::VirtAddr;
-use mm::space::RemapRequest;
+use mm::addr::{USER_END, VirtAddr};
+use mm::space::{AddressSpace, RemapRequest};
+use mm::vma::VmaFlags;
 
 /// `mremap(old, old_length, new_length, flags, new)`.
 pub struct MRemap {
@@ -47,6 +49,17 @@ impl Syscall for MRemap {
             fixed: fixed.then_some(VirtAddr(self.new)),
             keep_old,
         };
-        Ok(ctx.process.space().remap(request)?.0)
+        let allowance = Allowance::of(ctx);
+        let mut space = ctx.process.space();
+        // What a locked area grows by is locked, too.
+        let more = self.new_len.saturating_sub(self.old_len);
+        let locked = |space: &AddressSpace| {
+            let area = space.find(request.old);
+            more > 0 && area.is_some_and(|area| area.flags.contains(VmaFlags::LOCKED))
+        };
+        if locked(&space) && !allowance.has(space.locked_bytes(0, USER_END).saturating_add(more)) {
+            return Err(Errno::EAGAIN.into());
+        }
+        Ok(space.remap(request)?.0)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::prelude::*;
 use abi::structs::Rlimit;
+use task::credentials::CAP_SYS_RESOURCE;
 
 /// `prlimit64(pid, resource, new, old)`.
 pub struct PrLimit64 {
@@ -55,8 +56,9 @@ impl Syscall for PrLimit64 {
         let new = self.new.non_null().map(|ptr| ptr.read(ctx.memory())).transpose()?;
         let before = ctx.process.limits().get(self.resource).ok_or(Errno::EINVAL)?;
         if let Some(new) = new {
+            let may_raise = ctx.process.capable(CAP_SYS_RESOURCE);
             let mut limits = ctx.process.limits();
-            limits.set(self.resource, new)?;
+            limits.set(self.resource, new, may_raise)?;
             let for_memory = limits.for_memory(ctx.platform.memory().total);
             drop(limits);
             ctx.process.space().set_limits(for_memory);

@@ -23,8 +23,8 @@ impl Syscall for PWrite64 {
         let file = ctx.file(self.fd)?;
         let segments = [checked(self.buffer)?];
         ctx.strip_privileges(&**file.file())?;
-        let mut source = UserSource::new(ctx.memory(), &segments, abi::MAX_RW_COUNT);
-        let written = file.write_at(self.offset, &mut source);
+        let source = UserSource::new(ctx.memory(), &segments, abi::MAX_RW_COUNT);
+        let written = ctx.written(file.write_at(self.offset, &mut source.limited(ctx.file_size_limit())));
         ctx.refresh_mappings(&**file.file());
         Ok(written? as u64)
     }

@@ -69,7 +69,12 @@ pub fn change(ctx: &Context<'_>, thread: &Thread, wanted: &Change) -> Result<(),
         });
     }
     if wanted.priority > 0 && !capable {
-        return Err(Errno::EPERM);
+        // RLIMIT_RTPRIO says how far a process without the capability may go.
+        let (limit, now) = (ctx.process.limits().soft(raw::RLIMIT_RTPRIO), thread.scheduling());
+        let higher = wanted.priority > now.priority && u64::from(wanted.priority) > limit;
+        if higher || wanted.policy != now.policy && limit == 0 {
+            return Err(Errno::EPERM);
+        }
     }
     // RLIMIT_NICE says how far a process without the capability may go: 1 is 19, 40 is -20.
     let within = ctx.process.limits().soft(raw::RLIMIT_NICE) >= u64::from((20 - wanted.nice).unsigned_abs());

@@ -40,7 +40,7 @@ impl Syscall for SendFile {
             }
             None => {
                 let sent =
-                    ctx.retry(&output, || files::transfer((&input, start), (&output, None), self.count));
+                    ctx.retry(&output, || files::transfer(ctx, (&input, start), (&output, None), self.count));
                 ctx.refresh_mappings(&**output.file());
                 sent?
             }

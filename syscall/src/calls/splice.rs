@@ -99,7 +99,7 @@ impl Splice {
             let mut done = 0;
             from.splice_to(self.length, &mut |bytes| {
                 let at = start.map(|start| start.saturating_add(done as u64));
-                let n = pipes::write(output, at, bytes)?;
+                let n = ctx.written(pipes::write(ctx, output, at, bytes))?;
                 done += n;
                 Ok(n)
             })

@@ -33,6 +33,7 @@ impl Syscall for Truncate {
                 files.who().check(node, Want::WRITE)?;
                 files.who().strip_privileges(node)?;
                 let file = node.fs.clone().open(node.id, OpenFlags::WRONLY)?;
+                ctx.check_size(&*file, length)?;
                 file.truncate(length)?;
                 ctx.forget_beyond_end(&*file);
                 ctx.process.vfs.watches().happened((&place).into(), abi::general::IN_MODIFY);

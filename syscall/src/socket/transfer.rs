@@ -108,7 +108,7 @@ pub fn send_file(
     loop {
         let from = (input, start.map(|start| start.saturating_add(done as u64)));
         let result = waiting.wait(ctx, output, Errno::EAGAIN, || {
-            match files::transfer(from, (output, None), count - done) {
+            match files::transfer(ctx, from, (output, None), count - done) {
                 Err(FsError::WouldBlock) => Ok(None),
                 result => Ok(Some(result?)),
             }
@@ -146,7 +146,7 @@ pub fn splice_out(
         let result = waiting.wait(ctx, output, Errno::EAGAIN, || {
             full.set(false);
             let moved = from.splice_to(length - done, &mut |bytes| {
-                let sent = pipes::write(output, None, bytes);
+                let sent = pipes::write(ctx, output, None, bytes);
                 // A stream that takes a part is full.
                 full.set(!matches!(sent, Ok(n) if n == bytes.len()));
                 sent

@@ -22,6 +22,27 @@ all is free again: 1
     c("fullfs").args(&[dir]).memory(64).status(0).stdout(vec![Text::Is(OUTPUT.into())])
 }
 
+/// How far a user without capabilities may go with priorities, if root has set limits that allow for something.
+const PRIORITIES: &str = "\
+SCHED_FIFO: EPERM
+nice better: EACCES
+nice worse: 0
+nice back: EACCES
+RLIMIT_NICE: 0
+nice back, allowed: 0
+nice better than that: EACCES
+RLIMIT_RTPRIO: 0
+SCHED_FIFO 3: EPERM
+SCHED_FIFO 2: 0
+sched_setparam 3: EPERM
+RLIMIT_RTPRIO lower: 0
+sched_setparam 1: 0
+sched_setparam 2: EPERM
+SCHED_RR: EPERM
+SCHED_OTHER: 0
+SCHED_FIFO again: EPERM
+";
+
 /// Names of memory, where Linux has them, and calls about protection keys, as Linux answers on a CPU that has none.
 const MEMORY_NAMES: &str = "\
 before: 0+32 ''
@@ -106,6 +127,15 @@ pub fn cases() -> Vec<Case> {
             .status(0)
             .stdout(vec![Text::Is(MEMORY_NAMES.into())])
             .case("calls/names of memory, protection keys"),
+        c("rlimits").args(&["/tmp"]).case("calls/limits without capabilities, on the size of files in /tmp"),
+        ours("rlimits", Variant::MuslPie)
+            .args(&["/var/tmp"])
+            .case("calls/limits without capabilities, on the size of files in the root/musl-pie"),
+        c("rlimits")
+            .args(&["/tmp", "priorities"])
+            .status(0)
+            .stdout(vec![has(&["NICE: 0", "RTPRIO: 0", PRIORITIES])])
+            .case("calls/limits on priorities"),
         c("waiting").case("calls/pipes, timers, poll, select, epoll"),
         c("fifos").args(&["/tmp"]).case("calls/FIFOs, packets, splice"),
         c("inotify").args(&["/tmp"]).case("calls/inotify in /tmp"),
