@@ -11,7 +11,10 @@ use mm::user::{Paging, RawUserMemory, UserMemory};
 use sched::ThreadId;
 use sync::SetOnce;
 use task::attributes::Scheduling;
-use task::{CpuFeatures, CpuInfo, MemoryUse, NewThread, NoThread, Platform, Runner, Vdso, VectorLayout};
+use task::{
+    Activity, CpuFeatures, CpuInfo, MemoryUse, NewThread, NoThread, Platform, Runner, Treatment, Vdso,
+    VectorLayout,
+};
 
 use crate::arch::usertables::UserTables;
 use crate::arch::{cpu, percpu, shootdown, tsc, usercopy, vdso, vectors};
@@ -81,6 +84,17 @@ impl Platform for Machine {
 
     fn thread_time(&self, thread: Option<&Runner>) -> u64 {
         thread.map_or(0, |thread| threads::run_time_ns(ThreadId::from_raw(thread.number)))
+    }
+
+    fn treatment(&self, thread: Option<&Runner>) -> Treatment {
+        thread.map_or(Treatment::default(), |thread| threads::treatment(ThreadId::from_raw(thread.number)))
+    }
+
+    fn activity(&self) -> Activity {
+        percpu::all().iter().fold(Activity::default(), |sum, cpu| Activity {
+            switches: sum.switches + cpu.switches.load(Ordering::Relaxed),
+            interrupts: sum.interrupts + cpu.interrupts.load(Ordering::Relaxed),
+        })
     }
 
     fn current_tid(&self) -> u32 {

@@ -26,7 +26,7 @@
 //! poll(cpu), work_waits(cpu)                the idle loop's bounded polling
 //! halt(cpu, now) -> Halt                    interrupts off, just before `sti; hlt`: do as it says
 //! awake(cpu)                                after hlt or polling; then tick, then schedule(Idle)
-//! set_params, params, set_affinity, affinity, cpu_of, run_time, current
+//! set_params, params, set_affinity, affinity, cpu_of, run_time, treatment, current
 //! ```
 //!
 //! # How it hangs together
@@ -58,7 +58,7 @@ mod word;
 pub use cpuset::CpuSet;
 pub use scheduler::Scheduler;
 
-pub use types::{Arm, Halt, Interrupts, Next, Params, Policy, Reason, SpawnError, ThreadId};
+pub use types::{Arm, Halt, Interrupts, Next, Params, Policy, Reason, SpawnError, ThreadId, Treatment};
 
 #[cfg(all(test, loom))]
 mod models;

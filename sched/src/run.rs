@@ -121,6 +121,10 @@ impl<T, I: Interrupts> Scheduler<T, I> {
     fn switch(&self, c: &Cpu, from: u32, what: u32, next: Option<(u32, Arc<T>)>) -> Next<T> {
         c.previous.store(from, RELAXED);
         c.pending.store(what, RELAXED);
+        if let Some(slot) = self.slots.get(from as usize) {
+            let asleep = matches!(what, pending::PARK | pending::EXIT);
+            if asleep { &slot.counts.voluntary } else { &slot.counts.involuntary }.add(1);
+        }
         match next {
             Some((index, data)) => match self.slots.get(index as usize) {
                 Some(slot) => Next::Thread(crate::ThreadId { index, life: slot.word.load().life() }, data),
@@ -368,6 +372,11 @@ impl<T, I: Interrupts> Scheduler<T, I> {
     /// The claimed thread is the one that runs; `key` is its place if it came from the own queue.
     pub(crate) fn start(&self, cpu: usize, c: &Cpu, index: u32, now: u64, key: Option<u64>) {
         let Some(slot) = self.slots.get(index as usize) else { return };
+        slot.counts.turns.add(1);
+        // 0: before there was a clock.
+        if let since @ 1.. = slot.ready_since.load(RELAXED) {
+            slot.counts.waited.add(now.saturating_sub(since));
+        }
         let packed = Packed(slot.params.load(RELAXED));
         let key = match key {
             Some(key) => key,

@@ -7,7 +7,7 @@ use crate::cpuset::CpuSet;
 use crate::segmented::Segmented;
 use crate::share::Packed;
 use crate::slot::{Cpu, NEVER, NOBODY, Slot, mode};
-use crate::types::{Interrupts, Params, SpawnError, ThreadId};
+use crate::types::{Interrupts, Params, SpawnError, ThreadId, Treatment};
 use crate::word::{MAX_CPUS, State};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -80,6 +80,10 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         slot.home.store(first as u32, Ordering::Relaxed);
         slot.arrival.store(0, Ordering::Relaxed);
         slot.run_time.store(0, Ordering::Relaxed);
+        let counts = &slot.counts;
+        for count in [&counts.voluntary, &counts.involuntary, &counts.turns, &counts.waited] {
+            count.set(0);
+        }
         slot.handovers.store(0, Ordering::Relaxed);
         slot.waker.store(NOBODY, Ordering::Relaxed);
         // A new thread starts where its CPU's queue is, without a bonus for having slept.
@@ -95,6 +99,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
     pub fn adopt(&self, cpu: usize, now: u64, id: ThreadId) -> Option<Arc<T>> {
         let slot = self.slots.get(id.index as usize)?;
         let data = slot.payload.take()?;
+        slot.ready_since.store(now, Ordering::Relaxed);
         slot.word.adopt(cpu);
         if let Some(c) = self.cpus.get(cpu) {
             self.start(cpu, c, id.index, now, None);
@@ -253,6 +258,17 @@ impl<T, I: Interrupts> Scheduler<T, I> {
             time = time.saturating_add(now.saturating_sub(c.charged.load(Ordering::Relaxed)));
         }
         Some(time)
+    }
+
+    /// How a thread has been treated; None if it has ended.
+    pub fn treatment(&self, id: ThreadId) -> Option<Treatment> {
+        let counts = &self.living(id)?.counts;
+        Some(Treatment {
+            voluntary: counts.voluntary.get(),
+            involuntary: counts.involuntary.get(),
+            turns: counts.turns.get(),
+            waited: counts.waited.get(),
+        })
     }
 
     /// The thread that runs on `cpu`, None in the idle loop. For the CPU itself; a hint for others.

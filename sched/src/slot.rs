@@ -14,6 +14,37 @@ pub(crate) const NEVER: u64 = u64::MAX;
 /// No thread.
 pub(crate) const NOBODY: u32 = u32::MAX;
 
+/// How often and how long, for nobody's decisions: plain atomics also in models. Written by the CPU that the thread runs on.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// It slept, or ended.
+    pub(crate) voluntary: Count,
+    /// Another took its place.
+    pub(crate) involuntary: Count,
+    /// It was chosen.
+    pub(crate) turns: Count,
+    /// It was ready and did not run (ns).
+    pub(crate) waited: Count,
+}
+
+/// A number that one CPU at a time writes.
+#[derive(Debug, Default)]
+pub(crate) struct Count(core::sync::atomic::AtomicU64);
+
+impl Count {
+    pub(crate) fn add(&self, more: u64) {
+        self.set(self.get().wrapping_add(more));
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(core::sync::atomic::Ordering::Relaxed)
+    }
+
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, core::sync::atomic::Ordering::Relaxed);
+    }
+}
+
 /// A thread. Slots are made once and used again for other threads, so that a hint to one that has ended is harmless.
 #[derive(Debug)]
 #[repr(align(64))]
@@ -35,6 +66,8 @@ pub(crate) struct Slot<T> {
     pub(crate) arrival: AtomicU64,
     /// Run time (ns), up to when it was last charged.
     pub(crate) run_time: AtomicU64,
+    /// What it is told about how it ran.
+    pub(crate) counts: Counts,
     /// How often its wake-ups were followed by blocking (0 to 3).
     pub(crate) handovers: AtomicU32,
     /// Who woke it last.
@@ -56,6 +89,7 @@ impl<T> Slot<T> {
             home: AtomicU32::new(0),
             arrival: AtomicU64::new(0),
             run_time: AtomicU64::new(0),
+            counts: Counts::default(),
             handovers: AtomicU32::new(0),
             waker: AtomicU32::new(NOBODY),
             next_free: AtomicU32::new(NOBODY),

@@ -107,6 +107,19 @@ pub enum Policy {
     Service,
 }
 
+/// How a thread has been treated since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Treatment {
+    /// How often it gave way because it slept.
+    pub voluntary: u64,
+    /// How often another took its place, a yield included.
+    pub involuntary: u64,
+    /// How often it was chosen to run.
+    pub turns: u64,
+    /// How long it was ready and did not run, nanoseconds.
+    pub waited: u64,
+}
+
 /// Policy and nice value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Params {

@@ -246,21 +246,42 @@ impl<'a> Context<'a> {
     /// read(2) into program memory.
     #[inline]
     pub fn read_file(&self, file: &OpenFile, segments: &[UserSlice]) -> CallResult<u64> {
-        if file.file().as_socket().is_some() {
-            return crate::socket::transfer::read(self, file, segments);
-        }
-        let sink = || UserSink::new(self.memory(), segments, abi::MAX_RW_COUNT);
-        Ok(self.retry(file, || file.read(&mut sink()))? as u64)
+        let result = if file.file().as_socket().is_some() {
+            crate::socket::transfer::read(self, file, segments)
+        } else {
+            let sink = || UserSink::new(self.memory(), segments, abi::MAX_RW_COUNT);
+            self.retry(file, || file.read(&mut sink())).map(|n| n as u64)
+        };
+        self.count_read(result)
+    }
+
+    /// Counts a call that reads, and passes its result on.
+    #[inline]
+    pub fn count_read(&self, result: CallResult<u64>) -> CallResult<u64> {
+        self.thread.transfers.has_read(*result.as_ref().unwrap_or(&0));
+        result
+    }
+
+    /// Counts a call that writes, and passes its result on.
+    #[inline]
+    pub fn count_written(&self, result: CallResult<u64>) -> CallResult<u64> {
+        self.thread.transfers.has_written(*result.as_ref().unwrap_or(&0));
+        result
     }
 
     /// write(2) from program memory. A broken pipe also is SIGPIPE.
     pub fn write_file(&self, file: &OpenFile, segments: &[UserSlice]) -> CallResult<u64> {
+        self.count_written(self.write_all(file, segments))
+    }
+
+    fn write_all(&self, file: &OpenFile, segments: &[UserSlice]) -> CallResult<u64> {
         if file.file().as_socket().is_some() {
             return crate::socket::transfer::write(self, file, segments);
         }
         if file.flags().writable() {
             self.strip_privileges(&**file.file())?;
         }
+        let size_limit = self.file_size_limit();
         let all = file.file().writes_all() && !file.flags().contains(OpenFlags::NONBLOCK);
         let mut done = 0;
         loop {
@@ -282,7 +303,6 @@ impl<'a> Context<'a> {
                 Err(error) => {
                     if error == Errno::EPIPE.into() {
                         self.send_broken_pipe();
-        let size_limit = self.file_size_limit();
                     }
                     return if done > 0 { Ok(done as u64) } else { Err(error) };
                 }

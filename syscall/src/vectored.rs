@@ -56,9 +56,9 @@ impl Vectored {
         let (add, _) = self.changes()?;
         let sink = || UserSink::new(ctx.memory(), vectors.slices(), vectors.total());
         match self.at {
-            Some(at) => Ok(file.read_at(at, &mut sink())? as u64),
+            Some(at) => ctx.count_read(Ok(file.read_at(at, &mut sink())? as u64)),
             None if add.is_empty() => ctx.read_file(&file, vectors.slices()),
-            None => Ok(no_restart(file.read_as(&mut sink(), add))? as u64),
+            None => ctx.count_read(Ok(no_restart(file.read_as(&mut sink(), add))? as u64)),
         }
     }
 
@@ -82,7 +82,7 @@ impl Vectored {
             UserSource::new(ctx.memory(), vectors.slices(), vectors.total()).limited(ctx.file_size_limit());
         let written = ctx.written(file.write_as(self.at, &mut source, add, remove));
         ctx.refresh_mappings(&**file.file());
-        Ok(no_restart(written)? as u64)
+        ctx.count_written(Ok(no_restart(written)? as u64))
     }
 
     fn check_position(&self, file: &OpenFile) -> CallResult<()> {

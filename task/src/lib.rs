@@ -31,6 +31,7 @@ pub mod testing;
 mod thread;
 pub mod threads;
 pub mod timers;
+pub mod transfers;
 pub mod vector;
 
 pub use attributes::Attributes;
@@ -39,7 +40,9 @@ pub use credentials::Credentials;
 pub use exec::{Entry, ExecError, ExecRequest, StartOptions, start};
 pub use fd_table::{Fd, FdError, FdTable};
 pub use memory::LockedSpace;
-pub use platform::{CpuFeatures, CpuInfo, MemoryUse, NewThread, NoThread, Platform, Runner, Vdso};
+pub use platform::{
+    Activity, CpuFeatures, CpuInfo, MemoryUse, NewThread, NoThread, Platform, Runner, Treatment, Vdso,
+};
 pub use process::{FIRST_PID, NAME_LEN, Process};
 pub use signal::Signals;
 pub use status::ExitStatus;

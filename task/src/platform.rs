@@ -69,6 +69,41 @@ pub struct CpuInfo {
     pub virtual_bits: u32,
 }
 
+/// How a thread has been treated by the scheduler.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Treatment {
+    /// How often it gave way because it slept.
+    pub voluntary: u64,
+    /// How often another took its place.
+    pub involuntary: u64,
+    /// How often it was chosen to run.
+    pub turns: u64,
+    /// How long it was ready and did not run, nanoseconds.
+    pub waited: u64,
+}
+
+impl Treatment {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Treatment {
+            voluntary: self.voluntary.wrapping_add(other.voluntary),
+            involuntary: self.involuntary.wrapping_add(other.involuntary),
+            turns: self.turns.wrapping_add(other.turns),
+            waited: self.waited.wrapping_add(other.waited),
+        }
+    }
+}
+
+/// What the CPUs have done since boot, all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// Switches from thread to thread.
+    pub switches: u64,
+    /// Interrupts.
+    pub interrupts: u64,
+}
+
 /// The kernel's thread that runs a thread of a program.
 #[derive(Clone, Debug)]
 pub struct Runner {
@@ -135,6 +170,12 @@ pub trait Platform: Send + Sync {
 
     /// Processor time of a thread that lives, nanoseconds; `None` is the machine's only one.
     fn thread_time(&self, thread: Option<&Runner>) -> u64;
+
+    /// How a thread that lives has been treated; `None` is the machine's only one.
+    fn treatment(&self, thread: Option<&Runner>) -> Treatment;
+
+    /// What the CPUs have done since boot.
+    fn activity(&self) -> Activity;
 
     /// The number of the calling thread; 0 if it runs no program.
     fn current_tid(&self) -> u32;

@@ -4,7 +4,9 @@
 //! handler that touches program memory while it holds the address space's lock.
 
 use crate::exec::{self, Entry, ExecError, ExecRequest, StartOptions};
-use crate::platform::{CpuFeatures, CpuInfo, MemoryUse, NewThread, NoThread, Platform, Runner, Vdso};
+use crate::platform::{
+    Activity, CpuFeatures, CpuInfo, MemoryUse, NewThread, NoThread, Platform, Runner, Treatment, Vdso,
+};
 use crate::vector::VectorLayout;
 use crate::{Process, Thread};
 use core::fmt;
@@ -130,6 +132,14 @@ impl Platform for FakeMachine {
 
     fn thread_time(&self, _thread: Option<&Runner>) -> u64 {
         self.monotonic_ns()
+    }
+
+    fn treatment(&self, _thread: Option<&Runner>) -> Treatment {
+        Treatment { voluntary: 3, involuntary: 2, turns: 6, waited: 1_000 }
+    }
+
+    fn activity(&self) -> Activity {
+        Activity { switches: 40, interrupts: 50 }
     }
 
     fn current_tid(&self) -> u32 {

@@ -12,8 +12,9 @@ use crate::process::padded;
 use crate::signal::frame;
 use crate::signal::pending::Pending;
 use crate::signal::{Delivery, delivery};
+use crate::transfers::Transfers;
 use crate::vector::VectorBuffer;
-use crate::{NAME_LEN, Process};
+use crate::{NAME_LEN, Process, Treatment};
 use abi::structs::StackT;
 use abi::{SigSet, general as raw};
 use alloc::sync::Arc;
@@ -84,6 +85,8 @@ pub struct Thread {
     scheduling: Mutex<Scheduling>,
     /// Where timer interrupts found it.
     pub samples: Samples,
+    /// What it has read and written.
+    pub transfers: Transfers,
     /// The alternate signal stack (sigaltstack(2)).
     pub alt_stack: Mutex<StackT>,
     /// Where 0 is stored and a futex is woken when the thread ends (set_tid_address(2)).
@@ -126,6 +129,7 @@ impl Thread {
             sleeper: SetOnce::new(),
             scheduling: Mutex::new(Scheduling::default()),
             samples: Samples::default(),
+            transfers: Transfers::default(),
             alt_stack: Mutex::new(disabled),
             clear_child_tid: AtomicU64::new(0),
             robust_list: Mutex::new((0, 0)),
@@ -233,6 +237,11 @@ impl Thread {
     /// The time on a processor that it has had, nanoseconds.
     pub fn run_time(&self, platform: &dyn crate::Platform) -> u64 {
         platform.thread_time(self.runner.get())
+    }
+
+    /// How the scheduler has treated it.
+    pub fn treatment(&self, platform: &dyn crate::Platform) -> Treatment {
+        platform.treatment(self.runner.get())
     }
 
     /// The waiting signals that are not blocked, a bit for each.

@@ -7,7 +7,8 @@
 
 use crate::futex::{Key, Word};
 use crate::limits::max_threads;
-use crate::{ExitStatus, NewThread, NoThread, Platform, Process, Runner, Thread};
+use crate::transfers::Transferred;
+use crate::{ExitStatus, NewThread, NoThread, Platform, Process, Runner, Thread, Treatment};
 use abi::general::{FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS};
 use abi::{SigSet, Signal, UserRegs};
 use alloc::collections::BTreeMap;
@@ -34,6 +35,11 @@ pub(crate) struct Threads {
     /// Processor time of those that have ended, nanoseconds, and where timer interrupts found them.
     ended_time: u64,
     ended_samples: (u64, u64),
+    /// What those have read and written, and how they were treated.
+    ended_transfers: Transferred,
+    ended_treatment: Treatment,
+    /// How many there have been.
+    made: u64,
     /// What the first thread left, if it has ended.
     leader_status: Option<u8>,
 }
@@ -42,7 +48,17 @@ impl Threads {
     pub fn new(main: Arc<Thread>) -> Self {
         let last_tid = main.tid;
         let live = BTreeMap::from([(main.tid, main)]);
-        Threads { live, last_tid, ending: 0, ended_time: 0, ended_samples: (0, 0), leader_status: None }
+        Threads {
+            live,
+            last_tid,
+            ending: 0,
+            ended_time: 0,
+            ended_samples: (0, 0),
+            ended_transfers: Transferred::default(),
+            ended_treatment: Treatment::default(),
+            made: 1,
+            leader_status: None,
+        }
     }
 
     /// A number that no thread has.
@@ -125,7 +141,10 @@ impl Process {
         let runner = platform.new_thread(NewThread { process, thread: thread.clone(), regs, fs_base })?;
         platform.set_scheduling(&runner, scheduling);
         thread.set_runner(runner);
-        self.threads().live.insert(tid, thread.clone());
+        let mut threads = self.threads();
+        threads.live.insert(tid, thread.clone());
+        threads.made += 1;
+        drop(threads);
         Ok(thread)
     }
 
@@ -148,10 +167,13 @@ impl Process {
         let left = {
             let time = thread.run_time(platform);
             let (user, system) = thread.samples.get();
+            let treatment = thread.treatment(platform);
             let mut threads = self.threads();
             threads.ended_time = threads.ended_time.saturating_add(time);
             threads.ended_samples.0 += user;
             threads.ended_samples.1 += system;
+            threads.ended_transfers = threads.ended_transfers.plus(thread.transfers.get());
+            threads.ended_treatment = threads.ended_treatment.plus(treatment);
             let gone = threads.live.remove(&thread.tid);
             threads.ending += 1;
             if thread.tid == self.pid {
@@ -279,6 +301,26 @@ impl Process {
             tid = thread.tid;
         }
         (time, samples)
+    }
+
+    /// What all threads have read and written, also those that have ended.
+    pub fn transferred(&self) -> Transferred {
+        let mut sum = self.threads().ended_transfers;
+        self.for_each_thread(|thread| sum = sum.plus(thread.transfers.get()));
+        sum
+    }
+
+    /// How all threads have been treated, also those that have ended.
+    pub fn treatment(&self, platform: &dyn Platform) -> Treatment {
+        let mut sum = self.threads().ended_treatment;
+        self.for_each_thread(|thread| sum = sum.plus(thread.treatment(platform)));
+        sum
+    }
+
+    /// How many threads there have been, and the number of the last.
+    pub fn threads_made(&self) -> (u64, u32) {
+        let threads = self.threads();
+        (threads.made, threads.last_tid)
     }
 
     /// Does something with every thread that lives.

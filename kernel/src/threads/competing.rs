@@ -2,6 +2,7 @@
 
 use abi::general as raw;
 use sched::{CpuSet, Params, Policy, SpawnError, ThreadId};
+use task::Treatment;
 use task::attributes::Scheduling;
 
 use super::{now, preempt_point, scheduler};
@@ -12,6 +13,13 @@ pub fn run_time_ns(id: ThreadId) -> u64 {
     // The first thread is charged from boot on, as the clock counts from there.
     let now = tsc::monotonic_ns();
     scheduler().and_then(|scheduler| scheduler.run_time(id, now)).unwrap_or(0)
+}
+
+/// How the scheduler has treated a thread.
+pub fn treatment(id: ThreadId) -> Treatment {
+    let treatment = scheduler().and_then(|scheduler| scheduler.treatment(id)).unwrap_or_default();
+    let sched::Treatment { voluntary, involuntary, turns, waited } = treatment;
+    Treatment { voluntary, involuntary, turns, waited }
 }
 
 /// How a thread of the program competes, as the scheduler has it.

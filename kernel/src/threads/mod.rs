@@ -24,7 +24,7 @@ use crate::program::{self, ProgramStart, Running};
 mod competing;
 mod ended;
 
-pub use competing::{may_run_on, run_time_ns, set_affinity, set_scheduling, sleeps};
+pub use competing::{may_run_on, run_time_ns, set_affinity, set_scheduling, sleeps, treatment};
 
 /// A thread as handles and the scheduler refer to it.
 pub type Thread = Shared<KernelThread>;
@@ -281,6 +281,7 @@ fn reschedule(reason: Reason) {
     let prev = cpu.thread.load(Ordering::Relaxed);
     cpu.previous.store(prev, Ordering::Relaxed);
     cpu.switched_at.store(now, Ordering::Relaxed);
+    cpu.count(&cpu.switches);
     cpu.thread.store(next.cast_mut(), Ordering::Relaxed);
     // SAFETY: both pointers stand for counts that the CPU holds (or are idle loops, which live for ever); that of `prev` is
     // given up by `finish` only after the switch.

@@ -73,6 +73,6 @@ impl Syscall for CopyFileRange {
         let done = done?;
         files::advance(ctx, self.inoffset, from, done)?;
         files::advance(ctx, self.outoffset, to, done)?;
-        Ok(done as u64)
+        ctx.count_read(ctx.count_written(Ok(done as u64)))
     }
 }

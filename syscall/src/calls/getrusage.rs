@@ -25,6 +25,7 @@ impl Syscall for GetRUsage {
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         const MAX_RSS: usize = 4;
         const MINOR_FAULTS: usize = 8;
+        const SWITCHES: core::ops::RangeFrom<usize> = 16..;
         let mut usage = [0; 18];
         match self.who {
             SELF | THREAD => {
@@ -42,6 +43,13 @@ impl Syscall for GetRUsage {
                 (*system_seconds, *system_micros) = split(used.system);
                 if let Some(slot) = usage.get_mut(MAX_RSS) {
                     *slot = resident as i64;
+                }
+                let treated = match self.who {
+                    THREAD => ctx.thread.treatment(ctx.platform),
+                    _ => ctx.process.treatment(ctx.platform),
+                };
+                if let Some([voluntary, involuntary, ..]) = usage.get_mut(SWITCHES) {
+                    (*voluntary, *involuntary) = (treated.voluntary as i64, treated.involuntary as i64);
                 }
                 // None of them waits for a disk. They are counted for the process, so for its only thread as well.
                 let faults = if self.who == SELF || ctx.process.thread_count() == 1 { faults } else { 0 };

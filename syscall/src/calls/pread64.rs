@@ -22,6 +22,8 @@ impl Syscall for PRead64 {
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let file = ctx.file(self.fd)?;
         let segments = [checked(self.buffer)?];
-        Ok(file.read_at(self.offset, &mut UserSink::new(ctx.memory(), &segments, abi::MAX_RW_COUNT))? as u64)
+        let mut sink = UserSink::new(ctx.memory(), &segments, abi::MAX_RW_COUNT);
+        let read = file.read_at(self.offset, &mut sink);
+        ctx.count_read(Ok(read? as u64))
     }
 }

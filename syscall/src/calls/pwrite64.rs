@@ -26,6 +26,6 @@ impl Syscall for PWrite64 {
         let source = UserSource::new(ctx.memory(), &segments, abi::MAX_RW_COUNT);
         let written = ctx.written(file.write_at(self.offset, &mut source.limited(ctx.file_size_limit())));
         ctx.refresh_mappings(&**file.file());
-        Ok(written? as u64)
+        ctx.count_written(Ok(written? as u64))
     }
 }

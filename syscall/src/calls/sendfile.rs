@@ -46,6 +46,6 @@ impl Syscall for SendFile {
             }
         };
         files::advance(ctx, self.offset, start, sent)?;
-        Ok(sent as u64)
+        ctx.count_read(ctx.count_written(Ok(sent as u64)))
     }
 }

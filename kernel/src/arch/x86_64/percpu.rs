@@ -45,6 +45,10 @@ pub struct PerCpu {
     pub previous: AtomicPtr<Thread>,
     /// The scheduler's time of that switch (ns).
     pub switched_at: AtomicU64,
+    /// Switches from thread to thread.
+    pub switches: AtomicU64,
+    /// Interrupts.
+    pub interrupts: AtomicU64,
     /// How many sections without preemption the running thread is in.
     pub preempt_off: AtomicU32,
     /// An interrupt handler runs.
@@ -87,6 +91,8 @@ impl PerCpu {
             idle: AtomicPtr::new(core::ptr::null_mut()),
             previous: AtomicPtr::new(core::ptr::null_mut()),
             switched_at: AtomicU64::new(0),
+            switches: AtomicU64::new(0),
+            interrupts: AtomicU64::new(0),
             preempt_off: AtomicU32::new(0),
             in_interrupt: AtomicBool::new(false),
             tick_wanted: AtomicBool::new(false),
@@ -102,6 +108,11 @@ impl PerCpu {
     /// Address of this area, as GS holds it.
     pub fn base(&self) -> u64 {
         core::ptr::from_ref(self).expose_provenance() as u64
+    }
+
+    /// Counts one more, in a counter of this CPU, with interrupts masked.
+    pub fn count(&self, counter: &AtomicU64) {
+        counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
     /// Number of this CPU, from 0.

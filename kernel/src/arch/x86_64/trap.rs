@@ -217,6 +217,7 @@ extern "C" fn trap_interrupt(frame: &mut UserRegs) -> *mut UserRegs {
     percpu::repair_gs(expected_gs(frame));
     let trap = Trap::of(frame);
     let cpu = percpu::current();
+    cpu.count(&cpu.interrupts);
     let from_device = apic::is_device_vector(trap.vector);
     if from_device {
         cpu.in_interrupt.store(true, Ordering::Relaxed);
