@@ -6,6 +6,7 @@
 use crate::{FsError, Metadata, NodeKind, NodeRef, SetAttributes, SetTime};
 use abi::Mode;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use bitflags::bitflags;
 
 /// CAP_CHOWN.
@@ -48,7 +49,7 @@ pub struct Subject {
     /// Its group, which new files get.
     pub gid: u32,
     /// Further groups, sorted.
-    pub groups: Option<Arc<[u32]>>,
+    pub groups: Option<Arc<Vec<u32>>>,
     /// Capabilities in force, a bit each.
     pub capabilities: u64,
 }
@@ -201,7 +202,7 @@ mod tests {
 
     fn user(uid: u32, gid: u32, groups: &[u32], capabilities: &[u32]) -> Subject {
         let capabilities = capabilities.iter().fold(0, |all, capability| all | 1 << capability);
-        Subject { uid, gid, groups: Some(groups.into()), capabilities }
+        Subject { uid, gid, groups: Some(Arc::new(groups.to_vec())), capabilities }
     }
 
     fn file(mode: u32) -> Metadata {

@@ -9,6 +9,7 @@
 mod build;
 mod file;
 
+use crate::append_to;
 use crate::node::NodeKind;
 use crate::{DirEntry, File, FileSystem, FsError, Metadata, NodeId, NodeRef};
 use abi::OpenFlags;
@@ -181,7 +182,7 @@ impl FileSystem for ArchiveFs {
 
     fn read_link(&self, id: NodeId, out: &mut Vec<u8>) -> Result<(), FsError> {
         let Content::Link(target) = self.node(id)?.content else { return Err(FsError::Invalid) };
-        out.extend_from_slice(target);
+        append_to(out, target)?;
         Ok(())
     }
 

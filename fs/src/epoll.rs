@@ -288,8 +288,16 @@ impl Epoll {
     }
 
     fn depth_above(&self) -> usize {
-        let above: Vec<_> = self.above.lock().iter().filter_map(Weak::upgrade).collect();
-        above.iter().map(|epoll| epoll.depth_above() + 1).max().unwrap_or(0)
+        let mut most = 0;
+        // One by one: there may be any number, and none is looked at under the lock.
+        for index in 0.. {
+            let above = match self.above.lock().get(index) {
+                Some(above) => above.upgrade(),
+                None => break,
+            };
+            most = most.max(above.map_or(0, |epoll| epoll.depth_above() + 1));
+        }
+        most
     }
 
     /// Queues the files without a notifier that have become ready.
@@ -460,7 +468,7 @@ impl File for Epoll {
         out.extend_from_slice(b"anon_inode:[eventpoll]");
     }
 
-    fn details(&self, out: &mut Vec<u8>) {
+    fn details(&self, out: &mut crate::pseudo::Output) {
         for item in each(|after| after_key(&self.watched.lock().items, after)) {
             if item.file.strong_count() == 0 {
                 continue;

@@ -89,7 +89,7 @@ impl File for EventFd {
         out.extend_from_slice(b"anon_inode:[eventfd]");
     }
 
-    fn details(&self, out: &mut Vec<u8>) {
+    fn details(&self, out: &mut crate::pseudo::Output) {
         out.extend_from_slice(format!("eventfd-count: {:16x}\n", *self.count.lock()).as_bytes());
     }
 }

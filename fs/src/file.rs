@@ -263,7 +263,7 @@ pub trait File: Send + Sync {
     }
 
     /// What `/proc/self/fdinfo` shows beside position and flags: lines of names and values.
-    fn details(&self, _out: &mut alloc::vec::Vec<u8>) {}
+    fn details(&self, _out: &mut crate::pseudo::Output) {}
 
     /// Another file on the same object, for a file without a node that is opened by its descriptor (`/dev/stdin`).
     fn reopen(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn File>, FsError> {

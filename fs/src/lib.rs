@@ -55,3 +55,17 @@ pub use node::{
     SetMode, SetTime,
 };
 pub use vfs::{Place, Vfs, View};
+
+/// A copy of bytes whose number is up to the program.
+pub(crate) fn copy_of(bytes: &[u8]) -> Result<alloc::vec::Vec<u8>, FsError> {
+    let mut copy = alloc::vec::Vec::new();
+    append_to(&mut copy, bytes)?;
+    Ok(copy)
+}
+
+/// Appends such bytes.
+pub(crate) fn append_to(out: &mut alloc::vec::Vec<u8>, bytes: &[u8]) -> Result<(), FsError> {
+    out.try_reserve(bytes.len()).map_err(|_| FsError::NoMemory)?;
+    out.extend_from_slice(bytes);
+    Ok(())
+}

@@ -16,6 +16,7 @@ mod pages;
 mod tree;
 mod xattr;
 
+use crate::append_to;
 use crate::archive::ArchiveFs;
 use crate::node::{Clock, FsStatistics, NewNode, NodeKind, RenameMode, SetAttributes, SetMode, SetTime};
 use crate::{DirEntry, File, FileSystem, FsError, Metadata, NodeId, NodeRef, Pinned};
@@ -215,6 +216,9 @@ impl MemFs {
             let directory = inode.directory().ok()?;
             Some((parent, directory.name_of(here)?))
         }) {
+            if names.try_reserve(1).is_err() {
+                break;
+            }
             names.push(name);
             here = parent;
         }
@@ -223,8 +227,8 @@ impl MemFs {
             _ => Vec::new(),
         };
         for name in names.iter().rev() {
-            path.push(b'/');
-            path.extend_from_slice(name);
+            // A path that does not fit into memory is shown as far as it does.
+            let _ = append_to(&mut path, b"/").and_then(|()| append_to(&mut path, name));
         }
         path
     }
@@ -278,7 +282,7 @@ impl FileSystem for MemFs {
     fn read_link(&self, id: NodeId, out: &mut Vec<u8>) -> Result<(), FsError> {
         match self.state().inodes.get(&id) {
             Some(Inode { content: Content::Link(target), .. }) => {
-                out.extend_from_slice(target);
+                append_to(out, target)?;
                 Ok(())
             }
             Some(_) => Err(FsError::Invalid),

@@ -183,7 +183,7 @@ impl File for TimerFd {
         out.extend_from_slice(b"anon_inode:[timerfd]");
     }
 
-    fn details(&self, out: &mut Vec<u8>) {
+    fn details(&self, out: &mut crate::pseudo::Output) {
         let (ticks, now) = self.look(|state, now| (state.expired, state.setting(now)));
         let part = |ns: u64| format!("({}, {})", ns / 1_000_000_000, ns % 1_000_000_000);
         let text = format!(

@@ -9,6 +9,7 @@ use crate::inotify::Watches;
 use crate::locks::FileLocks;
 use crate::pipe::Fifos;
 use crate::{FileSystem, FsError, NewNode, NodeId, NodeKind, NodeRef, OpenFile};
+use crate::{append_to, copy_of};
 use abi::OpenFlags;
 use alloc::{sync::Arc, vec::Vec};
 pub use view::{MAX_LINKS, Resolve, View};
@@ -130,17 +131,18 @@ impl Vfs {
             let mut name = None;
             parent.fs.read_dir(parent.id, 0, &mut |entry| {
                 if entry.ino == ino {
-                    name = Some(entry.name.to_vec());
+                    name = Some(copy_of(entry.name));
                 }
                 name.is_none()
             })?;
-            names.push(name.ok_or(FsError::NotFound)?);
+            names.try_reserve(1).map_err(|_| FsError::NoMemory)?;
+            names.push(name.ok_or(FsError::NotFound)??);
             here = parent;
         }
         let mut path = Vec::new();
         for name in names.iter().rev() {
-            path.push(b'/');
-            path.extend_from_slice(name);
+            append_to(&mut path, b"/")?;
+            append_to(&mut path, name)?;
         }
         if path.is_empty() {
             path.push(b'/');
@@ -156,9 +158,9 @@ impl Vfs {
         let (dir, name) = place.entry.as_ref().ok_or(FsError::NotFound)?;
         let mut path = self.path_of(dir)?;
         if path != b"/" {
-            path.push(b'/');
+            append_to(&mut path, b"/")?;
         }
-        path.extend_from_slice(name);
+        append_to(&mut path, name)?;
         Ok(path)
     }
 

@@ -90,6 +90,7 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
         platform::tell_time(time);
     }
     let tasks = Tasks::new(&MACHINE);
+    tasks.tell_command_line(&line.render());
     let vfs = match file_tree(archive, archive_at, &console, &tasks) {
         Ok(vfs) => Arc::new(vfs),
         Err(error) => {

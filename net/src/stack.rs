@@ -14,6 +14,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use fs::File;
 use fs::FsError;
+use fs::pseudo::Output;
 use fs::socket::{Caller, Family, Kind, SocketError};
 
 /// AF_UNIX.
@@ -128,7 +129,7 @@ impl Stack {
     }
 
     /// Appends the text of a file in `/proc/net`; nothing for a name that is not in [`proc_files`](Self::proc_files).
-    pub fn proc_text(&self, name: &str, out: &mut Vec<u8>) {
+    pub fn proc_text(&self, name: &str, out: &mut Output) {
         if let Some((_, text)) = texts::FILES.iter().find(|&&(known, _)| known == name) {
             text(self, out);
         }

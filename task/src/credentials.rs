@@ -153,7 +153,7 @@ pub struct Credentials {
     pub user: Ids,
     /// Groups.
     pub group: Ids,
-    groups: Option<Arc<[u32]>>,
+    groups: Option<Arc<Vec<u32>>>,
     capabilities: Capabilities,
     bounding: u64,
     /// PR_SET_KEEPCAPS: permitted capabilities survive giving up user 0.
@@ -210,7 +210,7 @@ impl Credentials {
 
     /// The supplementary groups, sorted.
     pub fn groups(&self) -> &[u32] {
-        self.groups.as_deref().unwrap_or_default()
+        self.groups.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// setgroups(2).
@@ -219,7 +219,7 @@ impl Credentials {
             return Err(NotPermitted);
         }
         groups.sort_unstable();
-        self.groups = (!groups.is_empty()).then(|| groups.into());
+        self.groups = (!groups.is_empty()).then(|| Arc::new(groups));
         Ok(())
     }
 

@@ -147,7 +147,7 @@ impl File for SignalFd {
         out.extend_from_slice(b"anon_inode:[signalfd]");
     }
 
-    fn details(&self, out: &mut Vec<u8>) {
+    fn details(&self, out: &mut fs::pseudo::Output) {
         out.extend_from_slice(format!("sigmask:\t{:016x}\n", self.signals().0).as_bytes());
     }
 }

@@ -195,7 +195,7 @@ impl File for Inotify {
         out.extend_from_slice(b"anon_inode:inotify");
     }
 
-    fn details(&self, out: &mut Vec<u8>) {
+    fn details(&self, out: &mut crate::pseudo::Output) {
         self.watches.for_each(self, |watch, (device, node), mask| {
             let line = format!(
                 "inotify wd:{watch:x} ino:{:x} sdev:{device:x} mask:{mask:x} ignored_mask:0\n",

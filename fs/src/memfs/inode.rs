@@ -2,6 +2,7 @@
 
 use super::pages::Pages;
 use super::xattr::Attributes;
+use crate::copy_of;
 use crate::node::{NewNode, NodeId, NodeKind};
 use crate::{FsError, Metadata};
 use abi::Mode;
@@ -151,7 +152,7 @@ impl Inode {
         let content = match Mode(new.mode).file_type() {
             Mode::IFREG => Content::File(Pages::over(frames, &[])),
             Mode::IFDIR => Content::Directory(Directory::new(dir)),
-            Mode::IFLNK => Content::Link(new.target.to_vec()),
+            Mode::IFLNK => Content::Link(copy_of(new.target)?),
             Mode::IFCHR | Mode::IFBLK | Mode::IFIFO | Mode::IFSOCK => Content::Special,
             _ => return Err(FsError::Invalid),
         };

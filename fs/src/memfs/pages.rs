@@ -7,7 +7,7 @@
 //! has memory.
 
 use crate::FsError;
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::collections::BTreeMap;
 use core::ops::Range;
 use mm::addr::Frame;
 use mm::paging::FrameSource;
@@ -303,8 +303,8 @@ impl Pages {
         if whole.is_empty() {
             return Ok(());
         }
-        let inside: Vec<u64> = self.map.range(whole.clone()).map(|(&index, _)| index).collect();
-        for index in inside {
+        // One by one: a list of them would take memory, of which there may be none.
+        while let Some((&index, _)) = self.map.range(whole.clone()).next() {
             let gone = self.map.remove(&index);
             self.free(gone, budget);
         }

@@ -5,6 +5,7 @@
 use super::inode::Inode;
 use super::{MemFs, State};
 use crate::FsError;
+use crate::copy_of;
 use crate::node::{NodeId, SetMode};
 use alloc::{collections::BTreeMap, vec::Vec};
 
@@ -20,13 +21,6 @@ fn cost(name: &[u8], value: &[u8]) -> u64 {
     name.len() as u64 + value.len() as u64 + OVERHEAD
 }
 
-fn copy(bytes: &[u8]) -> Result<Vec<u8>, FsError> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(bytes.len()).map_err(|_| FsError::NoMemory)?;
-    copy.extend_from_slice(bytes);
-    Ok(copy)
-}
-
 /// What the attributes of a node count for.
 pub(super) fn bytes_of(inode: &Inode) -> u64 {
     inode.attributes.iter().map(|(name, value)| cost(name, value)).sum()
@@ -35,7 +29,7 @@ pub(super) fn bytes_of(inode: &Inode) -> u64 {
 impl MemFs {
     pub(super) fn attribute(&self, node: NodeId, name: &[u8]) -> Result<Vec<u8>, FsError> {
         let state = self.state();
-        copy(state.inodes.get(&node).and_then(|inode| inode.attributes.get(name)).ok_or(FsError::NoData)?)
+        copy_of(state.inodes.get(&node).and_then(|inode| inode.attributes.get(name)).ok_or(FsError::NoData)?)
     }
 
     pub(super) fn attribute_names(&self, node: NodeId, emit: &mut dyn FnMut(&[u8])) {
@@ -72,7 +66,7 @@ impl MemFs {
                 if after > limit {
                     return Err(FsError::NoSpace);
                 }
-                inode.attributes.insert(copy(name)?, copy(value)?);
+                inode.attributes.insert(copy_of(name)?, copy_of(value)?);
                 *attribute_bytes = after;
             }
             None => {

@@ -1,6 +1,8 @@
 //! [`Builder`]: how the tree of a [`PseudoFs`] is put together.
 
-use super::{Above, Body, Counted, Destination, Next, Numbered, PseudoFs, Slot, Take, Text, directory};
+use super::{
+    Above, Body, Counted, Destination, Next, Numbered, Output, PseudoFs, Slot, Take, Text, directory,
+};
 use crate::FsError;
 use abi::Mode;
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
@@ -78,7 +80,7 @@ impl Builder {
         parent: Template,
         name: &'static str,
         permissions: u32,
-        text: impl Fn(Key, &mut Vec<u8>) -> Result<(), FsError> + Send + Sync + 'static,
+        text: impl Fn(Key, &mut Output) -> Result<(), FsError> + Send + Sync + 'static,
     ) {
         let body = Body::File { text: Box::new(text), take: None };
         self.add(parent, name, Mode::IFREG | permissions, body);

@@ -3,7 +3,7 @@
 //! The text is made by a read at position 0 and kept for the reads that continue, so that a program that reads in pieces sees
 //! one state, and one that seeks back sees a new one.
 
-use super::PseudoFs;
+use super::{Output, PseudoFs};
 use crate::file::seek_in;
 use crate::{File, FileSystem, FsError, Metadata, NodeId, NodeRef, Offset, SeekFrom, Sink, Source};
 use abi::OpenFlags;
@@ -29,9 +29,9 @@ impl PseudoFile {
         if !fresh && let Some(text) = &*self.text.lock() {
             return Ok(text.clone());
         }
-        let mut bytes = Vec::new();
-        self.fs.text(self.node.id, &mut bytes)?;
-        let text = Arc::new(bytes);
+        let mut out = Output::new();
+        self.fs.text(self.node.id, &mut out)?;
+        let text = Arc::new(out.finish()?);
         *self.text.lock() = Some(text.clone());
         Ok(text)
     }
@@ -56,7 +56,10 @@ impl File for PseudoFile {
     }
 
     fn write(&self, _at: Offset, src: &mut dyn Source, _flags: OpenFlags) -> Result<usize, FsError> {
-        let mut bytes = alloc::vec![0; src.remaining().min(MAX_WRITE)];
+        let mut bytes = Vec::new();
+        let most = src.remaining().min(MAX_WRITE);
+        bytes.try_reserve_exact(most).map_err(|_| FsError::NoMemory)?;
+        bytes.resize(most, 0);
         let len = src.take(&mut bytes)?;
         bytes.truncate(len);
         self.fs.take(self.node.id, &bytes)?;

@@ -10,6 +10,7 @@
 mod build;
 mod file;
 mod held;
+mod output;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use alloc::{boxed::Box, format, sync::Arc, vec::Vec};
 pub use build::{Builder, Template};
 use file::PseudoFile;
 pub use held::held_node;
+pub use output::Output;
 
 /// Which of the nodes of a template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub enum Jump {
 }
 
 /// Appends what a file or link says.
-pub type Text = Box<dyn Fn(Key, &mut Vec<u8>) -> Result<(), FsError> + Send + Sync>;
+pub type Text = Box<dyn Fn(Key, &mut Output) -> Result<(), FsError> + Send + Sync>;
 /// Takes what is written into a file.
 pub type Take = Box<dyn Fn(Key, &[u8]) -> Result<(), FsError> + Send + Sync>;
 /// The destination of a link.
@@ -119,7 +121,7 @@ impl PseudoFs {
         self.slots.get(usize::from(index)).map_or(0, |slot| slot.mode)
     }
 
-    fn text(&self, id: NodeId, out: &mut Vec<u8>) -> Result<(), FsError> {
+    fn text(&self, id: NodeId, out: &mut Output) -> Result<(), FsError> {
         match self.slot(id)? {
             (Slot { body: Body::File { text, .. }, .. }, key) => text(key, out),
             _ => Err(FsError::Invalid),
@@ -207,7 +209,14 @@ impl FileSystem for PseudoFs {
 
     fn read_link(&self, node: NodeId, out: &mut Vec<u8>) -> Result<(), FsError> {
         match self.slot(node)? {
-            (Slot { body: Body::Link { text, .. }, .. }, key) => text(key, out),
+            (Slot { body: Body::Link { text, .. }, .. }, key) => {
+                let mut made = Output::new();
+                text(key, &mut made)?;
+                let mut made = made.finish()?;
+                out.try_reserve(made.len()).map_err(|_| FsError::NoMemory)?;
+                out.append(&mut made);
+                Ok(())
+            }
             _ => Err(FsError::Invalid),
         }
     }

@@ -6,6 +6,7 @@
 use super::{Follow, Place, Vfs};
 use crate::access::{Subject, Want};
 use crate::{FsError, NodeId, NodeKind, NodeRef};
+use crate::{append_to, copy_of};
 use abi::{NAME_MAX, PATH_MAX};
 use alloc::{borrow::Cow, vec::Vec};
 use bitflags::bitflags;
@@ -166,7 +167,7 @@ impl<'v> View<'v> {
         path: &[u8],
         follow: Follow,
     ) -> Result<Walked<'static>, FsError> {
-        let mut path = path.to_vec();
+        let mut path = copy_of(path)?;
         let mut links = 0;
         loop {
             let Reached { parent, name, slash, node, link } = reached;
@@ -188,7 +189,7 @@ impl<'v> View<'v> {
                     return walked(parent, Some(target));
                 }
                 kind = target.kind()?;
-                (here, path) = (target, behind.to_vec());
+                (here, path) = (target, copy_of(behind)?);
             } else {
                 path = expand(&link, behind)?;
                 kind = NodeKind::Directory;
@@ -332,6 +333,6 @@ fn expand(link: &NodeRef, rest: &[u8]) -> Result<Vec<u8>, FsError> {
     if target.is_empty() {
         return Err(FsError::NotFound);
     }
-    target.extend_from_slice(rest);
+    append_to(&mut target, rest)?;
     Ok(target)
 }

@@ -218,9 +218,7 @@ impl Pass<'_> {
         }
         let key = (out.index, IpAddr::V6(target));
         // An answer to a probe may leave out what both know.
-        let known = || {
-            self.layer.neighbours.lock().list().iter().find(|(k, ..)| *k == key).map(|&(_, _, mac, _)| mac)
-        };
+        let known = || self.layer.neighbours.lock().mac_of(key);
         let mac = mac.or_else(known).filter(|&mac| is_station(mac))?;
         let claim =
             Claim { solicited, overrides: flags & 0x20 != 0, router: Some(flags & 0x80 != 0), create: false };

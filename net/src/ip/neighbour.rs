@@ -8,6 +8,7 @@ use crate::frame::Frame;
 use crate::ip::address::Mac;
 use alloc::{collections::VecDeque, vec::Vec};
 use core::net::IpAddr;
+use fs::FsError;
 use hashbrown::HashMap;
 
 /// Entries at most.
@@ -283,11 +284,21 @@ impl Neighbours {
         self.next
     }
 
+    /// The hardware address of a neighbour that is known of.
+    pub fn mac_of(&self, key: Key) -> Option<Mac> {
+        self.entries.get(&key).map(|entry| entry.mac)
+    }
+
     /// All stations, ordered.
-    pub fn list(&self) -> Vec<(Key, State, Mac, bool)> {
-        let mut list: Vec<_> = self.entries.iter().map(|(&key, e)| (key, e.state, e.mac, e.router)).collect();
+    ///
+    /// # Errors
+    /// [`FsError::NoMemory`].
+    pub fn list(&self) -> Result<Vec<(Key, State, Mac, bool)>, FsError> {
+        let mut list = Vec::new();
+        list.try_reserve_exact(self.entries.len()).map_err(|_| FsError::NoMemory)?;
+        list.extend(self.entries.iter().map(|(&key, e)| (key, e.state, e.mac, e.router)));
         list.sort_unstable_by_key(|&(key, ..)| key);
-        list
+        Ok(list)
     }
 }
 

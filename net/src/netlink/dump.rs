@@ -289,7 +289,10 @@ pub fn route_to(answers: &mut Answers, net: &Net, to: IpAddr) -> Option<()> {
 
 /// All neighbours.
 pub fn neighbours(answers: &mut Answers, layer: &IpLayer, filter: Filter, flag: u16) {
-    let list = layer.neighbours.lock().list();
+    let Ok(list) = layer.neighbours.lock().list() else {
+        answers.short = true;
+        return;
+    };
     for ((index, ip), state, mac, router) in list {
         if !filter.wants(ip, index) {
             continue;

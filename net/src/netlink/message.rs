@@ -18,6 +18,8 @@ pub const MULTI: u16 = 2;
 pub struct Answers {
     /// Complete datagrams.
     pub datagrams: Vec<Vec<u8>>,
+    /// Something did not fit into memory.
+    pub short: bool,
     sequence: u32,
     port: u32,
 }
@@ -57,7 +59,7 @@ impl Message {
 impl Answers {
     /// For the request number `sequence` of the socket `port`.
     pub fn new(sequence: u32, port: u32) -> Self {
-        Answers { datagrams: Vec::new(), sequence, port }
+        Answers { datagrams: Vec::new(), short: false, sequence, port }
     }
 
     /// Adds a message of type `kind` that `fill` makes.
@@ -74,9 +76,15 @@ impl Answers {
         match self.datagrams.last_mut() {
             // What is not of a list stands alone.
             Some(last) if flags & MULTI != 0 && last.len() + bytes.len() <= DATAGRAM => {
-                last.append(&mut bytes)
+                match last.try_reserve(bytes.len()) {
+                    Ok(()) => last.append(&mut bytes),
+                    Err(_) => self.short = true,
+                }
             }
-            _ => self.datagrams.push(bytes),
+            _ => match self.datagrams.try_reserve(1) {
+                Ok(()) => self.datagrams.push(bytes),
+                Err(_) => self.short = true,
+            },
         }
     }
 

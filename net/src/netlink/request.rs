@@ -34,7 +34,7 @@ struct Request<'a> {
 }
 
 /// Answers all requests in a datagram from the socket `port`; with `strict`, filters in requests count.
-pub fn answer(layer: &IpLayer, data: &[u8], port: u32, strict: bool) -> Vec<Vec<u8>> {
+pub fn answer(layer: &IpLayer, data: &[u8], port: u32, strict: bool) -> Option<Vec<Vec<u8>>> {
     let mut rest = data;
     let mut datagrams = Vec::new();
     while let (Some(len), true) = (wire::bytes(rest, 0).map(u32::from_ne_bytes), rest.len() >= HEADER) {
@@ -59,9 +59,12 @@ pub fn answer(layer: &IpLayer, data: &[u8], port: u32, strict: bool) -> Vec<Vec<
             Ok(()) => {}
             Err(errno) => answers.error(errno.raw(), request.whole),
         }
+        if answers.short || datagrams.try_reserve(answers.datagrams.len()).is_err() {
+            return None;
+        }
         datagrams.append(&mut answers.datagrams);
     }
-    datagrams
+    Some(datagrams)
 }
 
 fn perform(layer: &IpLayer, request: &Request<'_>, strict: bool, answers: &mut Answers) -> Result<(), Errno> {

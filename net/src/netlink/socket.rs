@@ -9,7 +9,6 @@ use abi::net as raw;
 use abi::{OpenFlags, PollEvents, ioctl};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use fs::notify::Notifier;
@@ -103,7 +102,9 @@ impl NetlinkSocket {
         if len > MAX_REQUEST {
             return Err(SocketError::MessageSize);
         }
-        let mut data = vec![0; len];
+        let mut data = Vec::new();
+        data.try_reserve_exact(len).map_err(|_| SocketError::NoBuffers)?;
+        data.resize(len, 0);
         if len > 0 && src.take(&mut data)? < len {
             return Err(FsError::Fault.into());
         }
@@ -112,7 +113,7 @@ impl NetlinkSocket {
             let strict = Self::switch(STRICT).and_then(|at| state.switches.get(at)).copied();
             (self.port(&mut state)?, strict.unwrap_or(false))
         };
-        let answers = request::answer(&self.layer, &data, port, strict);
+        let answers = request::answer(&self.layer, &data, port, strict).ok_or(SocketError::NoBuffers)?;
         let room = self.options.values().receive_buffer as usize;
         {
             let mut state = self.state.lock();
@@ -120,6 +121,7 @@ impl NetlinkSocket {
             if state.bytes > 0 && state.bytes.saturating_add(more) > room {
                 return Err(SocketError::NoBuffers);
             }
+            state.queue.try_reserve(answers.len()).map_err(|_| SocketError::NoBuffers)?;
             state.bytes = state.bytes.saturating_add(more);
             state.queue.extend(answers);
         }

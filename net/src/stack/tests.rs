@@ -211,9 +211,9 @@ fn tcp_within_the_host() {
         host.bench.card.take().iter().all(|frame| frame[12..14] == [0x86, 0xdd]),
         "the card saw nothing of it"
     );
-    let mut text = Vec::new();
+    let mut text = fs::pseudo::Output::new();
     host.stack.proc_text("tcp", &mut text);
-    assert!(String::from_utf8_lossy(&text).lines().count() >= 3);
+    assert!(String::from_utf8_lossy(&text.finish().unwrap()).lines().count() >= 3);
 }
 
 #[test]

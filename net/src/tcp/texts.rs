@@ -10,6 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use fs::pseudo::Output;
 
 /// A line of the table.
 struct Row {
@@ -42,13 +43,14 @@ fn hex(address: SocketAddr, v6: bool) -> String {
 
 impl Tcp {
     /// `/proc/net/tcp`, or `/proc/net/tcp6`.
-    pub fn table_text(&self, v6: bool) -> String {
-        let mut text = String::from(if v6 {
+    pub fn table_text(&self, v6: bool, text: &mut Output) {
+        let _ = text.write_str(if v6 {
             "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
         } else {
             "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     \n"
         });
-        for (number, row) in self.rows(v6).into_iter().enumerate() {
+        let Some(rows) = self.rows(v6) else { return text.give_up() };
+        for (number, row) in rows.into_iter().enumerate() {
             let Row { state, uid, ino, queues: (send, receive), .. } = row;
             let (local, remote) = (hex(row.local, v6), hex(row.remote, v6));
             let mut line = String::new();
@@ -58,28 +60,30 @@ impl Tcp {
             );
             let _ = if v6 { writeln!(text, "{line}") } else { writeln!(text, "{line:<149}") };
         }
-        text
     }
 
-    fn rows(&self, v6: bool) -> Vec<Row> {
-        let mut rows = Vec::new();
+    fn rows(&self, v6: bool) -> Option<Vec<Row>> {
+        let (mut rows, mut all) = (Vec::new(), true);
         for index in self.slots.numbers() {
             let Some(slot) = self.slots.get(index) else { continue };
             let row = row_of(&slot.state.lock(), v6);
-            if let Some(row) = row
-                && rows.try_reserve(1).is_ok()
-            {
+            if let Some(row) = row {
+                rows.try_reserve(1).ok()?;
                 rows.push(row);
             }
         }
         let mut add = |local: SocketAddr, remote: SocketAddr, state| {
-            if local.is_ipv6() == v6 && rows.try_reserve(1).is_ok() {
-                rows.push(Row { local, remote, state, queues: (0, 0), uid: 0, ino: 0 });
+            if local.is_ipv6() != v6 {
+                return;
+            }
+            match rows.try_reserve(1) {
+                Ok(()) => rows.push(Row { local, remote, state, queues: (0, 0), uid: 0, ino: 0 }),
+                Err(_) => all = false,
             }
         };
         self.syn.lock().each(&mut |half| add(half.flow.local(), half.flow.remote(), info::SYN_RECEIVED));
         self.time_wait.lock().each(0, &mut |flow, _| add(flow.local(), flow.remote(), info::TIME_WAIT));
-        rows
+        all.then_some(rows)
     }
 
     /// The lines `Tcp:` of `/proc/net/snmp`.
@@ -113,7 +117,7 @@ impl Tcp {
     pub fn sockstat_text(&self, v6: bool) -> String {
         let mut text = String::new();
         if v6 {
-            let _ = writeln!(text, "TCP6: inuse {}", self.rows(true).len());
+            let _ = writeln!(text, "TCP6: inuse {}", self.rows(true).map_or(0, |rows| rows.len()));
             return text;
         }
         let (used, pages) = (self.slots.used(), self.memory_used().div_ceil(4096));

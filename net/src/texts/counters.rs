@@ -5,7 +5,7 @@ use crate::Stack;
 use crate::ip::stats::{FamilyStats, Icmp, Ip, Stats, Udp};
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
+use fs::pseudo::Output;
 
 /// Names of ICMP's counters for IPv4 in `snmp`, in Linux's order. What is not counted here is 0.
 const ICMP: &[&str] = &[
@@ -156,7 +156,7 @@ impl Pair {
     }
 
     /// Appends both lines.
-    pub fn finish(self, out: &mut Vec<u8>) {
+    pub fn finish(self, out: &mut Output) {
         put!(out, "{0}:{1}\n{0}:{2}\n", self.title, self.names, self.values);
     }
 }
@@ -182,7 +182,7 @@ fn with_stats(stack: &Stack, f: impl FnOnce(&Stats)) {
 }
 
 /// `/proc/net/snmp`.
-pub fn snmp(stack: &Stack, out: &mut Vec<u8>) {
+pub fn snmp(stack: &Stack, out: &mut Output) {
     with_stats(stack, |stats| {
         let FamilyStats { ip, icmp, udp, .. } = &stats.v4;
         ip_lines(ip, out);
@@ -195,7 +195,7 @@ pub fn snmp(stack: &Stack, out: &mut Vec<u8>) {
     });
 }
 
-fn ip_lines(ip: &Ip, out: &mut Vec<u8>) {
+fn ip_lines(ip: &Ip, out: &mut Output) {
     let mut pair = Pair::new("Ip");
     // Packets are not forwarded.
     pair.add("Forwarding", 2);
@@ -204,7 +204,7 @@ fn ip_lines(ip: &Ip, out: &mut Vec<u8>) {
     pair.finish(out);
 }
 
-fn icmp_lines(icmp: &Icmp, out: &mut Vec<u8>) {
+fn icmp_lines(icmp: &Icmp, out: &mut Output) {
     let mut pair = Pair::new("Icmp");
     for name in ICMP {
         pair.add(name, value(&|f| icmp.each(f), name));
@@ -229,14 +229,14 @@ fn icmp_lines(icmp: &Icmp, out: &mut Vec<u8>) {
     }
 }
 
-fn udp_lines(title: &'static str, udp: &Udp, out: &mut Vec<u8>) {
+fn udp_lines(title: &'static str, udp: &Udp, out: &mut Output) {
     let mut pair = Pair::new(title);
     udp.each(&mut |name, value| pair.add(name, value));
     pair.finish(out);
 }
 
 /// `/proc/net/snmp6`.
-pub fn snmp6(stack: &Stack, out: &mut Vec<u8>) {
+pub fn snmp6(stack: &Stack, out: &mut Output) {
     with_stats(stack, |stats| {
         let v6 = &stats.v6;
         let mut line = |layer: &str, name: &str, value: u64| {
@@ -259,7 +259,7 @@ pub fn snmp6(stack: &Stack, out: &mut Vec<u8>) {
 }
 
 /// `/proc/net/netstat`. Behind what Linux has come the stack's own drops.
-pub fn netstat(stack: &Stack, out: &mut Vec<u8>) {
+pub fn netstat(stack: &Stack, out: &mut Output) {
     if let Some(tcp) = stack.tcp() {
         out.extend_from_slice(tcp.netstat_text().as_bytes());
     }
@@ -277,7 +277,8 @@ pub fn netstat(stack: &Stack, out: &mut Vec<u8>) {
 
 /// Datagram sockets of a family, and pages that wait in them.
 fn datagram_sockets(stack: &Stack, v6: bool) -> (usize, usize) {
-    let sockets = stack.ip().map(|ip| ip.udp.all()).unwrap_or_default();
+    // Without memory for the list there are none: the numbers are what they were a moment ago at best.
+    let sockets = stack.ip().and_then(|ip| ip.udp.all().ok()).unwrap_or_default();
     let of_family = || sockets.iter().filter(|s| s.is_v6() == v6);
     let bytes: usize = of_family().map(|s| s.usage().0).sum();
     (of_family().count(), bytes.div_ceil(4096))
@@ -288,7 +289,7 @@ fn fragments(stack: &Stack) -> (usize, usize) {
 }
 
 /// `/proc/net/sockstat`.
-pub fn sockstat(stack: &Stack, out: &mut Vec<u8>) {
+pub fn sockstat(stack: &Stack, out: &mut Output) {
     let (udp, pages) = datagram_sockets(stack, false);
     let (udp6, pages6) = datagram_sockets(stack, true);
     let (packets, bytes) = fragments(stack);
@@ -299,7 +300,7 @@ pub fn sockstat(stack: &Stack, out: &mut Vec<u8>) {
 }
 
 /// `/proc/net/sockstat6`.
-pub fn sockstat6(stack: &Stack, out: &mut Vec<u8>) {
+pub fn sockstat6(stack: &Stack, out: &mut Output) {
     let (udp, _) = datagram_sockets(stack, true);
     if let Some(tcp) = stack.tcp() {
         out.extend_from_slice(tcp.sockstat_text(true).as_bytes());

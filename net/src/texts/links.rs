@@ -10,6 +10,7 @@ use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
+use fs::pseudo::Output;
 
 /// Flags of routes (`RTF_*`).
 const UP: u32 = 1;
@@ -25,7 +26,7 @@ fn net(stack: &Stack) -> Arc<Net> {
 }
 
 /// `/proc/net/dev`.
-pub fn dev(stack: &Stack, out: &mut Vec<u8>) {
+pub fn dev(stack: &Stack, out: &mut Output) {
     out.extend_from_slice(
         b"Inter-|   Receive                                                |  Transmit\n \
           face |bytes    packets errs drop fifo frame compressed multicast|\
@@ -49,7 +50,7 @@ pub fn dev(stack: &Stack, out: &mut Vec<u8>) {
 }
 
 /// `/proc/net/route`: routes of IPv4.
-pub fn route(stack: &Stack, out: &mut Vec<u8>) {
+pub fn route(stack: &Stack, out: &mut Output) {
     padded(out, "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT");
     let net = net(stack);
     let mut routes: Vec<&Route> = net.routes.iter().filter(|r| r.to.address.is_ipv4()).collect();
@@ -71,7 +72,7 @@ pub fn route(stack: &Stack, out: &mut Vec<u8>) {
 }
 
 /// `/proc/net/ipv6_route`: routes of IPv6, with those of own addresses.
-pub fn ipv6_route(stack: &Stack, out: &mut Vec<u8>) {
+pub fn ipv6_route(stack: &Stack, out: &mut Output) {
     let net = net(stack);
     let mut line = |to: IpAddr, len: u8, gateway: Option<IpAddr>, metric: u32, flags: u32, name: &str| {
         let IpAddr::V6(to) = to else { return };
@@ -103,12 +104,12 @@ pub fn ipv6_route(stack: &Stack, out: &mut Vec<u8>) {
 }
 
 /// `/proc/net/arp`.
-pub fn arp(stack: &Stack, out: &mut Vec<u8>) {
+pub fn arp(stack: &Stack, out: &mut Output) {
     out.extend_from_slice(
         b"IP address       HW type     Flags       HW address            Mask     Device\n",
     );
     let Some(ip) = stack.ip() else { return };
-    let neighbours = ip.neighbours.lock().list();
+    let Ok(neighbours) = ip.neighbours.lock().list() else { return out.give_up() };
     let net = ip.net();
     for ((index, address), state, mac, _) in neighbours {
         let (true, Some(interface)) = (address.is_ipv4(), net.interface(index)) else { continue };
@@ -136,7 +137,7 @@ fn scope(ip: IpAddr) -> u8 {
 }
 
 /// `/proc/net/if_inet6`.
-pub fn if_inet6(stack: &Stack, out: &mut Vec<u8>) {
+pub fn if_inet6(stack: &Stack, out: &mut Output) {
     for interface in &net(stack).interfaces {
         for own in &interface.addresses {
             let IpAddr::V6(ip) = own.ip() else { continue };
@@ -159,7 +160,7 @@ fn groups(net: &Net, index: u32) -> Vec<(IpAddr, usize)> {
 }
 
 /// `/proc/net/igmp`.
-pub fn igmp(stack: &Stack, out: &mut Vec<u8>) {
+pub fn igmp(stack: &Stack, out: &mut Output) {
     out.extend_from_slice(b"Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n");
     let net = net(stack);
     for interface in &net.interfaces {
@@ -174,7 +175,7 @@ pub fn igmp(stack: &Stack, out: &mut Vec<u8>) {
 }
 
 /// `/proc/net/igmp6`.
-pub fn igmp6(stack: &Stack, out: &mut Vec<u8>) {
+pub fn igmp6(stack: &Stack, out: &mut Output) {
     let net = net(stack);
     for interface in &net.interfaces {
         let mut joined = groups(&net, interface.index);

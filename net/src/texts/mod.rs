@@ -10,11 +10,11 @@ mod sockets;
 mod tests;
 
 use crate::Stack;
-use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
+use fs::pseudo::Output;
 
 /// Makes a text.
-pub type Text = fn(&Stack, &mut Vec<u8>);
+pub type Text = fn(&Stack, &mut Output);
 
 /// All files.
 pub const FILES: &[(&str, Text)] = &[
@@ -42,20 +42,21 @@ pub const FILES: &[(&str, Text)] = &[
     ("unix", unix),
 ];
 
-/// Appends formatted text. Writing to a vector does not fail.
+/// Appends formatted text. It does not fail: what does not fit shows at the end of the text.
 macro_rules! put {
-    ($out:expr, $($arg:tt)*) => {
-        $out.extend_from_slice(alloc::format!($($arg)*).as_bytes())
-    };
+    ($out:expr, $($arg:tt)*) => {{
+        use core::fmt::Write as _;
+        let _ = $out.write_fmt(format_args!($($arg)*));
+    }};
 }
 use put;
 
-fn unix(stack: &Stack, out: &mut Vec<u8>) {
+fn unix(stack: &Stack, out: &mut Output) {
     stack.unix().text(out);
 }
 
 /// Appends a line and fills it with blanks, so that lines of a file are equally long.
-fn padded(out: &mut Vec<u8>, line: &str) {
+fn padded(out: &mut Output, line: &str) {
     put!(out, "{line:<127}\n");
 }
 

@@ -8,6 +8,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use fs::pseudo::Output;
 
 const HEADING: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops";
 const HEADING6: &[u8] = b"  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n";
@@ -51,7 +52,8 @@ fn line(sl: usize, socket: &UdpSocket, v6: bool) -> String {
 }
 
 /// `indent` is in front of the heading, where Linux has one more blank for UDP than for others.
-fn list(out: &mut Vec<u8>, sockets: Vec<Arc<UdpSocket>>, v6: bool, indent: &str) {
+fn list(out: &mut Output, sockets: Option<Vec<Arc<UdpSocket>>>, v6: bool, indent: &str) {
+    let Some(sockets) = sockets else { return out.give_up() };
     match v6 {
         true => out.extend_from_slice(HEADING6),
         false => padded(out, &format!("{indent}{HEADING}")),
@@ -65,61 +67,62 @@ fn list(out: &mut Vec<u8>, sockets: Vec<Arc<UdpSocket>>, v6: bool, indent: &str)
     }
 }
 
-fn udp_sockets(stack: &Stack) -> Vec<Arc<UdpSocket>> {
-    stack.ip().map(|ip| ip.udp.all()).unwrap_or_default()
+/// `None` without memory for the list.
+fn udp_sockets(stack: &Stack) -> Option<Vec<Arc<UdpSocket>>> {
+    stack.ip().map_or(Some(Vec::new()), |ip| ip.udp.all().ok())
 }
 
-fn ping_sockets(stack: &Stack) -> Vec<Arc<UdpSocket>> {
-    stack.ip().map(|ip| ip.ping.all()).unwrap_or_default()
+fn ping_sockets(stack: &Stack) -> Option<Vec<Arc<UdpSocket>>> {
+    stack.ip().map_or(Some(Vec::new()), |ip| ip.ping.all().ok())
 }
 
 /// `/proc/net/tcp`.
-pub fn tcp(stack: &Stack, out: &mut Vec<u8>) {
+pub fn tcp(stack: &Stack, out: &mut Output) {
     match stack.tcp() {
-        Some(tcp) => out.extend_from_slice(tcp.table_text(false).as_bytes()),
+        Some(tcp) => tcp.table_text(false, out),
         None => put!(out, "{TCP_HEADING:<149}\n"),
     }
 }
 
 /// `/proc/net/tcp6`.
-pub fn tcp6(stack: &Stack, out: &mut Vec<u8>) {
+pub fn tcp6(stack: &Stack, out: &mut Output) {
     match stack.tcp() {
-        Some(tcp) => out.extend_from_slice(tcp.table_text(true).as_bytes()),
+        Some(tcp) => tcp.table_text(true, out),
         None => out.extend_from_slice(TCP6_HEADING),
     }
 }
 
 /// `/proc/net/udp`.
-pub fn udp(stack: &Stack, out: &mut Vec<u8>) {
+pub fn udp(stack: &Stack, out: &mut Output) {
     list(out, udp_sockets(stack), false, " ");
 }
 
 /// `/proc/net/udp6`.
-pub fn udp6(stack: &Stack, out: &mut Vec<u8>) {
+pub fn udp6(stack: &Stack, out: &mut Output) {
     list(out, udp_sockets(stack), true, "");
 }
 
 /// `/proc/net/icmp`: ping sockets.
-pub fn icmp(stack: &Stack, out: &mut Vec<u8>) {
+pub fn icmp(stack: &Stack, out: &mut Output) {
     list(out, ping_sockets(stack), false, "");
 }
 
 /// `/proc/net/icmp6`.
-pub fn icmp6(stack: &Stack, out: &mut Vec<u8>) {
+pub fn icmp6(stack: &Stack, out: &mut Output) {
     list(out, ping_sockets(stack), true, "");
 }
 
 /// `/proc/net/raw`: nobody gets raw sockets.
-pub fn raw(_: &Stack, out: &mut Vec<u8>) {
+pub fn raw(_: &Stack, out: &mut Output) {
     put!(out, "{HEADING}\n");
 }
 
 /// `/proc/net/raw6`.
-pub fn raw6(_: &Stack, out: &mut Vec<u8>) {
+pub fn raw6(_: &Stack, out: &mut Output) {
     out.extend_from_slice(HEADING6);
 }
 
 /// `/proc/net/packet`: nor sockets of AF_PACKET.
-pub fn packet(_: &Stack, out: &mut Vec<u8>) {
+pub fn packet(_: &Stack, out: &mut Output) {
     out.extend_from_slice(b"sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n");
 }

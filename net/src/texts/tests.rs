@@ -4,12 +4,13 @@ use crate::Stack;
 use crate::ip::testing::Bench;
 use crate::ip::tests::{at, send, socket, udp};
 use crate::udp::Protocol;
+use fs::pseudo::Output;
 use fs::socket::Family;
 
 fn text(stack: &Stack, name: &str) -> String {
-    let mut out = Vec::new();
+    let mut out = Output::new();
     stack.proc_text(name, &mut out);
-    String::from_utf8(out).expect("text")
+    String::from_utf8(out.finish().expect("memory")).expect("text")
 }
 
 fn bench() -> (Bench, Stack) {

@@ -8,6 +8,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::sync::atomic::{AtomicU64, Ordering};
+use fs::FsError;
 use fs::socket::SocketError;
 use sync::Mutex;
 
@@ -195,14 +196,21 @@ impl Table {
     }
 
     /// All sockets, by port.
-    pub fn all(&self) -> Vec<Arc<UdpSocket>> {
+    ///
+    /// # Errors
+    /// [`FsError::NoMemory`].
+    pub fn all(&self) -> Result<Vec<Arc<UdpSocket>>, FsError> {
         let mut all: Vec<(u16, Arc<UdpSocket>)> = Vec::new();
         for bucket in &self.buckets {
             let bucket = bucket.lock();
+            all.try_reserve(bucket.len()).map_err(|_| FsError::NoMemory)?;
             all.extend(bucket.iter().filter_map(|b| Some((b.port, b.socket.upgrade()?))));
         }
-        all.sort_by_key(|&(port, _)| port);
-        all.into_iter().map(|(_, socket)| socket).collect()
+        all.sort_unstable_by_key(|(port, socket)| (*port, Arc::as_ptr(socket).addr()));
+        let mut sockets = Vec::new();
+        sockets.try_reserve_exact(all.len()).map_err(|_| FsError::NoMemory)?;
+        sockets.extend(all.into_iter().map(|(_, socket)| socket));
+        Ok(sockets)
     }
 }
 

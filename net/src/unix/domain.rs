@@ -10,6 +10,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use fs::notify::Notifier;
+use fs::pseudo::Output;
 use fs::socket::{Family, Kind, SocketError, SocketTree, Ucred, UnixName};
 use fs::{FsError, NodeRef, Pinned};
 use sync::{Mutex, SetOnce};
@@ -241,7 +242,7 @@ impl Domain {
     }
 
     /// The text of `/proc/net/unix`.
-    pub fn text(&self, out: &mut Vec<u8>) {
+    pub fn text(&self, out: &mut Output) {
         out.extend_from_slice(b"Num       RefCount Protocol Flags    Type St Inode Path\n");
         for socket in self.sockets().iter().filter_map(Weak::upgrade) {
             let (flags, phase) = match socket.lock().phase {

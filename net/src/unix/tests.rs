@@ -198,9 +198,11 @@ fn names_and_credentials() {
     assert_eq!((received.from, received.control.credentials), (Some(name("00000")), Some(ME)));
     one.shutdown(Shutdown::Both).unwrap();
     assert_eq!(send(&other, b"x"), Err(SocketError::Shutdown), "it receives no more");
-    let mut table = Vec::new();
+    let mut table = fs::pseudo::Output::new();
     domain.text(&mut table);
-    assert!(String::from_utf8(table).unwrap().lines().any(|line| line.ends_with(" @00000")));
+    assert!(
+        String::from_utf8(table.finish().unwrap()).unwrap().lines().any(|line| line.ends_with(" @00000"))
+    );
 }
 
 /// Threads that send, receive, connect and close with descriptors on their way, while lost sockets are looked for.

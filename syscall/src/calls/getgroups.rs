@@ -17,13 +17,15 @@ impl Syscall for GetGroups {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let groups = ctx.process.credentials().groups().to_vec();
+        // Shared, not copied: there may be 65536.
+        let credentials = ctx.process.credentials().clone();
+        let groups = credentials.groups();
         let size = usize::try_from(self.size).map_err(|_| Errno::EINVAL)?;
         if size != 0 {
             if size < groups.len() {
                 return Err(Errno::EINVAL.into());
             }
-            for (index, group) in (0..).zip(&groups) {
+            for (index, group) in (0..).zip(groups) {
                 self.list.at(index)?.write(ctx.memory(), group)?;
             }
         }

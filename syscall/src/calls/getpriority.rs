@@ -29,9 +29,12 @@ pub fn threads(ctx: &Context<'_>, which: u32, who: u32) -> CallResult<Vec<Arc<Th
     if who != 0 && who != mine {
         return Err(Errno::ESRCH.into());
     }
-    let mut all = Vec::new();
-    ctx.process.for_each_thread(|thread| all.push(thread.clone()));
-    Ok(all)
+    let (mut all, mut short) = (Vec::new(), false);
+    ctx.process.for_each_thread(|thread| match all.try_reserve(1) {
+        Ok(()) => all.push(thread.clone()),
+        Err(_) => short = true,
+    });
+    if short { Err(Errno::ENOMEM.into()) } else { Ok(all) }
 }
 
 impl Syscall for GetPriority {

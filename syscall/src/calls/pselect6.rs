@@ -48,6 +48,7 @@ pub fn select(ctx: &Context<'_>, sets: &Sets, deadline: Option<u64>) -> CallResu
     let words = count.div_ceil(64);
     let mut asked = [const { Vec::new() }; 3];
     for (bits, &addr) in asked.iter_mut().zip(&sets.addrs) {
+        bits.try_reserve_exact(words).map_err(|_| Errno::ENOMEM)?;
         for index in 0..if addr == 0 { 0 } else { words as u64 } {
             bits.push(UserPtr::<u64>::new(addr).at(index)?.read(ctx.memory())?);
         }
@@ -57,8 +58,7 @@ pub fn select(ctx: &Context<'_>, sets: &Sets, deadline: Option<u64>) -> CallResu
     waited.try_reserve_exact(entries.len()).map_err(|_| Errno::ENOMEM)?;
     waited.extend(entries.iter().map(|entry| &**entry.file.file() as &dyn File));
     let found = ctx.sleep_on(deadline, &waited, || {
-        let mut bits = [const { Vec::new() }; 3];
-        bits.iter_mut().for_each(|bits: &mut Vec<u64>| bits.resize(words, 0));
+        let mut bits = [zeros(words)?, zeros(words)?, zeros(words)?];
         let mut total = 0;
         for entry in &entries {
             let ready = entry.file.file().readiness();
@@ -73,13 +73,23 @@ pub fn select(ctx: &Context<'_>, sets: &Sets, deadline: Option<u64>) -> CallResu
         }
         Ok((total > 0).then_some((bits, total)))
     })?;
-    let (bits, total) = found.unwrap_or_else(|| (asked.map(|set| alloc::vec![0; set.len()]), 0));
+    let (bits, total) = match found {
+        Some(found) => found,
+        None => ([zeros(words)?, zeros(words)?, zeros(words)?], 0),
+    };
     for (bits, &addr) in bits.iter().zip(&sets.addrs) {
         for (index, word) in (0..if addr == 0 { 0 } else { words as u64 }).zip(bits) {
             UserPtr::new(addr).at(index)?.write(ctx.memory(), word)?;
         }
     }
     Ok(total)
+}
+
+fn zeros(words: usize) -> CallResult<Vec<u64>> {
+    let mut zeros = Vec::new();
+    zeros.try_reserve_exact(words).map_err(|_| Errno::ENOMEM)?;
+    zeros.resize(words, 0);
+    Ok(zeros)
 }
 
 /// How many descriptors a table of Linux has room for whose highest is `highest`: 64, or from 128 on powers of two.

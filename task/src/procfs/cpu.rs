@@ -1,8 +1,8 @@
 //! `/proc/cpuinfo`.
 
 use super::{Key, Tasks, put};
-use alloc::vec::Vec;
 use fs::FsError;
+use fs::pseudo::Output;
 
 /// The names of the bits of a register of CPUID, as Linux has them; the words are those of [`CpuInfo`](crate::CpuInfo).
 type Bits = &'static [(u32, &'static str)];
@@ -146,7 +146,7 @@ fn trimmed(text: &[u8]) -> &[u8] {
 }
 
 /// The block of each processor.
-pub fn cpuinfo(tasks: &Tasks, _: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
+pub fn cpuinfo(tasks: &Tasks, _: Key, out: &mut Output) -> Result<(), FsError> {
     let info = tasks.platform.cpu_info();
     let cpus = tasks.platform.cpu_count();
     for cpu in 0..cpus {

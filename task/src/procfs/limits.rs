@@ -4,7 +4,8 @@ use super::put;
 use crate::Process;
 use crate::limits::INFINITY;
 use abi::general as raw;
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, string::String};
+use fs::pseudo::Output;
 
 /// Name, resource and unit of each row, in the order of the table.
 const ROWS: [(&str, u32, &str); 16] = [
@@ -27,7 +28,7 @@ const ROWS: [(&str, u32, &str); 16] = [
 ];
 
 /// `/proc/PID/limits`.
-pub fn limits(process: &Process, out: &mut Vec<u8>) {
+pub fn limits(process: &Process, out: &mut Output) {
     let limits = *process.limits();
     let value = |limit| if limit == INFINITY { String::from("unlimited") } else { format!("{limit}") };
     put!(out, "{:<25} {:<20} {:<20} {:<10}\n", "Limit", "Soft Limit", "Hard Limit", "Units");

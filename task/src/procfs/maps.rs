@@ -2,8 +2,8 @@
 
 use super::put;
 use crate::Process;
-use alloc::vec::Vec;
 use fs::device::DeviceNumber;
+use fs::pseudo::Output;
 use mm::addr::PAGE_SIZE;
 use mm::space::{AddressSpace, Usage};
 use mm::vma::{Backing, Prot, Vma, VmaFlags};
@@ -14,13 +14,13 @@ const KB: u64 = 1024;
 const PAGE_KB: u64 = PAGE_SIZE / KB;
 
 /// `/proc/PID/maps`.
-pub fn maps(process: &Process, out: &mut Vec<u8>) {
+pub fn maps(process: &Process, out: &mut Output) {
     for vma in process.space().vmas() {
         line(vma, out);
     }
 }
 
-fn line(vma: &Vma, out: &mut Vec<u8>) {
+fn line(vma: &Vma, out: &mut Output) {
     let start = out.len();
     let bit = |bit: Prot, c: char| if vma.prot.contains(bit) { c } else { '-' };
     let (device, inode) = match &vma.backing {
@@ -43,7 +43,7 @@ fn line(vma: &Vma, out: &mut Vec<u8>) {
     );
     let label = vma.label();
     if !label.is_empty() {
-        out.resize(out.len().max(start + NAME_COLUMN), b' ');
+        out.fill_to(start + NAME_COLUMN, b' ');
         // A newline would begin another area (proc(5)).
         for &byte in label {
             if byte == b'\n' { out.extend_from_slice(b"\\012") } else { out.push(byte) }
@@ -53,7 +53,7 @@ fn line(vma: &Vma, out: &mut Vec<u8>) {
 }
 
 /// `/proc/PID/smaps`.
-pub fn smaps(process: &Process, out: &mut Vec<u8>) {
+pub fn smaps(process: &Process, out: &mut Output) {
     let space = process.space();
     for vma in space.vmas() {
         line(vma, out);
@@ -67,13 +67,13 @@ pub fn smaps(process: &Process, out: &mut Vec<u8>) {
 }
 
 /// `/proc/PID/smaps_rollup`: the sums.
-pub fn smaps_rollup(process: &Process, out: &mut Vec<u8>) {
+pub fn smaps_rollup(process: &Process, out: &mut Output) {
     let space = process.space();
     let (first, last) = (space.vmas().next(), space.vmas().next_back());
     let (Some(first), Some(last)) = (first, last) else { return };
     let start = out.len();
     put!(out, "{:08x}-{:08x} ---p 00000000 00:00 0 ", first.start, last.end);
-    out.resize(out.len().max(start + NAME_COLUMN), b' ');
+    out.fill_to(start + NAME_COLUMN, b' ');
     put!(out, "[rollup]\n");
     amounts(total(&space), out);
 }
@@ -86,7 +86,7 @@ fn total(space: &AddressSpace) -> Usage {
 }
 
 /// What an area uses. Nothing is shared with anybody, so all of it is private, and what is no file's is dirty.
-fn amounts(usage: Usage, out: &mut Vec<u8>) {
+fn amounts(usage: Usage, out: &mut Output) {
     let (all, clean) = (usage.present * PAGE_KB, usage.file * PAGE_KB);
     let own = all - clean;
     let rows = [
@@ -114,7 +114,7 @@ fn amounts(usage: Usage, out: &mut Vec<u8>) {
     }
 }
 
-fn flags(vma: &Vma, out: &mut Vec<u8>) {
+fn flags(vma: &Vma, out: &mut Output) {
     put!(out, "VmFlags: ");
     let may = |bit: Prot, name: &'static str| vma.prot.contains(bit).then_some(name);
     let own = |bit: VmaFlags, name: &'static str| vma.flags.contains(bit).then_some(name);
@@ -199,7 +199,7 @@ pub fn sizes(process: &Process) -> Sizes {
 }
 
 /// `/proc/PID/statm`, in pages.
-pub fn statm(process: &Process, out: &mut Vec<u8>) {
+pub fn statm(process: &Process, out: &mut Output) {
     let s = sizes(process);
     put!(out, "{} {} {} {} 0 {} 0\n", s.total, s.resident, s.file, s.text, s.data + s.stack);
 }

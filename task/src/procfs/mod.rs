@@ -17,9 +17,11 @@ mod sysfs;
 mod system;
 #[cfg(test)]
 mod tests;
+mod treated;
 
 use crate::{Platform, Process, Thread};
 use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 use fs::FsError;
 use fs::pseudo::{Builder, Jump, Key, PseudoFs};
 use sync::SetOnce;
@@ -34,17 +36,23 @@ const NS_PER_TICK: u64 = 1_000_000_000 / HZ;
 pub struct Tasks {
     platform: &'static dyn Platform,
     first: SetOnce<Weak<Process>>,
+    command_line: SetOnce<Vec<u8>>,
 }
 
 impl Tasks {
     /// Nobody yet.
     pub fn new(platform: &'static dyn Platform) -> Arc<Self> {
-        Arc::new(Tasks { platform, first: SetOnce::new() })
+        Arc::new(Tasks { platform, first: SetOnce::new(), command_line: SetOnce::new() })
     }
 
     /// Adds the first process. Only the first call counts.
     pub fn enter(&self, process: &Arc<Process>) {
         let _ = self.first.set(Arc::downgrade(process));
+    }
+
+    /// Tells the kernel's command line. Only the first call counts.
+    pub fn tell_command_line(&self, line: &str) {
+        let _ = self.command_line.set(line.as_bytes().to_vec());
     }
 
     /// The process that reads.
@@ -82,11 +90,12 @@ impl Tasks {
     }
 }
 
-/// Appends formatted text. Writing to a vector does not fail.
+/// Appends formatted text. It does not fail: what does not fit shows at the end of the text.
 macro_rules! put {
-    ($out:expr, $($arg:tt)*) => {
-        $out.extend_from_slice(alloc::format!($($arg)*).as_bytes())
-    };
+    ($out:expr, $($arg:tt)*) => {{
+        use core::fmt::Write as _;
+        let _ = $out.write_fmt(format_args!($($arg)*));
+    }};
 }
 use put;
 
@@ -94,11 +103,11 @@ use put;
 macro_rules! text {
     ($tasks:expr, $f:expr) => {{
         let tasks = alloc::sync::Arc::clone($tasks);
-        move |key: fs::pseudo::Key, out: &mut alloc::vec::Vec<u8>| -> Result<(), fs::FsError> {
+        move |key: fs::pseudo::Key, out: &mut fs::pseudo::Output| -> Result<(), fs::FsError> {
             let f: fn(
                 &$crate::procfs::Tasks,
                 fs::pseudo::Key,
-                &mut alloc::vec::Vec<u8>,
+                &mut fs::pseudo::Output,
             ) -> Result<(), fs::FsError> = $f;
             f(&tasks, key, out)
         }

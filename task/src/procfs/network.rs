@@ -2,9 +2,9 @@
 
 use super::{Key, Tasks, put};
 use alloc::boxed::Box;
-use alloc::{sync::Arc, vec::Vec};
+use alloc::sync::Arc;
 use fs::FsError;
-use fs::pseudo::{Builder, Template};
+use fs::pseudo::{Builder, Output, Template};
 
 /// Adds the link in the root.
 pub fn add(builder: &mut Builder) {
@@ -20,7 +20,7 @@ pub fn add_to(builder: &mut Builder, tasks: &Arc<Tasks>, dir: Template) {
     let dir = builder.dir(dir, "net");
     for name in net::Stack::proc_files() {
         let tasks = tasks.clone();
-        let text = move |_: Key, out: &mut Vec<u8>| {
+        let text = move |_: Key, out: &mut Output| {
             tasks.current()?.network().proc_text(name, out);
             Ok::<(), FsError>(())
         };

@@ -10,7 +10,7 @@ use alloc::{format, string::String};
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::Range;
 use core::sync::atomic::Ordering;
-use fs::pseudo::{Builder, Destination, Next, Template, Text};
+use fs::pseudo::{Builder, Destination, Next, Output, Template, Text};
 use fs::{FsError, NodeRef, OpenFile, device::DeviceNumber};
 use mm::addr::{PAGE_SIZE, VirtAddr};
 
@@ -23,6 +23,7 @@ pub fn add(builder: &mut Builder, tasks: &Arc<Tasks>) {
     let next: Next = Box::new(move |_, from| own.next_process(from));
     let process = builder.tasks(Builder::ROOT, next, Box::new(|_| 0));
     common(builder, tasks, process, text!(tasks, |tasks, key, out| stat(tasks, key, out, false)));
+    builder.file(process, "io", 0o400, text!(tasks, super::treated::io));
     for (name, make) in FILES_OF_PROCESSES {
         builder.file(process, name, 0o444, file(tasks, *make));
     }
@@ -36,9 +37,10 @@ pub fn add(builder: &mut Builder, tasks: &Arc<Tasks>) {
     let above = Box::new(move |tid| own.process(tid).map_or(0, |process| process.pid));
     let thread = builder.tasks(threads, next, above);
     common(builder, tasks, thread, text!(tasks, |tasks, key, out| stat(tasks, key, out, true)));
+    builder.file(thread, "io", 0o400, text!(tasks, super::treated::io_of_thread));
 }
 
-type Make = fn(&Tasks, &Process, &mut Vec<u8>) -> Result<(), FsError>;
+type Make = fn(&Tasks, &Process, &mut Output) -> Result<(), FsError>;
 
 /// Files that processes have and their threads have not.
 const FILES_OF_PROCESSES: &[(&str, Make)] = &[
@@ -92,7 +94,7 @@ const FILES: &[(&str, u32, Make)] = &[
     }),
 ];
 
-fn constant(out: &mut Vec<u8>, text: &str) -> Result<(), FsError> {
+fn constant(out: &mut Output, text: &str) -> Result<(), FsError> {
     out.extend_from_slice(text.as_bytes());
     Ok(())
 }
@@ -100,7 +102,7 @@ fn constant(out: &mut Vec<u8>, text: &str) -> Result<(), FsError> {
 fn file(
     tasks: &Arc<Tasks>,
     make: Make,
-) -> impl Fn(Key, &mut Vec<u8>) -> Result<(), FsError> + Send + Sync + 'static {
+) -> impl Fn(Key, &mut Output) -> Result<(), FsError> + Send + Sync + 'static {
     let tasks = tasks.clone();
     move |key, out| make(&tasks, &*tasks.process(key.task)?, out)
 }
@@ -109,7 +111,7 @@ fn common(
     builder: &mut Builder,
     tasks: &Arc<Tasks>,
     dir: Template,
-    stat: impl Fn(Key, &mut Vec<u8>) -> Result<(), FsError> + Send + Sync + 'static,
+    stat: impl Fn(Key, &mut Output) -> Result<(), FsError> + Send + Sync + 'static,
 ) {
     for (name, permissions, make) in FILES {
         builder.file(dir, name, *permissions, file(tasks, *make));
@@ -117,6 +119,8 @@ fn common(
     super::network::add_to(builder, tasks, dir);
     builder.file(dir, "stat", 0o444, stat);
     builder.file(dir, "status", 0o444, text!(tasks, status));
+    builder.file(dir, "sched", 0o644, text!(tasks, super::treated::sched));
+    builder.file(dir, "schedstat", 0o444, text!(tasks, super::treated::schedstat));
     name(builder, tasks, dir);
     oom_score_adj(builder, tasks, dir);
     places(builder, tasks, dir);
@@ -203,7 +207,11 @@ fn descriptors(builder: &mut Builder, tasks: &Arc<Tasks>, dir: Template) {
                     out.extend_from_slice(b" (deleted)");
                 }
             }
-            None => file.file().describe(out),
+            None => {
+                let mut name = Vec::new();
+                file.file().describe(&mut name);
+                out.extend_from_slice(&name);
+            }
         }
         Ok(())
     });
@@ -228,21 +236,22 @@ fn descriptors(builder: &mut Builder, tasks: &Arc<Tasks>, dir: Template) {
 }
 
 /// Appends a range of the process's memory: arguments, environment, auxiliary vector.
-fn strings(process: &Process, range: Range<u64>, out: &mut Vec<u8>) -> Result<(), FsError> {
+fn strings(process: &Process, range: Range<u64>, out: &mut Output) -> Result<(), FsError> {
     let len = usize::try_from(range.end.saturating_sub(range.start)).map_err(|_| FsError::NoMemory)?;
-    out.try_reserve(len).map_err(|_| FsError::NoMemory)?;
-    let start = out.len();
-    out.resize(start + len, 0);
-    let read = process.space().read(VirtAddr(range.start), out.get_mut(start..).unwrap_or_default());
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|_| FsError::NoMemory)?;
+    bytes.resize(len, 0);
+    let read = process.space().read(VirtAddr(range.start), &mut bytes);
     if let Err(fault) = read {
         // The program has unmapped a part: what is before it is shown.
-        out.truncate(start + fault.done);
+        bytes.truncate(fault.done);
     }
+    out.extend_from_slice(&bytes);
     Ok(())
 }
 
 /// `/proc/PID/mounts`, as fstab(5).
-fn mounts(process: &Process, out: &mut Vec<u8>) {
+fn mounts(process: &Process, out: &mut Output) {
     for (path, root) in process.vfs.mounts() {
         let kind = root.fs.type_name();
         let access = if root.fs.is_read_only() { "ro" } else { "rw" };
@@ -251,7 +260,7 @@ fn mounts(process: &Process, out: &mut Vec<u8>) {
 }
 
 /// `/proc/PID/mountstats`.
-fn mountstats(process: &Process, out: &mut Vec<u8>) {
+fn mountstats(process: &Process, out: &mut Output) {
     for (path, root) in process.vfs.mounts() {
         let kind = root.fs.type_name();
         put!(out, "device {kind} mounted on {} with fstype {kind}\n", path.escape_ascii());
@@ -259,7 +268,7 @@ fn mountstats(process: &Process, out: &mut Vec<u8>) {
 }
 
 /// `/proc/PID/mountinfo`.
-fn mountinfo(process: &Process, out: &mut Vec<u8>) {
+fn mountinfo(process: &Process, out: &mut Output) {
     for (id, (path, root)) in (1..).zip(process.vfs.mounts()) {
         let kind = root.fs.type_name();
         let access = if root.fs.is_read_only() { "ro" } else { "rw" };
@@ -271,7 +280,7 @@ fn mountinfo(process: &Process, out: &mut Vec<u8>) {
 }
 
 /// `/proc/PID/oom_score`: thousandths of the memory, moved by the adjustment.
-fn oom_score(tasks: &Tasks, process: &Process, out: &mut Vec<u8>) {
+fn oom_score(tasks: &Tasks, process: &Process, out: &mut Output) {
     let used = process.space().resident_pages().saturating_mul(PAGE_SIZE);
     let total = tasks.platform.memory().total.max(1);
     let adjust = i64::from(process.oom_score_adj.load(Ordering::Relaxed));
@@ -292,7 +301,7 @@ fn state(tasks: &Tasks, process: &Process, thread: &Thread) -> (char, &'static s
 }
 
 /// `stat` of a process, or of one thread, which differs in the processor time.
-fn stat(tasks: &Tasks, key: Key, out: &mut Vec<u8>, of_thread: bool) -> Result<(), FsError> {
+fn stat(tasks: &Tasks, key: Key, out: &mut Output, of_thread: bool) -> Result<(), FsError> {
     let (process, thread) = (tasks.process(key.task)?, tasks.thread(key.task)?);
     let image = process.image();
     let sizes = sizes(&process);
@@ -332,7 +341,7 @@ fn stat(tasks: &Tasks, key: Key, out: &mut Vec<u8>, of_thread: bool) -> Result<(
 }
 
 /// `/proc/PID/status`.
-fn status(tasks: &Tasks, key: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
+fn status(tasks: &Tasks, key: Key, out: &mut Output) -> Result<(), FsError> {
     let (process, thread) = (tasks.process(key.task)?, tasks.thread(key.task)?);
     let pid = process.pid;
     let tid = thread.tid;
@@ -396,7 +405,9 @@ fn status(tasks: &Tasks, key: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
     }
     put!(out, "\nCpus_allowed_list:\t{}\n", ranges(&allowed));
     put!(out, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
-    put!(out, "voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
+    let treated = thread.treatment(tasks.platform);
+    put!(out, "voluntary_ctxt_switches:\t{}\n", treated.voluntary);
+    put!(out, "nonvoluntary_ctxt_switches:\t{}\n", treated.involuntary);
     Ok(())
 }
 
@@ -417,7 +428,7 @@ fn ranges(numbers: &[u32]) -> String {
 }
 
 /// The lines of `status` about memory.
-fn memory(process: &Process, out: &mut Vec<u8>) {
+fn memory(process: &Process, out: &mut Output) {
     let s = sizes(process);
     let rows = [
         ("VmPeak", s.peak_total),

@@ -4,14 +4,14 @@ use super::{Tasks, put, text};
 use crate::Attributes;
 use crate::attributes::HOST_NAME_MAX;
 use crate::limits::NR_OPEN;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::{boxed::Box, vec::Vec};
 use core::sync::atomic::{AtomicU32, Ordering};
 use fs::FsError;
 use fs::inotify::Limits;
-use fs::pseudo::{Builder, Key};
+use fs::pseudo::{Builder, Key, Output};
 
 /// The Linux release whose interface this is: programs read features from it.
 pub const RELEASE: &str = "6.1.0-nospin";
@@ -100,7 +100,7 @@ pub fn add(builder: &mut Builder, tasks: &Arc<Tasks>) {
 
 /// `sys/kernel/hostname` and `domainname`: those of uname(2).
 fn names(builder: &mut Builder, tasks: &Arc<Tasks>) {
-    type Name = fn(&mut Attributes) -> &mut Vec<u8>;
+    type Name = fn(&mut Attributes) -> &mut alloc::vec::Vec<u8>;
     let names: [(&str, Name); 2] = [
         ("hostname", |attributes| &mut attributes.host),
         ("domainname", |attributes| &mut attributes.domain),
@@ -108,7 +108,7 @@ fn names(builder: &mut Builder, tasks: &Arc<Tasks>) {
     let dir = builder.dir(Builder::ROOT, "sys/kernel");
     for (file, name) in names {
         let own = tasks.clone();
-        let show = move |_: Key, out: &mut Vec<u8>| {
+        let show = move |_: Key, out: &mut Output| {
             let process = own.current()?;
             out.extend_from_slice(name(&mut process.attributes()));
             out.push(b'\n');
@@ -136,7 +136,7 @@ fn inotify(builder: &mut Builder, tasks: &Arc<Tasks>) {
     let dir = builder.dir(Builder::ROOT, "sys/fs/inotify");
     for (name, limit) in limits {
         let own = tasks.clone();
-        let show = move |_: Key, out: &mut Vec<u8>| {
+        let show = move |_: Key, out: &mut Output| {
             let process = own.current()?;
             put!(out, "{}\n", limit(process.vfs.watches().limits()).load(Ordering::Relaxed));
             Ok(())

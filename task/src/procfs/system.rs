@@ -7,11 +7,9 @@ use fs::FsError;
 use fs::device::DeviceNumber;
 use fs::locks::Holder;
 use fs::pseudo::Builder;
+use fs::pseudo::Output;
 
 const SECOND: u64 = 1_000_000_000;
-
-/// More than a line about a lock has.
-const LOCK_LINE: usize = 160;
 
 /// The file systems that can be mounted: all but the root have no device.
 const FILE_SYSTEMS: &str = "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\trootfs\n";
@@ -22,6 +20,7 @@ const DEVICES: &str = "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/conso
 /// Adds the files.
 pub fn add(builder: &mut Builder, tasks: &Arc<Tasks>) {
     let root = Builder::ROOT;
+    builder.file(root, "cmdline", 0o444, text!(tasks, cmdline));
     builder.file(root, "cpuinfo", 0o444, text!(tasks, cpu::cpuinfo));
     builder.constant(root, "devices", DEVICES);
     builder.constant(root, "filesystems", FILE_SYSTEMS);
@@ -43,21 +42,38 @@ pub fn add(builder: &mut Builder, tasks: &Arc<Tasks>) {
     });
 }
 
-/// One running task of two. The averages over time are not kept: they are those of a machine with one task that runs.
-fn loadavg(tasks: &Tasks, _: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
-    let pid = tasks.current()?.pid;
-    put!(out, "0.00 0.00 0.00 1/2 {pid}\n");
+fn cmdline(tasks: &Tasks, _: Key, out: &mut Output) -> Result<(), FsError> {
+    out.extend_from_slice(tasks.command_line.get().map_or(&[], Vec::as_slice));
+    out.push(b'\n');
     Ok(())
 }
 
-fn uptime(tasks: &Tasks, _: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
+/// How many threads run or are ready, of how many; init is another, that sleeps.
+fn running(tasks: &Tasks) -> Result<(u64, u64), FsError> {
+    let process = tasks.current()?;
+    let (mut running, mut all) = (0, 1);
+    process.for_each_thread(|thread| {
+        running += u64::from(!thread.runner().is_some_and(|runner| tasks.platform.sleeps(runner)));
+        all += 1;
+    });
+    Ok((running, all))
+}
+
+/// The threads that run, all, and the last number that was given. The averages over time are not kept.
+fn loadavg(tasks: &Tasks, _: Key, out: &mut Output) -> Result<(), FsError> {
+    let (running, all) = running(tasks)?;
+    put!(out, "0.00 0.00 0.00 {running}/{all} {}\n", tasks.current()?.threads_made().1);
+    Ok(())
+}
+
+fn uptime(tasks: &Tasks, _: Key, out: &mut Output) -> Result<(), FsError> {
     let seconds = |ns: u64| format!("{}.{:02}", ns / SECOND, ns % SECOND / NS_PER_TICK);
     put!(out, "{} {}\n", seconds(tasks.platform.monotonic_ns()), seconds(tasks.platform.idle_ns()));
     Ok(())
 }
 
 /// The times of the CPUs. What is not idle is the program's.
-fn stat(tasks: &Tasks, _: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
+fn stat(tasks: &Tasks, _: Key, out: &mut Output) -> Result<(), FsError> {
     let now = tasks.platform.monotonic_ns();
     let idle = tasks.platform.idle_ns().min(now);
     let cpus = u64::from(tasks.platform.cpu_count());
@@ -71,16 +87,19 @@ fn stat(tasks: &Tasks, _: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
         put!(out, "cpu{cpu} {user} 0 {system} {idle} 0 0 0 0 0 0\n");
     }
     let boot = tasks.platform.realtime_ns().saturating_sub(now) / SECOND;
-    put!(out, "intr 0\nctxt 0\nbtime {boot}\nprocesses 2\nprocs_running 1\nprocs_blocked 0\n");
+    let activity = tasks.platform.activity();
+    put!(out, "intr {}\nctxt {}\nbtime {boot}\n", activity.interrupts, activity.switches);
+    // With init, which is nobody's thread.
+    put!(out, "processes {}\n", tasks.current()?.threads_made().0 + 1);
+    put!(out, "procs_running {}\nprocs_blocked 0\n", running(tasks)?.0);
     put!(out, "softirq 0 0 0 0 0 0 0 0 0 0 0\n");
     Ok(())
 }
 
 /// The locks on files. Those of flock(2) are shown as the reader's, those of descriptions as nobody's (-1).
-fn locks(tasks: &Tasks, _: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
+fn locks(tasks: &Tasks, _: Key, out: &mut Output) -> Result<(), FsError> {
     let process = tasks.current()?;
     let mut number = 0;
-    let mut result = Ok(());
     process.vfs.locks().for_each(|(device, node), record, exclusive| {
         number += 1;
         let (kind, pid) = match record.map(|lock| lock.holder) {
@@ -91,11 +110,6 @@ fn locks(tasks: &Tasks, _: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
         let access = if exclusive { "WRITE" } else { "READ" };
         let device = DeviceNumber(device);
         let (major, minor) = (device.major(), device.minor());
-        // A program can hold more locks than fit into memory as text.
-        if result.is_err() || out.try_reserve(LOCK_LINE).is_err() {
-            result = Err(FsError::NoMemory);
-            return;
-        }
         put!(out, "{number}: {kind} ADVISORY  {access} {pid} {major:02x}:{minor:02x}:{node} ");
         let range = record.map_or((0, i64::MAX as u64), |lock| (lock.range.start, lock.range.last));
         match range {
@@ -103,10 +117,10 @@ fn locks(tasks: &Tasks, _: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
             (start, last) => put!(out, "{start} {last}\n"),
         }
     });
-    result
+    Ok(())
 }
 
-fn meminfo(tasks: &Tasks, _: Key, out: &mut Vec<u8>) -> Result<(), FsError> {
+fn meminfo(tasks: &Tasks, _: Key, out: &mut Output) -> Result<(), FsError> {
     let memory = tasks.platform.memory();
     let (total, free) = (memory.total / 1024, memory.free.min(memory.total) / 1024);
     let process = tasks.current()?;

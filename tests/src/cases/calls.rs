@@ -123,6 +123,7 @@ pub fn cases() -> Vec<Case> {
         c("policies").case("calls/scheduling attributes, input and output, adjusting clocks"),
         ours("clocks", Variant::Musl).case("calls/clocks/musl"),
         c("procfs").env("MARK", "found").stdin("abcdef").args(&["one"]).case("calls/proc and sys"),
+        c("counted").case("calls/what the kernel counts"),
         c("memnames")
             .status(0)
             .stdout(vec![Text::Is(MEMORY_NAMES.into())])

@@ -19,6 +19,13 @@ pub fn cases() -> Vec<Case> {
             .case("memory/what the kernel keeps, to its end"),
     );
     cases.push(
+        ours("lean", Variant::Glibc)
+            .memory(64)
+            .status(0)
+            .stdout(vec![Text::Is(b"little is left: yes\nlittle is left: yes\nwrong: nothing\n".to_vec())])
+            .case("memory/calls while there is none"),
+    );
+    cases.push(
         ours("limits", Variant::Glibc)
             .reports(&["killed by SIGSEGV", "stack cannot grow further"])
             .case("memory/limits set at run time"),

@@ -112,7 +112,7 @@ fn check_bounds(bench: &Bench) {
     let net = bench.layer.net();
     assert!(net.routes.len() <= route::MAX_ROUTES);
     assert!(net.interfaces.iter().all(|i| i.addresses.len() <= interface::MAX_ADDRESSES));
-    assert!(bench.layer.neighbours.lock().list().len() <= neighbour::MAX_ENTRIES);
+    assert!(bench.layer.neighbours.lock().list().expect("memory").len() <= neighbour::MAX_ENTRIES);
     let (packets, bytes) = bench.layer.fragments.lock().usage();
     assert!(packets <= fragment::MAX_PACKETS && bytes <= fragment::MAX_BYTES);
 }

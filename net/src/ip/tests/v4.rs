@@ -38,7 +38,7 @@ fn answers_arp_for_its_own_address_only() {
     let mut forged = arp_frame([0xff; 6], ArpOperation::Request, "10.0.0.78", [0; 6], "10.0.0.5");
     forged[22] |= 1;
     assert!(bench.exchange(&forged).is_empty());
-    let table = bench.layer.neighbours.lock().list();
+    let table = bench.layer.neighbours.lock().list().expect("memory");
     assert_eq!(table.iter().map(|&((_, ip), ..)| ip).collect::<Vec<_>>(), [ip("10.0.0.9")]);
     assert_eq!(bench.layer.stats.drops.arp_invalid.get(), 1);
 }

@@ -142,8 +142,8 @@ pub fn exchange(world: &mut World, a: &TcpSocket, b: &TcpSocket, len: usize) -> 
         assert!(
             world.now() - begun < 1000 * SECOND,
             "{sent:?} {got:?} of {len}\n{}{}",
-            world.hosts[0].tcp.table_text(at.is_ipv6()),
-            world.hosts[1].tcp.table_text(at.is_ipv6())
+            table(&world.hosts[0].tcp, at.is_ipv6()),
+            table(&world.hosts[1].tcp, at.is_ipv6())
         );
     }
     world.now() - begun

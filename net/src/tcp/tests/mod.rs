@@ -21,6 +21,13 @@ pub const ME: Ucred = Ucred { pid: 7, uid: 1000, gid: 9 };
 pub const SECOND: u64 = 1_000_000_000;
 pub const WOULD_BLOCK: SocketError = SocketError::File(FsError::WouldBlock);
 
+/// The text of the table of connections.
+fn table(tcp: &Tcp, v6: bool) -> String {
+    let mut out = fs::pseudo::Output::new();
+    tcp.table_text(v6, &mut out);
+    String::from_utf8(out.finish().unwrap()).unwrap()
+}
+
 /// Numbers that look random (splitmix64).
 #[derive(Debug)]
 pub struct Random(pub u64);
@@ -255,8 +262,8 @@ impl World {
         assert!(
             end < 2000 * SECOND,
             "something never happens:\n{}{}",
-            self.hosts[0].tcp.table_text(false),
-            self.hosts[1].tcp.table_text(true)
+            table(&self.hosts[0].tcp, false),
+            table(&self.hosts[1].tcp, true)
         );
         loop {
             self.pump();

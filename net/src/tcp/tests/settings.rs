@@ -162,7 +162,7 @@ fn texts() {
     let listener = world.listener(1, "10.0.0.2:80", 5);
     let (_client, server) = world.pair_of(&listener, "10.0.0.2:80");
     let tcp = &world.hosts[1].tcp;
-    let text = tcp.table_text(false);
+    let text = table(tcp, false);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 3);
     assert!(lines.iter().all(|line| line.len() == 149), "{text}");
@@ -170,7 +170,7 @@ fn texts() {
         "   0: 0200000A:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 "
     ));
     assert!(lines[2].starts_with("   1: 0200000A:0050 0100000A:"));
-    assert_eq!(tcp.table_text(true).lines().count(), 1);
+    assert_eq!(table(tcp, true).lines().count(), 1);
     let snmp = tcp.snmp_text();
     let (names, values) = snmp.split_once('\n').unwrap();
     assert_eq!(names.split(' ').count(), values.trim().split(' ').count());
