@@ -31,6 +31,14 @@ pub const MODULES: &[&str] = &[
     "test_io",
     "test_threading",
     "test_queue",
+    "test_socket",
+    "test_selectors",
+    "test_concurrent_futures",
+    "test_resource",
+    "test_poll",
+    "test_fileio",
+    "test_pathlib",
+    "test_timeout",
 ];
 
 /// Where driver and list lie.
