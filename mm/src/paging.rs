@@ -235,6 +235,8 @@ pub trait PageTables: Send {
 pub trait FrameSource: Sync {
     /// A frame of zeros with one reference.
     fn alloc_zeroed(&self) -> Option<Frame>;
+    /// As [`alloc_zeroed`](Self::alloc_zeroed), and `None` also if memory is no longer plentiful.
+    fn alloc_zeroed_if_plenty(&self) -> Option<Frame>;
     /// A frame of arbitrary content with one reference, for callers that overwrite all of it.
     fn alloc_uninit(&self) -> Option<Frame>;
     /// The one frame of zeros that is mapped, [`FOREIGN`](PageFlags::FOREIGN), wherever memory is read before it is

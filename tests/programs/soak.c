@@ -239,6 +239,8 @@ static int look_after(long now)
         if (worker->done)
             continue;
         left++;
+        if (now - worker->since > worker->longest)
+            worker->longest = now - worker->since;
         if (worker->steps != worker->seen) {
             worker->seen = worker->steps;
             worker->since = now;
@@ -283,7 +285,8 @@ int main(int argc, char **argv)
         if (workers[i].thread != 0)
             pthread_join(workers[i].thread, NULL);
     for (int i = 0; i < WORKERS; i++)
-        printf("%s %d: %ld\n", workers[i].name, workers[i].index, workers[i].steps);
+        printf("%s %d: %ld, longest step %ld ms\n", workers[i].name, workers[i].index, workers[i].steps,
+               workers[i].longest / 1000000);
     if (under_lock != locked)
         wrong("mutex", "count");
     printf("soak: ok\n");

@@ -29,7 +29,7 @@ typedef _Atomic int atomic_int;
 typedef _Atomic long atomic_long;
 
 /* No progress for so long is a hang: far more than the pauses and a loaded host explain. */
-enum { STALL_SECONDS = 90 };
+enum { STALL_SECONDS = 15 };
 
 static atomic_int stopping;
 
@@ -41,7 +41,7 @@ struct worker {
     pthread_t thread;
     atomic_long steps;
     atomic_int done;
-    long seen, since;
+    long seen, since, longest;
     char apart[64];
 };
 

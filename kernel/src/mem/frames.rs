@@ -13,8 +13,15 @@ static FRAMES: Mutex<FrameAllocator> = Mutex::new(FrameAllocator::new());
 
 /// log2 of the frames in a large page.
 const LARGE_ORDER: u8 = LARGE_PAGES.ilog2() as u8;
-/// Large pages are given while more than one part in so many is free.
+/// Memory is plentiful while more than one part in so many is free.
 const PLENTY: u64 = 8;
+
+/// A block of `1 << order` frames if memory is plentiful: a machine that is nearly full needs its frames where they are written.
+fn alloc_if_plenty(order: u8) -> Option<Frame> {
+    let mut frames = FRAMES.lock();
+    let stats = frames.stats();
+    (stats.free >= stats.total / PLENTY + LARGE_PAGES).then(|| frames.alloc(order)).flatten()
+}
 
 /// Makes the block of a large page single frames.
 pub fn split_large(frame: Frame) {
@@ -77,13 +84,24 @@ impl MachineFrames {
         assert!(offset.checked_add(len).is_some_and(|end| end <= 4096), "access crosses a frame");
         phys_to_virt(frame.phys().0 + offset as u64)
     }
+
+    /// Zeroes a frame that was just allocated.
+    fn clear(frame: Frame) {
+        // SAFETY: the frame was just allocated, so nobody else uses it, and the direct map covers it.
+        unsafe { Self::at(frame, 0, 4096).cast::<[u64; 512]>().write([0; 512]) };
+    }
 }
 
 impl FrameSource for MachineFrames {
     fn alloc_zeroed(&self) -> Option<Frame> {
         let frame = self.alloc_uninit()?;
-        // SAFETY: the frame was just allocated, so nobody else uses it, and the direct map covers it.
-        unsafe { Self::at(frame, 0, 4096).cast::<[u64; 512]>().write([0; 512]) };
+        Self::clear(frame);
+        Some(frame)
+    }
+
+    fn alloc_zeroed_if_plenty(&self) -> Option<Frame> {
+        let frame = alloc_if_plenty(0)?;
+        Self::clear(frame);
         Some(frame)
     }
 
@@ -108,15 +126,7 @@ impl FrameSource for MachineFrames {
     }
 
     fn alloc_large_zeroed(&self) -> Option<Frame> {
-        let frame = {
-            let mut frames = FRAMES.lock();
-            let stats = frames.stats();
-            // A machine that is nearly full needs its frames where they are touched.
-            if stats.free < stats.total / PLENTY + LARGE_PAGES {
-                return None;
-            }
-            frames.alloc(LARGE_ORDER)?
-        };
+        let frame = alloc_if_plenty(LARGE_ORDER)?;
         // SAFETY: the block was just allocated, so nobody else uses it, and the direct map covers it.
         unsafe { phys_to_virt(frame.phys().0).cast::<[u64; 512 * 512]>().write_bytes(0, 1) };
         Some(frame)

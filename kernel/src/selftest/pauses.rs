@@ -1,5 +1,10 @@
 //! `test=pauses` and `test=pauses:SEED`: single CPUs stand still now and then for 1 to 500 ms, as if the hypervisor had paused
 //! them, while the program runs. For soaks: nobody else may be held up.
+//!
+//! Several may stand still at once. Between two pauses a CPU runs for a while, so that what needs an answer of it waits for one
+//! pause at most: longer than the longest one would be another test.
+
+use alloc::vec;
 
 use crate::arch::{cpu, ipi, percpu, tsc};
 use crate::{logging, threads};
@@ -7,6 +12,8 @@ use crate::{logging, threads};
 /// The longest pause and the longest time between two, in milliseconds.
 const MAX_PAUSE_MS: u64 = 500;
 const MAX_GAP_MS: u64 = 100;
+/// How long a CPU runs at least between two pauses, in milliseconds.
+const MIN_RUN_MS: u64 = 20;
 const MS: u64 = 1_000_000;
 
 /// Starts the thread that pauses CPUs until the machine ends. `seed` is decimal; without one it is taken from the clock.
@@ -23,15 +30,22 @@ pub fn start(seed: &[u8]) {
         z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ z >> 31) % below
     };
+    let mut until_of = vec![0_u64; percpu::all().len()];
     let pauser = threads::spawn(move || {
         loop {
             let until = tsc::monotonic_ns() + (1 + next(MAX_GAP_MS)) * MS;
             while tsc::monotonic_ns() < until {
                 threads::park(Some(until));
             }
-            let cpus = percpu::all();
-            if let Some(cpu) = cpus.get(next(cpus.len() as u64) as usize) {
-                ipi::pause(cpu, (1 + next(MAX_PAUSE_MS)) * MS);
+            let index = next(until_of.len() as u64) as usize;
+            let length = (1 + next(MAX_PAUSE_MS)) * MS;
+            let now = tsc::monotonic_ns();
+            let (Some(cpu), Some(last)) = (percpu::all().get(index), until_of.get_mut(index)) else {
+                continue;
+            };
+            if now >= last.saturating_add(MIN_RUN_MS * MS) {
+                *last = now.saturating_add(length);
+                ipi::pause(cpu, length);
             }
         }
     });

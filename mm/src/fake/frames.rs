@@ -119,6 +119,17 @@ impl FrameSource for FakeFrames {
         self.alloc(0)
     }
 
+    fn alloc_zeroed_if_plenty(&self) -> Option<Frame> {
+        {
+            let state = self.lock();
+            let stats = state.allocator.stats();
+            if state.budget.is_some() || stats.free <= stats.total / 8 {
+                return None;
+            }
+        }
+        self.alloc(0)
+    }
+
     fn alloc_uninit(&self) -> Option<Frame> {
         self.alloc(0xa5)
     }

@@ -147,7 +147,8 @@ impl AddressSpace {
             let Some(window) = window else {
                 let prot = vma.prot;
                 let Some((old, flags)) = present else {
-                    let (frame, flags) = first_frame(self.frames, vma, page, own)?;
+                    let early = !self.tables.one_cpu();
+                    let (frame, flags) = first_frame(self.frames, vma, page, own, early)?;
                     let outdated = outdated(vma);
                     let mapped = self.map_first(page, frame, flags);
                     if let Some(store) = outdated {
@@ -299,21 +300,27 @@ fn large_window(vma: &Vma, page: VirtAddr) -> Option<VirtAddr> {
     (fits && anonymous && !vma.flags.intersects(refused)).then_some(VirtAddr(start))
 }
 
-/// The frame of a page that has none yet, and the flags to map it with.
+/// The frame of a page that has none yet, and the flags to map it with. `early`: what may be written later gets its own frame
+/// while memory is plentiful, because exchanging the frame would mean to wait for all CPUs.
 fn first_frame(
     frames: &dyn FrameSource,
     vma: &Vma,
     page: VirtAddr,
     own: bool,
+    early: bool,
 ) -> Result<(Frame, PageFlags), FaultError> {
     let flags = PageFlags::from(vma.prot);
     let zeroed = || frames.alloc_zeroed().map(|frame| (frame, flags)).ok_or(FaultError::OutOfMemory);
     let Backing::File(file) = &vma.backing else {
+        if own {
+            return zeroed();
+        }
+        // A large page takes the place of 512 with one flush.
+        let early = early && vma.prot.contains(Prot::WRITE) && large_window(vma, page).is_none();
+        let mine = if early { frames.alloc_zeroed_if_plenty().map(|frame| (frame, flags)) } else { None };
         // What is only read is the same zeros for everybody.
-        return match frames.zero_frame() {
-            Some(frame) if !own => Ok((frame, PageFlags::FOREIGN.with_prot(vma.prot))),
-            _ => zeroed(),
-        };
+        let zero = || frames.zero_frame().map(|frame| (frame, PageFlags::FOREIGN.with_prot(vma.prot)));
+        return mine.or_else(zero).map_or_else(zeroed, Ok);
     };
     let within = page.0 - vma.start;
     let wanted = file.file_len.saturating_sub(within).min(PAGE_SIZE);

@@ -63,6 +63,8 @@ fn a_fault_that_copies_ends_with_the_rights() {
     let (frames, cpu) = (FakeFrames::leak(256), FakeCpu::leak());
     let memory = memory(frames, cpu);
     memory.lock().forget(page(0).0, page(1).0);
+    // Not plentiful: what is only read gets no frame of its own.
+    frames.set_budget(Some(16));
     memory.fault(page(0), Access::Read).unwrap();
     let before = cpu.access(page(0).0).unwrap().0;
     memory.fault(page(0), Access::Write).unwrap();

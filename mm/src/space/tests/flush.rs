@@ -70,7 +70,9 @@ fn rights_are_taken_from_all_cpus_and_given_without_a_word() {
 
 #[test]
 fn a_copied_page_shows_nowhere_before_the_original_is_forgotten_everywhere() {
-    let (_, cpu, mut space) = setup_with_cpu();
+    let (frames, cpu, mut space) = setup_with_cpu();
+    // So few that what is only read gets none of its own.
+    frames.set_budget(Some(16));
     map_anon(&mut space, 0, 1, RW);
     touch(&mut space, 0, Access::Read);
     let (zero, _) = cpu.access(at(0).0).unwrap();
@@ -83,6 +85,28 @@ fn a_copied_page_shows_nowhere_before_the_original_is_forgotten_everywhere() {
     space.flushed(done);
     touch(&mut space, 0, Access::Write);
     assert_ne!(cpu.access(at(0).0).unwrap().0, zero);
+}
+
+#[test]
+fn what_is_read_and_then_written_waits_for_nobody() {
+    let (_, cpu, mut space) = setup_with_cpu();
+    map_anon(&mut space, 0, 8, RW);
+    for page in 0..8 {
+        space.fault(at(page), Access::Read).unwrap();
+        let (frame, flags) = cpu.access(at(page).0).unwrap();
+        assert!(flags.contains(crate::paging::PageFlags::WRITE));
+        space.fault(at(page), Access::Write).unwrap();
+        assert!(!space.has_stale() && cpu.access(at(page).0).unwrap().0 == frame);
+    }
+    // What cannot be written shares its zeros, and so does what may become a large page.
+    map_anon(&mut space, 16, 2, Prot::READ);
+    map_anon(&mut space, 2 * LARGE_PAGES, LARGE_PAGES, RW);
+    let mut read = |page| {
+        space.fault(at(page), Access::Read).unwrap();
+        cpu.access(at(page).0).unwrap().0
+    };
+    let zero = read(16);
+    assert_eq!((read(17), read(2 * LARGE_PAGES)), (zero, zero));
 }
 
 #[test]
