@@ -5,6 +5,9 @@
 // Argument 3 chooses operations by a part of their name. As the first process of a Linux guest it mounts what it needs, and turns the machine off in the end.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -123,6 +126,70 @@ static void open_for_server(void) {
     listen(listener, 8);
 }
 
+// Two threads that hand something to each other, there and back: two wake-ups and two switches each.
+static void with_partner(long n, void *(*partner)(void *), void (*mine)(long)) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, partner, &n))
+        return;
+    mine(n);
+    pthread_join(thread, NULL);
+}
+
+static int word; // whose turn it is
+
+static void hand_over(int me, long n) {
+    while (n--) {
+        while (__atomic_load_n(&word, __ATOMIC_ACQUIRE) != me)
+            syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, !me, NULL);
+        __atomic_store_n(&word, !me, __ATOMIC_RELEASE);
+        syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1);
+    }
+}
+
+static void *futex_partner(void *n) { return hand_over(1, *(long *)n), NULL; }
+static void futex_mine(long n) { hand_over(0, n); }
+static void futex_round(long n) { with_partner(n, futex_partner, futex_mine); }
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t turned[2] = {PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER};
+static int turn;
+
+static void take_turns(int me, long n) {
+    pthread_mutex_lock(&mutex);
+    while (n--) {
+        while (turn != me)
+            pthread_cond_wait(&turned[me], &mutex);
+        turn = !me;
+        pthread_cond_signal(&turned[turn]);
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+static void *cond_partner(void *n) { return take_turns(1, *(long *)n), NULL; }
+static void cond_mine(long n) { take_turns(0, n); }
+static void cond_round(long n) { with_partner(n, cond_partner, cond_mine); }
+
+static int there[2], back[2];
+
+static void *pipe_partner(void *n) {
+    char c;
+    for (long left = *(long *)n; left > 0 && read(there[0], &c, 1) == 1; left--)
+        write(back[1], &c, 1);
+    return NULL;
+}
+
+static void pipe_mine(long n) {
+    char c = 0;
+    while (n-- && write(there[1], &c, 1) == 1)
+        read(back[0], &c, 1);
+}
+
+static void pipe_round(long n) { with_partner(n, pipe_partner, pipe_mine); }
+
+static void yield_mine(long n) { while (n--) sched_yield(); }
+static void *yield_partner(void *n) { return yield_mine(*(long *)n), NULL; }
+static void yield_both(long n) { with_partner(n, yield_partner, yield_mine); }
+
 static const struct { const char *name; void (*run)(long); } ops[] = {
     {"getppid", null_call}, {"read 1 byte, tmpfs", read_1}, {"write 1 byte, tmpfs", write_1},
     {"read 4 KiB, tmpfs", read_4k}, {"write 4 KiB, tmpfs", write_4k}, {"read 1 byte, /dev/zero", zero_1},
@@ -131,6 +198,8 @@ static const struct { const char *name; void (*run)(long); } ops[] = {
     {"epoll_wait, 1 ready", poll_ready}, {"eventfd write + read", event_round}, {"AF_UNIX write + read", stream_round},
     {"AF_UNIX sendmsg + recvmsg", message_round}, {"AF_UNIX writev + read", writev_2},
     {"AF_UNIX connection", connection}, {"clock_gettime", clock_read},
+    {"futex, there and back", futex_round}, {"condvar, there and back", cond_round},
+    {"pipe, there and back", pipe_round}, {"sched_yield, two switches", yield_both},
 };
 
 static void mark(const char *what, const char *name, long n) {
@@ -154,6 +223,8 @@ int main(int argc, char **argv) {
     file = open("/tmp/a/b/c/file", O_RDWR | O_CREAT, 0644);
     write(file, buffer, sizeof buffer);
     open_for_server();
+    if (pipe(there) || pipe(back))
+        return 1;
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         if (argc > 3 && !strstr(ops[i].name, argv[3]))
             continue;
