@@ -68,10 +68,8 @@ impl Platform for Machine {
     }
 
     fn wait(&self, deadline: Option<u64>) {
-        // Making the thread takes locks, which may use up the permit of a wake that has come.
-        if !program_timer::ensure() {
-            threads::park(deadline);
-        }
+        program_timer::ensure();
+        threads::park(deadline);
     }
 
     fn new_thread(&self, new: NewThread) -> Result<Runner, NoThread> {

@@ -34,10 +34,10 @@ pub fn set(deadline: Option<u64>) {
     wake();
 }
 
-/// Makes the thread, if there is none. Returns whether it did.
-pub fn ensure() -> bool {
+/// Makes the thread, if there is none.
+pub fn ensure() {
     if STARTED.load(Ordering::Relaxed) || STARTED.swap(true, Ordering::Relaxed) {
-        return false;
+        return;
     }
     match threads::spawn_service(run) {
         Ok(thread) => {
@@ -48,7 +48,6 @@ pub fn ensure() -> bool {
         }
         Err(_) => log::error!("no memory for the thread that waits for timers: they do not expire"),
     }
-    true
 }
 
 /// Wakes the thread; false if there is none. Also in interrupt handlers.

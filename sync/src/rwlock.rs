@@ -20,7 +20,7 @@
 use crate::Mutex;
 use crate::atomic::{AtomicUsize, Ordering, constant, order};
 use crate::list::{List, Node, Note};
-use crate::thread::{Limit, MaySleep};
+use crate::thread::{self, Limit, MaySleep};
 
 const WRITER: usize = 1;
 const QUEUED: usize = 2;
@@ -114,6 +114,7 @@ impl RawRwLock {
         unsafe { list.push(&node) };
         drop(list);
         let delivered = node.wait(&mut sleep, &Limit::NONE);
+        thread::give_permit_back();
         debug_assert!(delivered.is_ok(), "no limit, no error");
     }
 
@@ -261,8 +262,10 @@ mod tests {
 #[cfg(all(test, loom))]
 mod models {
     use super::{READ, READER, RawRwLock, WRITE, WRITER};
+    use crate::thread::MaySleep;
     use crate::weaken::{every_edge_is_needed, explore};
     use loom::cell::UnsafeCell;
+    use loom::sync::atomic::{AtomicBool, Ordering};
     use loom::{sync::Arc, thread};
 
     struct Guarded(RawRwLock, UnsafeCell<u32>);
@@ -319,12 +322,36 @@ mod models {
         threads(2, &[WRITE, READ, WRITE]);
     }
 
+    /// A thread that takes the lock between its last look and its sleep, while the one that wakes it holds it.
+    #[test]
+    fn a_lock_before_the_sleep() {
+        explore(3, || {
+            let shared = Arc::new((Guarded(RawRwLock::new(), UnsafeCell::new(0)), AtomicBool::new(false)));
+            let (sleeper, waker) = (crate::thread::current(), shared.clone());
+            let other = thread::spawn(move || {
+                work(&waker.0, WRITE);
+                waker.1.store(true, Ordering::Release);
+                sleeper.unpark();
+            });
+            while !shared.1.load(Ordering::Acquire) {
+                work(&shared.0, WRITE);
+                crate::thread::park(&mut MaySleep::claim(), None);
+            }
+            other.join().unwrap();
+        });
+    }
+
     #[test]
     fn weakened_orderings_are_noticed() {
         every_edge_is_needed(
-            &["rwlock take", "rwlock release", "rwlock last", "list done", "list deliver"],
+            &["rwlock take", "rwlock release", "rwlock last", "list done", "list deliver", "permit"],
             module_path!(),
-            &["two_threads", "two_readers_and_a_writer", "two_writers_and_a_reader"],
+            &[
+                "two_threads",
+                "two_readers_and_a_writer",
+                "two_writers_and_a_reader",
+                "a_lock_before_the_sleep",
+            ],
         );
     }
 }

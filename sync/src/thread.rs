@@ -2,7 +2,8 @@
 //!
 //! - [`Handle`]: a counted reference to a thread, one word. [`Handle::unpark`] gives the thread a permit (a binary token, so
 //!   it is idempotent); [`park`] returns when it has consumed one, at the deadline, or for no reason. What happened before an
-//!   `unpark` is visible after the `park` that consumed its permit.
+//!   `unpark` is visible after the `park` that consumed its permit. A wait for a lock of this crate leaves a permit behind if it
+//!   slept: no wake is lost if a lock is taken between looking and [`park`]. Other waits of this crate do not.
 //! - [`MaySleep`]: the proof of thread context with preemption on that everything demands which may park.
 //! - [`NoPreempt`]: keeps the thread on its CPU and awake; readers of [`crate::rcu`] hold it.
 //!
@@ -84,6 +85,14 @@ pub fn current() -> Handle {
 #[track_caller]
 pub fn park(sleep: &mut MaySleep, deadline: Option<u64>) {
     threads().park(sleep, deadline);
+}
+
+/// After a wait for a lock, which may have used up a permit that was given for something else: the running thread has one again, so
+/// a lock may be taken between looking for something and the sleep. That sleep then ends once for no reason.
+pub(crate) fn give_permit_back() {
+    if crate::atomic::order("permit", crate::atomic::Ordering::SeqCst) == crate::atomic::Ordering::SeqCst {
+        current().unpark();
+    }
 }
 
 /// Monotonic time in nanoseconds.

@@ -396,7 +396,6 @@ impl<'w> Wait<'w> {
             self.sleeping = Some(entered.map_err(|_| Errno::ENOMEM)?);
         } else {
             let until = self.deadline.into_iter().chain((self.ready_at)()).min();
-            // Nothing between here and the sleep may use up the permit that comes with these.
             if !self.sleeper.is_told() && !self.thread.has_news(self.process) {
                 self.platform.wait(until);
             }

@@ -6,6 +6,7 @@
 use super::{Mutex, TimedLocker};
 use crate::thread::{Limit, MaySleep, WaitError};
 use crate::weaken::{every_edge_is_needed, explore};
+use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::{sync::Arc, thread};
 
 /// What a thread does.
@@ -102,6 +103,25 @@ fn freed_by_the_last() {
     });
 }
 
+/// A thread that takes a lock between its last look and its sleep, while the one that wakes it holds that lock.
+#[test]
+fn a_lock_before_the_sleep() {
+    explore(3, || {
+        let shared = Arc::new((Mutex::new(0), AtomicBool::new(false)));
+        let (sleeper, waker) = (crate::thread::current(), shared.clone());
+        let other = thread::spawn(move || {
+            *waker.0.lock() += 1;
+            waker.1.store(true, Ordering::Release);
+            sleeper.unpark();
+        });
+        while !shared.1.load(Ordering::Acquire) {
+            *shared.0.lock() += 1;
+            crate::thread::park(&mut MaySleep::claim(), None);
+        }
+        other.join().unwrap();
+    });
+}
+
 #[test]
 fn two_threads() {
     threads(4, [&[Lock, Lock], &[Lock, Lock]]);
@@ -166,6 +186,7 @@ fn weakened_orderings_are_noticed() {
             "mutex U5",
             "mutex C0",
             "mutex C1",
+            "permit",
         ],
         module_path!(),
         &[
@@ -176,6 +197,7 @@ fn weakened_orderings_are_noticed() {
             "three_threads",
             "try_lock_during_hand_over",
             "cancel_among_waiters",
+            "a_lock_before_the_sleep",
         ],
     );
 }

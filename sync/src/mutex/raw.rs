@@ -66,7 +66,8 @@ impl RawMutex {
         if !unsafe { self.push(&record) } {
             loop {
                 if record.is_taken() {
-                    return; // L3: the handle was moved out
+                    // L3: the handle was moved out.
+                    return thread::give_permit_back();
                 }
                 if self.head.load(Ordering::Relaxed) == handoff() && self.take_handoff("mutex L4") {
                     break;
@@ -76,6 +77,7 @@ impl RawMutex {
             // SAFETY: this thread holds the mutex. HANDOFF is set only when no pushed record is left in `head`, so the
             // record is in `fifo`, as it is not TAKEN.
             self.fifo.with_mut(|fifo| unsafe { (*fifo).unlink(&record) });
+            thread::give_permit_back();
         }
         // SAFETY: the record is not in the queue and was not TAKEN.
         unsafe { record.drop_handle() };

@@ -60,7 +60,9 @@ impl TimedLocker {
         }
         // SAFETY: this locker has not given it up.
         let record = unsafe { &*self.record };
-        let Err(error) = limit.sleep_until(sleep, || record.is_taken()) else { return Ok(()) };
+        let slept = limit.sleep_until(sleep, || record.is_taken());
+        thread::give_permit_back();
+        let Err(error) = slept else { return Ok(()) };
         // C0
         let failed = order("mutex C0", Ordering::Acquire);
         match record.state.compare_exchange(WAITING, CANCELLED, Ordering::Relaxed, failed) {

@@ -123,8 +123,7 @@ pub fn key(ctx: &Context<'_>, addr: u64, shared: bool) -> CallResult<Key> {
     Ok(ctx.process.futex_key(addr, shared))
 }
 
-/// Lets the calling thread sleep: until it is woken, until `deadline`, or until a signal comes. Takes no lock before it sleeps,
-/// for that could use up the permit of a wake.
+/// Lets the calling thread sleep: until it is woken, until `deadline`, or until a signal comes.
 pub fn pause(ctx: &Context<'_>, deadline: Option<u64>) -> Pause {
     if deadline.is_some_and(|deadline| ctx.platform.monotonic_ns() >= deadline) {
         return Pause::TimedOut;
@@ -167,14 +166,8 @@ impl Futex {
         let word = Word { addr: self.word.addr(), key: &key };
         let waiter = ctx.thread.waiter();
         let wait = [WaitFor { word, value: self.value, mask }];
-        let mut first = true;
-        let mut sleep = || {
-            if core::mem::take(&mut first) {
-                // This takes locks, which may use up the permit of a wake that has come: look again before the sleep.
-                return if self.is_hopeless(ctx, deadline) { Pause::TimedOut } else { Pause::Again };
-            }
-            pause(ctx, deadline)
-        };
+        let mut sleep =
+            || if self.is_hopeless(ctx, deadline) { Pause::TimedOut } else { pause(ctx, deadline) };
         match ctx.process.futexes.wait(&wait, &waiter, ctx.memory(), &mut sleep) {
             Ok(_) => Ok(0),
             Err(FutexError::TimedOut) if deadline.is_none() => {
