@@ -1,10 +1,12 @@
 """Runs one module of CPython's own tests and prints a line before and after each test.
 
 Called by the area `cpython`, natively and in the VM: `cpython.py MODULE DIRECTORY`, with the names of the tests to run
-on its input, one per line; without input it runs them all. Lines: `> NAME` when a test starts, `= NAME OUTCOME REASON`
+on its input, one per line; without names it runs them all, but for those that a line with `!` in front names (`*` stands for
+any rest). Lines: `> NAME` when a test starts, `= NAME OUTCOME REASON`
 when it has ended. If the program ends in the middle of a test, that test is the one without a second line.
 """
 
+import fnmatch
 import importlib
 import os
 import sys
@@ -12,7 +14,9 @@ import traceback
 import unittest
 
 sys.stdin.reconfigure(encoding="utf-8")
-chosen = set(sys.stdin.read().split())
+words = sys.stdin.read().split()
+chosen = {word for word in words if not word.startswith("!")}
+left_out = [word[1:] for word in words if word.startswith("!")]
 os.chdir(sys.argv[2])
 # The tests write what they like; the report has a descriptor of its own.
 report = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
@@ -73,7 +77,7 @@ def tests(suite):
     for test in suite:
         if isinstance(test, unittest.TestSuite):
             yield from tests(test)
-        elif not chosen or name(test) in chosen:
+        elif name(test) in chosen or not chosen and not any(fnmatch.fnmatchcase(name(test), p) for p in left_out):
             yield test
 
 
