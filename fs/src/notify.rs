@@ -161,7 +161,18 @@ impl Notifier {
             return;
         }
         let (mut left, sleepers) = {
-            let lists = self.lists.lock();
+            let mut lists = self.lists.lock();
+            if lists.watchers.list.is_empty()
+                && lists.sleepers.len() == 1
+                && let Some(entry) = lists.sleepers.pop_front_if(|entry| entry.exclusive)
+            {
+                // Mostly somebody waits alone, and is woken with this one lock.
+                entry.sleeper.mark();
+                self.publish(&lists);
+                drop(lists);
+                entry.sleeper.thread.unpark();
+                return;
+            }
             (lists.watchers.list.len(), !lists.sleepers.is_empty())
         };
         // The last to come is told first, as on Linux, and none with the lock held. When dropped ones are removed meanwhile, the

@@ -27,11 +27,9 @@ impl<T, I: Interrupts> Scheduler<T, I> {
     pub fn schedule(&self, cpu: usize, now: u64, reason: Reason) -> Next<T> {
         let Some(c) = self.cpus.get(cpu) else { return Next::Stay };
         c.answered.store(now, RELAXED);
-        self.charge(c, now);
-        let current = c.current.load(RELAXED);
-        let Some(slot) = self.slots.get(current as usize) else {
+        let Some((current, slot)) = self.charge(c, now) else {
             return match self.take_any(cpu, c, now) {
-                Some((index, data)) => self.switch(c, NOBODY, pending::NOTHING, Some((index, data))),
+                Some(next) => self.switch(c, NOBODY, pending::NOTHING, Some(next)),
                 None => Next::Stay,
             };
         };
@@ -50,14 +48,22 @@ impl<T, I: Interrupts> Scheduler<T, I> {
                 let next = self.take_any(cpu, c, now);
                 self.switch(c, current, pending::EXIT, next)
             }
-            Reason::Yield | Reason::Preempt | Reason::Idle => self.give_way(cpu, c, now, reason),
+            Reason::Yield | Reason::Preempt | Reason::Idle => {
+                self.give_way(cpu, c, current, slot, now, reason)
+            }
         }
     }
 
     /// The running thread stays runnable; another one may be due.
-    fn give_way(&self, cpu: usize, c: &Cpu, now: u64, reason: Reason) -> Next<T> {
-        let current = c.current.load(RELAXED);
-        let Some(slot) = self.slots.get(current as usize) else { return Next::Stay };
+    fn give_way(
+        &self,
+        cpu: usize,
+        c: &Cpu,
+        current: u32,
+        slot: &Slot<T>,
+        now: u64,
+        reason: Reason,
+    ) -> Next<T> {
         self.collect(cpu, c, now);
         if !self.allowed(current, cpu) && self.choose(current, cpu, cpu, false) != cpu {
             let next = self.take_any(cpu, c, now);
@@ -118,7 +124,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
     }
 
     /// The decision, in the CPU's books.
-    fn switch(&self, c: &Cpu, from: u32, what: u32, next: Option<(u32, Arc<T>)>) -> Next<T> {
+    fn switch(&self, c: &Cpu, from: u32, what: u32, next: Option<Taken<T>>) -> Next<T> {
         c.previous.store(from, RELAXED);
         c.pending.store(what, RELAXED);
         if let Some(slot) = self.slots.get(from as usize) {
@@ -126,10 +132,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
             if asleep { &slot.counts.voluntary } else { &slot.counts.involuntary }.add(1);
         }
         match next {
-            Some((index, data)) => match self.slots.get(index as usize) {
-                Some(slot) => Next::Thread(crate::ThreadId { index, life: slot.word.load().life() }, data),
-                None => Next::Idle,
-            },
+            Some(next) => Next::Thread(next.id, next.data),
             None => {
                 c.current.store(NOBODY, RELAXED);
                 c.current_key.store(u64::MAX, RELAXED);
@@ -212,18 +215,18 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         c.next_deadline.store(c.sleepers.entry(0).map_or(NEVER, |(_, deadline)| deadline), Ordering::Release);
     }
 
-    /// Charges the running thread for its time and moves the queue's virtual time on.
-    pub(crate) fn charge(&self, c: &Cpu, now: u64) {
+    /// Charges the running thread, which it returns, for its time and moves the queue's virtual time on.
+    pub(crate) fn charge(&self, c: &Cpu, now: u64) -> Option<(u32, &Slot<T>)> {
         let ran = now.saturating_sub(c.charged.load(RELAXED));
         c.charged.store(now, RELAXED);
         let current = c.current.load(RELAXED);
-        let Some(slot) = self.slots.get(current as usize) else { return };
+        let slot = self.slots.get(current as usize)?;
         slot.run_time.store(slot.run_time.load(RELAXED).saturating_add(ran), RELAXED);
         let packed = Packed(slot.params.load(RELAXED));
         if packed.is_realtime() {
             let arrival = slot.arrival.load(RELAXED);
             c.current_key.store(share::realtime_key(packed, arrival), RELAXED);
-            return;
+            return Some((current, slot));
         }
         // While others wait, a turn ends by the timer: more than that is time in which the CPU was stopped, for which the
         // thread is not made to wait again.
@@ -237,6 +240,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         if least > c.virtual_now.load(RELAXED) {
             c.virtual_now.store(least, RELAXED);
         }
+        Some((current, slot))
     }
 
     /// Empties the inbox into the queue.
@@ -309,7 +313,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
     }
 
     /// Claims the first in the queue.
-    fn take_next(&self, cpu: usize, c: &Cpu, now: u64) -> Option<(u32, Arc<T>)> {
+    fn take_next(&self, cpu: usize, c: &Cpu, now: u64) -> Option<Taken<T>> {
         while let Some((index, key)) = c.queue.entry(0) {
             let slot = self.slots.get(index as usize)?;
             let word = slot.word.load();
@@ -322,11 +326,8 @@ impl<T, I: Interrupts> Scheduler<T, I> {
                 }
             }
             c.queue.remove(index);
-            if claimed {
-                self.start(cpu, c, index, now, Some(key));
-                if let Some(data) = slot.payload.take() {
-                    return Some((index, data));
-                }
+            if claimed && let Some(next) = self.start(cpu, c, index, slot, now, Some(key)) {
+                return Some(next);
             }
         }
         None
@@ -334,7 +335,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
 
     /// Claims the thread that was made ready for this CPU if it is the only one that waits, without a detour through the queue:
     /// what one thread does that wakes another and sleeps.
-    fn take_only(&self, cpu: usize, c: &Cpu, now: u64) -> Option<(u32, Arc<T>)> {
+    fn take_only(&self, cpu: usize, c: &Cpu, now: u64) -> Option<Taken<T>> {
         if c.queue.len() != 0 {
             return None;
         }
@@ -347,12 +348,11 @@ impl<T, I: Interrupts> Scheduler<T, I> {
             return None;
         }
         c.inbox.drained();
-        self.start(cpu, c, index, now, None);
-        slot.payload.take().map(|data| (index, data))
+        self.start(cpu, c, index, slot, now, None)
     }
 
     /// Claims the first that waits for this CPU, or else a thread that waits elsewhere.
-    fn take_any(&self, cpu: usize, c: &Cpu, now: u64) -> Option<(u32, Arc<T>)> {
+    fn take_any(&self, cpu: usize, c: &Cpu, now: u64) -> Option<Taken<T>> {
         if let Some(next) = self.take_only(cpu, c, now) {
             return Some(next);
         }
@@ -362,16 +362,22 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         }
         while let Some((index, slot, word)) = self.find_elsewhere(cpu, now, share::STEAL_AGE) {
             if slot.word.claim(word, cpu) {
-                self.start(cpu, c, index, now, None);
-                return slot.payload.take().map(|data| (index, data));
+                return self.start(cpu, c, index, slot, now, None);
             }
         }
         None
     }
 
     /// The claimed thread is the one that runs; `key` is its place if it came from the own queue.
-    pub(crate) fn start(&self, cpu: usize, c: &Cpu, index: u32, now: u64, key: Option<u64>) {
-        let Some(slot) = self.slots.get(index as usize) else { return };
+    pub(crate) fn start(
+        &self,
+        cpu: usize,
+        c: &Cpu,
+        index: u32,
+        slot: &Slot<T>,
+        now: u64,
+        key: Option<u64>,
+    ) -> Option<Taken<T>> {
         slot.counts.turns.add(1);
         // 0: before there was a clock.
         if let since @ 1.. = slot.ready_since.load(RELAXED) {
@@ -393,7 +399,15 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         c.turn.store(now, RELAXED);
         c.wakes.store(0, RELAXED);
         c.current.store(index, RELAXED);
+        let data = slot.payload.take()?;
+        Some(Taken { id: crate::ThreadId { index, life: slot.word.load().life() }, data })
     }
+}
+
+/// A thread that was claimed, and is the one that runs.
+pub(crate) struct Taken<T> {
+    id: crate::ThreadId,
+    pub(crate) data: Arc<T>,
 }
 
 /// A number behind all others of its priority.

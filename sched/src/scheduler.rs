@@ -98,13 +98,10 @@ impl<T, I: Interrupts> Scheduler<T, I> {
     /// caller's hands.
     pub fn adopt(&self, cpu: usize, now: u64, id: ThreadId) -> Option<Arc<T>> {
         let slot = self.slots.get(id.index as usize)?;
-        let data = slot.payload.take()?;
+        let c = self.cpus.get(cpu)?;
         slot.ready_since.store(now, Ordering::Relaxed);
         slot.word.adopt(cpu);
-        if let Some(c) = self.cpus.get(cpu) {
-            self.start(cpu, c, id.index, now, None);
-        }
-        Some(data)
+        self.start(cpu, c, id.index, slot, now, None).map(|taken| taken.data)
     }
 
     fn take_slot(&self) -> Result<u32, SpawnError> {

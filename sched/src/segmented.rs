@@ -42,10 +42,12 @@ impl<T> Segmented<T> {
     /// Entry `index`, if the table has grown that far.
     #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<&T> {
-        if index >= CAPACITY {
-            return None;
-        }
-        let (segment, place) = locate(index);
+        // Most programs do not go beyond the first segment.
+        let (segment, place) = match index {
+            0..FIRST => (0, index),
+            FIRST..CAPACITY => locate(index),
+            _ => return None,
+        };
         let base = self.segments.get(segment)?.load(Ordering::Acquire);
         if base.is_null() {
             return None;

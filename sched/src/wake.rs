@@ -87,7 +87,9 @@ impl<T, I: Interrupts> Scheduler<T, I> {
     pub(crate) fn announce(&self, slot: &Slot<T>, word: Word, by: usize, now: u64, quietly: bool) {
         let cpu = word.cpu();
         let Some(target) = self.cpus.get(cpu) else { return };
-        fence(Ordering::SeqCst);
+        if self.cpus.len() > 1 {
+            fence(Ordering::SeqCst);
+        }
         let kick = match target.mode.load(Ordering::Relaxed) {
             mode::HALTED => true,
             mode::RUNNING => {
@@ -194,7 +196,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         if may_stay && (count == 1 || self.is_free(previous)) {
             return previous;
         }
-        let near = (1..count.min(LOOK_AT)).map(|step| (previous + step) % count);
+        let near = (1..count.min(LOOK_AT)).map(|step| watch::behind(previous, step, count));
         if let Some(idle) = near.into_iter().find(|&cpu| self.is_free(cpu) && usable(cpu)) {
             return idle;
         }

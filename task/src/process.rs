@@ -18,7 +18,7 @@ use abi::structs::SigInfo;
 use abi::{Signal, general as raw};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use fs::console::SignalTarget;
 use fs::{NodeRef, OpenFile, Pinned, Vfs};
 use mm::addr::VirtAddr;
@@ -62,6 +62,8 @@ pub struct Process {
     ended_by: AtomicU32,
     main: Arc<Thread>,
     threads: Mutex<Threads>,
+    /// Threads that live, or have not told yet that they end. Changes with the table.
+    pub(crate) population: AtomicUsize,
     image: Mutex<Arc<ProgramImage>>,
     cwd: Mutex<Pinned>,
     files: Mutex<FdTable>,
@@ -110,6 +112,7 @@ impl Process {
             strace: AtomicBool::new(parts.strace),
             ended_by: AtomicU32::new(0),
             threads: Mutex::new(Threads::new(main.clone())),
+            population: AtomicUsize::new(1),
             main,
             image: Mutex::new(Arc::new(parts.image)),
             cwd: Mutex::new(Pinned::new(cwd)),

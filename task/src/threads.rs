@@ -95,8 +95,7 @@ impl Process {
 
     /// Whether no thread but the caller can do anything any more.
     pub fn is_alone(&self) -> bool {
-        let threads = self.threads();
-        threads.live.len() + threads.ending <= 1
+        self.population.load(Ordering::Relaxed) <= 1
     }
 
     /// The lowest number at or above `from` of a thread, also of a first one that has ended.
@@ -144,6 +143,7 @@ impl Process {
         let mut threads = self.threads();
         threads.live.insert(tid, thread.clone());
         threads.made += 1;
+        self.population.fetch_add(1, Ordering::Relaxed);
         drop(threads);
         Ok(thread)
     }
@@ -195,7 +195,10 @@ impl Process {
         }
         // A signal of the process that it was chosen for goes to another.
         self.retarget(SigSet(!0));
-        self.threads().ending -= 1;
+        let mut threads = self.threads();
+        threads.ending -= 1;
+        self.population.fetch_sub(1, Ordering::Relaxed);
+        drop(threads);
         None
     }
 

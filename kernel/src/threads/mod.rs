@@ -476,9 +476,12 @@ fn may_sleep() -> bool {
 
 /// Sleeps until the running thread has a permit or the monotonic clock shows `deadline`; may return for no reason.
 pub fn park(deadline: Option<u64>) {
-    assert!(may_sleep(), "sleep in an interrupt handler or with preemption off");
     if deadline.is_some() {
         tsc::calibrate();
     }
-    cpu::without_interrupts(|| reschedule(Reason::Park { deadline }));
+    assert!(cpu::interrupts_enabled(), "sleep in an interrupt handler");
+    cpu::disable_interrupts();
+    assert!(preemptible(percpu::current()), "sleep with preemption off");
+    reschedule(Reason::Park { deadline });
+    cpu::enable_interrupts();
 }

@@ -96,6 +96,7 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// Adds an entry at the end; `number` is the bucket's own.
+    #[inline]
     pub fn push(&mut self, entry: Entry, number: usize) -> Result<(), FutexError> {
         self.entries.try_reserve(1).map_err(|_| FutexError::NoMemory)?;
         entry.waiter.set_place(number);
@@ -132,12 +133,12 @@ impl Bucket {
                 at += 1;
                 continue;
             }
-            if let Some(entry) = self.entries.remove(at)
-                && entry.waiter.claim(Woken::By(entry.index))
-            {
-                wakes.push(entry.waiter);
+            // The entry is large: it is dropped where it is, not moved out first.
+            if entry.waiter.claim(Woken::By(entry.index)) {
+                wakes.push(entry.waiter.clone());
                 woken += 1;
             }
+            drop(if at == 0 { self.entries.pop_front() } else { self.entries.remove(at) });
         }
         Ok(woken)
     }

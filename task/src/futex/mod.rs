@@ -105,12 +105,12 @@ impl FutexTable {
     }
 
     fn number(&self, key: &Key) -> usize {
-        key.hash() as usize % self.buckets.len()
+        key.hash() as usize % BUCKETS
     }
 
     fn lock(&self, number: usize) -> MutexGuard<'_, Bucket> {
-        // `number` gives numbers below the length only.
-        self.buckets[number % self.buckets.len()].lock()
+        // There are as many.
+        self.buckets[number % BUCKETS].lock()
     }
 
     /// The buckets of two keys, locked; the second is `None` if it is the first.
@@ -142,8 +142,8 @@ impl FutexTable {
     ) -> Result<u32, FutexError> {
         waiter.begin();
         for (index, futex) in (0..).zip(futexes) {
-            let entry = Entry::plain(futex, waiter, index);
-            if let Err(error) = self.enqueue(futex.word.addr, futex.value, entry, memory) {
+            let entry = || Entry::plain(futex, waiter, index);
+            if let Err(error) = self.enqueue(futex.word, futex.value, entry, memory) {
                 let before = futexes.get(..index as usize).unwrap_or_default();
                 // Woken through one of the earlier ones meanwhile: then that counts.
                 return match self.withdraw_all(before, waiter) {
@@ -153,6 +153,10 @@ impl FutexTable {
             }
         }
         let woken = self.sleep(waiter, pause);
+        if let ([_], Ok(Woken::By(index))) = (futexes, woken) {
+            // Whoever claimed the waiter has taken its one entry.
+            return Ok(index);
+        }
         // The entries that nobody took; a wake that came at the last moment shows here, too.
         let late = self.withdraw_all(futexes, waiter);
         match (woken, late) {
@@ -163,23 +167,23 @@ impl FutexTable {
         }
     }
 
-    /// Puts `entry` into its bucket if the word at `addr` holds `value`.
+    /// Puts an entry into the bucket of `at` if the word holds `value`. The entry is made where it is put: it is large.
     fn enqueue(
         &self,
-        addr: u64,
+        at: Word<'_>,
         value: u32,
-        entry: Entry,
+        entry: impl Fn() -> Entry,
         memory: &dyn UserMemory,
     ) -> Result<(), FutexError> {
+        let number = self.number(at.key);
         loop {
-            let number = self.number(&entry.key);
             let mut bucket = self.lock(number);
-            match memory.load(addr, Paging::Forbidden) {
+            match memory.load(at.addr, Paging::Forbidden) {
                 Ok(word) if word != value => return Err(FutexError::Changed),
-                Ok(_) => return bucket.push(entry, number),
+                Ok(_) => return bucket.push(entry(), number),
                 Err(_) => {
                     drop(bucket);
-                    memory.load(addr, Paging::Allowed).map_err(|_| FutexError::Fault)?;
+                    memory.load(at.addr, Paging::Allowed).map_err(|_| FutexError::Fault)?;
                 }
             }
         }
@@ -239,20 +243,19 @@ impl FutexTable {
 
 /// Waiters that have been claimed and are to be unparked once no lock is held.
 struct Wakes {
-    few: [Option<Arc<Waiter>>; 8],
-    used: usize,
+    /// Mostly there is one, which needs no memory.
+    first: Option<Arc<Waiter>>,
     more: Vec<Arc<Waiter>>,
 }
 
 impl Wakes {
-    fn new() -> Self {
-        Wakes { few: [const { None }; 8], used: 0, more: Vec::new() }
+    const fn new() -> Self {
+        Wakes { first: None, more: Vec::new() }
     }
 
     fn push(&mut self, waiter: Arc<Waiter>) {
-        if let Some(slot) = self.few.get_mut(self.used) {
-            *slot = Some(waiter);
-            self.used += 1;
+        if self.first.is_none() {
+            self.first = Some(waiter);
         } else if self.more.try_reserve(1).is_ok() {
             self.more.push(waiter);
         } else {
@@ -262,6 +265,9 @@ impl Wakes {
     }
 
     fn unpark(self) {
-        self.few.into_iter().flatten().chain(self.more).for_each(|waiter| waiter.unpark());
+        if let Some(waiter) = self.first {
+            waiter.unpark();
+        }
+        self.more.into_iter().for_each(|waiter| waiter.unpark());
     }
 }

@@ -156,8 +156,8 @@ impl FutexTable {
             return Err(FutexError::Invalid);
         }
         locker.waiter.begin();
-        let entry = Entry::locker(word, locker, Kind::BeforeLock(target.key.clone()));
-        self.enqueue(word.addr, value, entry, memory)?;
+        let entry = || Entry::locker(word, locker, Kind::BeforeLock(target.key.clone()));
+        self.enqueue(word, value, entry, memory)?;
         self.sleep_for_lock(locker.waiter, pause)
     }
 
