@@ -3,13 +3,14 @@
 //! Called for segments that belong to no connection. A listener is locked for a moment to look at it, never while an engine is made.
 //! A connection that its listener's queue has no room for stays half-open, and its SYN-ACK is repeated.
 
+use super::Tcp;
 use super::flow::Flow;
 use super::ports::Hold;
+use super::run::inbox_limit;
 use super::segment::{self, FIN, Segment};
 use super::state::{NEVER, Phase, SECOND, Settings, Slot};
 use super::syn::{Claim, Half};
 use super::unit::{Setup, Unit, window_shift};
-use super::{LEAST_RING, RING, Tcp};
 use crate::frame::Frame;
 use alloc::boxed::Box;
 use core::sync::atomic::Ordering;
@@ -317,7 +318,7 @@ impl Tcp {
         Some((index, generation))
     }
 
-    /// Empties the inbox of a slot that is used again, and bounds it: what fits into the window and is on its way twice.
+    /// Empties the inbox of a slot that is used again, and bounds it.
     pub(super) fn empty_inbox(&self, slot: &Slot, ring: usize) {
         let mut old = 0;
         for entry in slot.inbox.drain() {
@@ -325,7 +326,7 @@ impl Tcp {
             old += 1;
         }
         slot.pending.fetch_sub(old, Ordering::Relaxed);
-        slot.inbox_limit.store(2 * ring.max(LEAST_RING) + RING / 2, Ordering::Relaxed);
+        slot.inbox_limit.store(inbox_limit(ring), Ordering::Relaxed);
     }
 
     /// A reset for a half-open connection.

@@ -6,7 +6,7 @@
 use super::segment::{self, ACK, SYN, Segment};
 use super::state::{NEVER, ORPHAN, Phase, SECOND, Slot, State, WANTS_ACKS};
 use super::time_wait::Record;
-use super::{LAST, PATIENCE, Tcp};
+use super::{LAST, LEAST_RING, PATIENCE, RING, Tcp};
 use crate::frame::{Frame, Frames};
 use abi::PollEvents;
 use core::sync::atomic::Ordering;
@@ -225,6 +225,8 @@ impl Tcp {
                 let calm = matches!(unit.state(), Engine::Established | Engine::CloseWait);
                 let waiting = unit.unacknowledged();
                 let much = waiting > 2 * usize::from(state.remote_mss).min(unit.mss()) || waiting > free;
+                // The ring may have grown.
+                slot.inbox_limit.store(inbox_limit(unit.rings().0), Ordering::Relaxed);
                 (free, !calm || much)
             }
             _ => (0, false),
@@ -432,6 +434,11 @@ impl Tcp {
         let next = self.next_wake.fetch_min(next, Ordering::Relaxed).min(next);
         (next != NEVER).then_some(next)
     }
+}
+
+/// Most bytes of packets in the inbox of a connection with such a receive ring: what fits into the window and is on its way twice.
+pub(super) fn inbox_limit(ring: usize) -> usize {
+    2 * ring.max(LEAST_RING) + RING / 2
 }
 
 /// Gives the engine the bytes that waited for company.

@@ -77,20 +77,22 @@ fn memory_is_bounded() {
     assert_eq!([0, 1].map(|n| world.hosts[n].tcp.memory_used()), [0; 2]);
 }
 
+/// Two connected sockets on a line where packets take their time.
+fn slow_pair(world: &mut World, listener: &TcpSocket) -> (Arc<TcpSocket>, Arc<TcpSocket>) {
+    let client = world.connect(0, "10.0.0.2:80");
+    world.pass(1_000_000);
+    client.readiness();
+    world.pass(1_000_000);
+    (client, accept(listener).unwrap().0)
+}
+
 /// A busy connection gets larger rings, and only that one.
 #[test]
 fn rings_grow() {
     let mut world = World::new();
     world.faults.delay = 50_000;
     let listener = world.listener(1, "10.0.0.2:80", 10);
-    let connect = |world: &mut World| {
-        let client = world.connect(0, "10.0.0.2:80");
-        world.pass(1_000_000);
-        client.readiness();
-        world.pass(1_000_000);
-        (client, accept(&listener).unwrap().0)
-    };
-    let (busy, idle) = (connect(&mut world), connect(&mut world));
+    let (busy, idle) = (slow_pair(&mut world, &listener), slow_pair(&mut world, &listener));
     let rings = |socket: &TcpSocket| socket.with(false, |state| state.unit().unwrap().rings()).unwrap();
     let first = [rings(&busy.1), rings(&idle.1)];
     assert!(first.iter().all(|&(receive, send)| receive <= 16 << 10 && send <= 4096));
@@ -109,4 +111,23 @@ fn rings_grow() {
         world.hosts[0].tcp.stats.retransmitted.get() + world.hosts[1].tcp.stats.retransmitted.get(),
         0
     );
+}
+
+/// What a window allows is not dropped before the socket is looked at, also when the window has grown.
+#[test]
+fn a_window_that_is_filled_at_once() {
+    let mut world = World::new();
+    world.faults.delay = 50_000;
+    let listener = world.listener(1, "10.0.0.2:80", 10);
+    let (client, server) = slow_pair(&mut world, &listener);
+    super::basic::exchange(&mut world, &client, &server, 3_000_000);
+    world.pass(SECOND);
+    let now = world.now();
+    let grow = |state: &mut State| state.unit().is_some_and(|unit| unit.renew(RING, RING, now));
+    assert_eq!([server.with(false, grow), client.with(false, grow)], [Ok(true); 2]);
+    world.pass(SECOND);
+    let limit = server.slot().unwrap().inbox_limit.load(Ordering::Relaxed);
+    assert!(limit >= 2 * RING, "{limit}");
+    super::basic::exchange(&mut world, &client, &server, 3_000_000);
+    assert_eq!([0, 1].map(|n| world.hosts[n].tcp.extended.backlog_drops.get()), [0; 2]);
 }
