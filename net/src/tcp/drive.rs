@@ -88,6 +88,8 @@ impl Unit {
             let shift = if segment.flags & SYN != 0 { self.remote.scale.unwrap_or(0) } else { 0 };
             self.window = segment.window >> shift;
         }
+            let window = u32::from(self.window) << self.remote.scale.unwrap_or(0).min(14);
+            self.wire.edge = self.oldest.wrapping_add(window);
         self.crowded |= waiting > self.socket().recv_capacity() / 2;
     }
 

@@ -53,7 +53,7 @@ impl Unit {
             return false;
         }
         unit.window = window;
-        unit.wire.sent = sent;
+        (unit.wire.sent, unit.wire.edge) = (sent, self.wire.edge);
         unit.wire.output = self.take_output();
         unit.wire.counts = self.wire.counts;
         unit.wire.traffic_class = self.wire.traffic_class;

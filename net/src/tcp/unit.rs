@@ -125,6 +125,7 @@ impl Unit {
             sent: Sent::default(),
             counts: Counts::default(),
             unacked: 0,
+            edge: setup.isn.wrapping_add(1),
             shifts: (window_shift(setup.receive_ring), setup.shift),
             repeated: false,
         };

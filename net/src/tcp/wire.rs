@@ -64,6 +64,8 @@ pub struct Wire {
     pub sent: Sent,
     /// What happened.
     pub counts: Counts,
+    /// The end of the other side's window.
+    pub edge: u32,
     /// Bytes that came since the last acknowledgement left.
     pub unacked: usize,
     /// Shifts of the window: the engine's, which is that of its ring, and the one that the other side was told.
@@ -175,15 +177,17 @@ impl Wire {
 
     /// An acknowledgement has the highest sequence number that was sent (RFC 9293, 3.10.7.4: SND.NXT). The engine, while it repeats
     /// what was lost, gives it a lower one, which the other side may have to drop together with what it acknowledges; two sides that
-    /// do so get nowhere.
+    /// do so get nowhere. Nor may the number lie behind the window: there is the byte that asks whether a closed window has opened, and
+    /// whoever does not read would take no acknowledgement of what he sends.
     fn advance(&self, packet: &mut [u8], at: usize) {
         let flags = packet.get(at + 13).copied().unwrap_or(0);
         let header = packet.get(at + 12).map_or(HEADER_LEN, |byte| usize::from(byte >> 4) * 4);
         let pure = flags & (SYN | FIN | RST) == 0 && packet.len() == at + header;
         if let Some(field) = packet.get_mut(at + 4..at + 8).filter(|_| pure && self.begun) {
             let seq = field.try_into().map_or(0, u32::from_be_bytes);
-            if segment::after(self.sent.next, seq) {
-                field.copy_from_slice(&self.sent.next.to_be_bytes());
+            let highest = if segment::after(self.sent.next, self.edge) { self.edge } else { self.sent.next };
+            if segment::after(highest, seq) {
+                field.copy_from_slice(&highest.to_be_bytes());
             }
         }
     }

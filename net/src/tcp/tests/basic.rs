@@ -217,6 +217,30 @@ fn peeking_dropping_counting() {
     let _ = (ioctl::FIONREAD, None::<&dyn UserMemory>);
 }
 
+/// A program that sends, but reads nothing until it is done, is stopped by nobody: its data is acknowledged while its window is closed.
+#[test]
+fn who_only_sends_is_acknowledged() {
+    const BYTES: usize = 3_000_000;
+    let mut world = World::new();
+    let (client, server) = world.pair();
+    let (mut sent, mut heard, mut answered) = (0, 0, 0);
+    // The server answers as much as it hears, which nobody reads.
+    while heard < BYTES {
+        sent += send(&client, &vec![1; (BYTES - sent).min(20_000)]).unwrap_or(0);
+        heard += receive(&server, 20_000).map_or(0, |bytes| bytes.len());
+        answered += send(&server, &vec![2; (heard - answered).min(20_000)]).unwrap_or(0);
+        world.pass(10_000_000);
+        assert!(world.now() < 300 * SECOND, "{sent} {heard} {answered}");
+    }
+    let mut got = 0;
+    while got < BYTES {
+        got += receive(&client, 20_000).map_or(0, |bytes| bytes.len());
+        answered += send(&server, &vec![2; (heard - answered).min(20_000)]).unwrap_or(0);
+        world.pass(10_000_000);
+        assert!(world.now() < 600 * SECOND, "{answered} {got}");
+    }
+}
+
 /// Who is told to wait looks again only when told. So whatever brings room and is there already is found before.
 #[test]
 fn who_has_to_wait_has_no_room() {
