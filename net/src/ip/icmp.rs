@@ -239,15 +239,7 @@ impl Pass<'_> {
     fn tell(&mut self, report: &ErrorReport<'_>) {
         let known = match report.protocol {
             protocol::UDP => self.udp_trouble(report),
-            protocol::TCP => {
-                // The limit first: TCP asks for it when it is told.
-                if let Some(mtu) = report.mtu
-                    && self.layer.tcp.get().is_some()
-                {
-                    self.layer.path_mtus.lock().set(report.destination, mtu, self.now);
-                }
-                self.layer.tcp.get().is_some_and(|tcp| tcp.trouble(report, self.now))
-            }
+            protocol::TCP => self.layer.tcp.get().is_some_and(|tcp| tcp.trouble(report, self.now)),
             protocol::ICMP | protocol::ICMPV6 => self.ping_trouble(report),
             _ => false,
         };

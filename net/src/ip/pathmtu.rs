@@ -14,6 +14,13 @@ const LIFETIME: u64 = 600_000_000_000;
 #[derive(Default)]
 pub struct PathMtus(HashMap<IpAddr, (u16, u64)>);
 
+/// What is believed of a router's word that `to` is reached with packets of `mtu` bytes at most.
+pub fn believable(to: IpAddr, mtu: u32) -> u16 {
+    // Below these, a forged message costs more than it could ever be right.
+    let least = if to.is_ipv4() { 552 } else { 1280 };
+    mtu.clamp(least, 65535) as u16
+}
+
 impl PathMtus {
     /// Empty.
     pub fn new() -> Self {
@@ -30,9 +37,7 @@ impl PathMtus {
 
     /// A router said that `to` is reached with packets of `mtu` bytes at most; returns what is believed.
     pub fn set(&mut self, to: IpAddr, mtu: u32, now: u64) -> u16 {
-        // Below these, a forged message costs more than it could ever be right.
-        let least = if to.is_ipv4() { 552 } else { 1280 };
-        let mtu = mtu.clamp(least, 65535) as u16;
+        let mtu = believable(to, mtu);
         if self.0.len() >= MAX_ENTRIES && !self.0.contains_key(&to) {
             self.0.retain(|_, entry| entry.1 > now);
             let oldest = self.0.iter().min_by_key(|(_, entry)| entry.1).map(|(&to, _)| to);

@@ -1,6 +1,7 @@
 //! [`Segments`] for [`Tcp`](crate::tcp::Tcp): packets and errors in the form that it takes.
 
 use super::input::{Arrival, Segments, protocol};
+use super::pathmtu::believable;
 use super::trouble::ErrorReport;
 use super::wire;
 use crate::frame::Frame;
@@ -25,8 +26,9 @@ impl Segments for Tcp {
         let Some((own, foreign)) = report.ports() else { return false };
         let (local, remote) =
             (SocketAddr::new(report.source, own), SocketAddr::new(report.destination, foreign));
-        // A limit of sizes is no reason to give up.
-        report.mtu.is_some() || self.unreachable(local, remote, report.error, now)
+        let Some(mtu) = report.mtu else { return self.unreachable(local, remote, report.error, now) };
+        let seq = wire::be32(report.transport, 4).unwrap_or(0);
+        self.too_large(local, remote, seq, believable(report.destination, mtu), now)
     }
 
     fn work(&self, now: u64) -> Option<u64> {

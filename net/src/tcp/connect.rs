@@ -85,6 +85,7 @@ impl TcpSocket {
                 partial: route.checksum,
                 segmentation: route.segmentation_v4,
                 local: route.local,
+                quick: false,
             };
             let unit = Unit::connect(&setup, now).map(Box::new);
             let unit = unit.ok_or(SocketError::NoBuffers).inspect_err(|_| self.unclaim(hold))?;

@@ -4,7 +4,7 @@
 
 use super::segment::{self, ACK, FIN, PSH, RST, SYN, Segment};
 use super::state::NEVER;
-use super::unit::{Unit, instant};
+use super::unit::Unit;
 use super::wire::{LARGEST, SMALL};
 use crate::frame::Frame;
 use smoltcp::iface::PollResult;
@@ -76,6 +76,7 @@ impl Unit {
         }
         if let Some(options) = options.filter(|_| self.state() != State::SynSent) {
             self.heard(segment.seq, options);
+            self.answered(now);
         }
         let waiting = self.receivable();
         self.next = self.next.wrapping_add(waiting.saturating_sub(before) as u32);
@@ -87,15 +88,15 @@ impl Unit {
             // That of a SYN has no shift.
             let shift = if segment.flags & SYN != 0 { self.remote.scale.unwrap_or(0) } else { 0 };
             self.window = segment.window >> shift;
-        }
             let window = u32::from(self.window) << self.remote.scale.unwrap_or(0).min(14);
             self.wire.edge = self.oldest.wrapping_add(window);
+        }
         self.crowded |= waiting > self.socket().recv_capacity() / 2;
     }
 
     pub(super) fn take(&mut self, packet: Frame, now: u64) {
         self.wire.input = Some(packet);
-        self.interface.poll_ingress_single(instant(now), &mut self.wire, &mut self.sockets);
+        self.interface.poll_ingress_single(self.pace.instant(now), &mut self.wire, &mut self.sockets);
         self.wire.input = None;
     }
 
@@ -109,7 +110,8 @@ impl Unit {
             // Without data on its way in the ring, packets are small.
             let largest = if self.wire.segmentation { LARGEST } else { self.wire.mtu.into() };
             self.wire.expect = (socket.send_queue() + SMALL).min(largest.max(SMALL));
-            let result = self.interface.poll_egress(instant(now), &mut self.wire, &mut self.sockets);
+            let result =
+                self.interface.poll_egress(self.pace.instant(now), &mut self.wire, &mut self.sockets);
             if result == PollResult::None || self.all_is_sent() {
                 break;
             }
@@ -155,8 +157,8 @@ impl Unit {
         if self.wire.unacked > 0 && self.may_wait(now) {
             return Some(self.acks.due.min(self.engine_at));
         }
-        let at = self.interface.poll_at(instant(now), &self.sockets);
-        let at = at.map_or(NEVER, |at| (at.total_micros().max(0) as u64).saturating_mul(1000));
+        let at = self.interface.poll_at(self.pace.instant(now), &self.sockets);
+        let at = at.map_or(NEVER, |at| self.pace.real(at));
         // What it wanted at once was not possible.
         self.engine_at = if at <= now { now.saturating_add(RETRY) } else { at.saturating_add(1000) };
         (at != NEVER).then_some(self.engine_at)

@@ -5,6 +5,7 @@
 
 use super::Tcp;
 use super::flow::Flow;
+use super::pace::is_quick;
 use super::ports::Hold;
 use super::run::inbox_limit;
 use super::segment::{self, FIN, Segment};
@@ -259,6 +260,8 @@ impl Tcp {
             partial: route.checksum,
             segmentation: route.segmentation_v4,
             local: route.local,
+            // A cookie does not tell when it was sent.
+            quick: half.mss != 0 && is_quick(now.saturating_sub(half.since)),
         };
         let made = Unit::accept(&setup, half.remote_isn, half.options, half.window, now)
             .and_then(|unit| self.adopt(unit, half, terms, charged, (packet, segment), hash, now));

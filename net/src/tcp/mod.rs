@@ -6,8 +6,10 @@
 //! [`PATIENCE`]. Cost does not grow with the number of connections. Half-open connections ([`syn`]) and those in TIME-WAIT ([`time_wait`])
 //! are compact records. Packets are sent with no lock held.
 //!
-//! What the engine (smoltcp) cannot do: time stamps (RFC 7323), urgent data, changing the path's MTU of a connection that exists,
-//! a retransmission timeout below one second, an initial congestion window above 2 KiB, selective acknowledgement of what it has sent.
+//! What the engine (smoltcp) cannot do: urgent data, an initial congestion window above 2 KiB, selective acknowledgement of what it has
+//! sent. When routers say that packets are too large, its packets are cut as they leave ([`wire`]). Time stamps (RFC 7323) are not offered: the engine would echo them, but
+//! neither measures round trips by them nor tells old packets from new ones. Its clock is [`pace`]: timeouts are 250 ms at least, and 1 s
+//! where the other side is farther away than 50 ms.
 //! SO_LINGER with a time does not make close(2) wait. When acknowledgements leave is decided here ([`drive`]); rings grow by
 //! exchanging a calm engine ([`growth`]).
 //!
@@ -24,6 +26,7 @@ mod growth;
 mod handshake;
 mod info;
 mod options;
+mod pace;
 pub mod ports;
 mod renew;
 mod run;
@@ -312,6 +315,25 @@ impl Tcp {
             }
         });
         true
+    }
+
+    /// A router could not send on a packet from `local` to `remote`, as it takes `mtu` bytes at most. Returns whether there is the
+    /// connection, and a packet with this sequence number on its way.
+    pub fn too_large(
+        &self,
+        local: core::net::SocketAddr,
+        remote: core::net::SocketAddr,
+        seq: u32,
+        mtu: u16,
+        now: u64,
+    ) -> bool {
+        let flow = Flow::new(local, remote);
+        let Some(index) = self.table.find(&self.slots, &flow, self.hash(&flow)) else { return false };
+        let Some(slot) = self.slots.get(index) else { return false };
+        self.with(index, slot, now, true, |state| {
+            let detached = state.detached;
+            state.unit().is_some_and(|unit| !detached && unit.flow() == flow && unit.narrow(seq, mtu))
+        })
     }
 
     /// Takes memory from the account; false if there is not so much.

@@ -91,7 +91,7 @@ impl Tcp {
         let (mut names, mut values) = (
             String::from("Tcp: RtoAlgorithm RtoMin RtoMax MaxConn"),
             // Van Jacobson's algorithm; the limits are the engine's, milliseconds; no fixed limit of connections.
-            String::from("Tcp: 4 1000 60000 -1"),
+            String::from("Tcp: 4 250 60000 -1"),
         );
         let current = self.established_count();
         self.stats.each(&mut |name, value| {

@@ -9,6 +9,7 @@
 
 use super::drive::Acks;
 use super::flow::Flow;
+use super::pace::{Pace, is_quick};
 use super::segment::{self, Plain, SYN, SynOptions};
 pub use super::wire::{Counts, Sent};
 use super::wire::{SMALL, Wire};
@@ -16,7 +17,6 @@ use crate::frame::Frames;
 use alloc::vec::Vec;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{CongestionControl, Socket, State};
-use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint};
 
 /// What a unit is made for.
@@ -40,6 +40,8 @@ pub struct Setup {
     pub segmentation: bool,
     /// Packets stay on this host: nothing can be congested but the other side's buffer.
     pub local: bool,
+    /// The other side is known to answer quickly.
+    pub quick: bool,
 }
 
 /// The shift of a window over a ring of so many bytes, as the engine announces it.
@@ -93,10 +95,9 @@ pub struct Unit {
     pub(super) acks: Acks,
     /// When the engine wants to be run, as far as it was asked.
     pub(super) engine_at: u64,
-}
-
-pub(super) fn instant(now: u64) -> Instant {
-    Instant::from_micros((now / 1000).min(i64::MAX as u64) as i64)
+    pub(super) pace: Pace,
+    /// When it was made.
+    since: u64,
 }
 
 fn ring(len: usize) -> Option<Vec<u8>> {
@@ -115,6 +116,7 @@ impl Unit {
             input: None,
             output: Frames::new(),
             mtu: setup.mtu.max(least),
+            path: setup.mtu.max(least),
             partial: setup.partial || setup.segmentation,
             segmentation: setup.segmentation && setup.flow.local().is_ipv4(),
             traffic_class: 0,
@@ -123,16 +125,17 @@ impl Unit {
             begun: false,
             first: 0,
             sent: Sent::default(),
+            edge: setup.isn.wrapping_add(1),
             counts: Counts::default(),
             unacked: 0,
-            edge: setup.isn.wrapping_add(1),
             shifts: (window_shift(setup.receive_ring), setup.shift),
             repeated: false,
         };
         let (receive, send) = (ring(setup.receive_ring.clamp(1, 1 << 30))?, ring(setup.send_ring.max(1))?);
+        let pace = Pace::new(setup.quick);
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = seed_for(setup.isn);
-        let mut interface = Interface::new(config, &mut wire, instant(now));
+        let mut interface = Interface::new(config, &mut wire, pace.instant(now));
         let mut added = false;
         let bits = if setup.flow.local().is_ipv4() { 32 } else { 128 };
         interface.update_ip_addrs(|addresses| added = addresses.push(IpCidr::new(local, bits)).is_ok());
@@ -159,6 +162,8 @@ impl Unit {
             oldest: setup.isn.wrapping_add(1),
             acks,
             engine_at: 0,
+            pace,
+            since: now,
         })
     }
 
@@ -194,6 +199,14 @@ impl Unit {
         unit.heard(remote_isn, asked);
         (unit.state() == State::SynReceived && unit.wire.begun && unit.wire.first == setup.isn)
             .then_some(unit)
+    }
+
+    /// The other side has answered the SYN.
+    pub(super) fn answered(&mut self, now: u64) {
+        if !self.setup.quick && is_quick(now.saturating_sub(self.since)) {
+            self.setup.quick = true;
+            self.pace.hasten(now);
+        }
     }
 
     /// The other side's SYN has come.
@@ -308,7 +321,17 @@ impl Unit {
 
     /// Largest IP packet.
     pub fn mtu(&self) -> u16 {
-        self.wire.mtu
+        self.wire.path
+    }
+
+    /// A router said that the packet with sequence number `seq` was too large for it, which carries `mtu` bytes. Packets are cut from
+    /// now on; what was lost is sent again in its time. False if no such packet is on its way (RFC 5927).
+    pub fn narrow(&mut self, seq: u32, mtu: u16) -> bool {
+        let known = !segment::after(self.oldest, seq) && segment::after(self.wire.sent.next, seq);
+        if known {
+            self.wire.path = self.wire.path.min(mtu);
+        }
+        known
     }
 
     /// Largest segment that the own side announces.
@@ -332,9 +355,10 @@ impl Unit {
 
     /// Sends probes in this interval, nanoseconds, from the next run on; `None` ends that.
     pub fn set_probing(&mut self, interval: Option<u64>) {
+        let pace = self.pace;
         // The first one is sent at the next run.
         self.engine_at = 0;
-        self.socket_mut().set_keep_alive(interval.map(|ns| Duration::from_micros(ns / 1000)));
+        self.socket_mut().set_keep_alive(interval.map(|ns| pace.duration(ns)));
     }
 
     /// TTL or hop limit of packets; 0 for the default.
@@ -365,6 +389,7 @@ mod tests {
             partial: false,
             segmentation: false,
             local: false,
+            quick: false,
         }
     }
 

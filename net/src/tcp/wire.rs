@@ -3,7 +3,7 @@
 //! Used by [`Unit`](super::unit::Unit) only. Packets that leave get their checksums here, and their numbers are noted: what the engine
 //! keeps to itself is seen in what it sends. Those of arriving packets were verified before.
 
-use super::segment::{self, ACK, FIN, HEADER_LEN, RST, SYN};
+use super::segment::{self, ACK, FIN, HEADER_LEN, PSH, RST, SYN};
 use crate::frame::{Frame, Frames, HEADROOM};
 use core::num::{NonZeroU16, NonZeroUsize};
 use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
@@ -46,6 +46,8 @@ pub struct Wire {
     pub output: Frames,
     /// Largest IP packet.
     pub mtu: u16,
+    /// Largest IP packet that the way to the other side carries, as far as routers said. The engine does not know.
+    pub path: u16,
     /// Checksums are completed below.
     pub partial: bool,
     /// Packets are cut below.
@@ -62,10 +64,10 @@ pub struct Wire {
     pub first: u32,
     /// What was sent last.
     pub sent: Sent,
-    /// What happened.
-    pub counts: Counts,
     /// The end of the other side's window.
     pub edge: u32,
+    /// What happened.
+    pub counts: Counts,
     /// Bytes that came since the last acknowledgement left.
     pub unacked: usize,
     /// Shifts of the window: the engine's, which is that of its ring, and the one that the other side was told.
@@ -144,6 +146,12 @@ impl Device for Wire {
     }
 }
 
+fn put(packet: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(place) = packet.get_mut(at..at + bytes.len()) {
+        place.copy_from_slice(bytes);
+    }
+}
+
 impl Wire {
     fn send(&mut self, mut frame: Frame, size: Option<NonZeroU16>) {
         let packet = frame.data_mut();
@@ -165,13 +173,60 @@ impl Wire {
         if self.muted {
             return;
         }
+        let mut size = size.map(NonZeroU16::get);
+        if self.path < self.mtu {
+            let header = frame.data().get(at + 12).map_or(HEADER_LEN, |byte| usize::from(byte >> 4) * 4);
+            let most = self.path.saturating_sub((at + header) as u16).max(1);
+            if frame.len() > self.path.into() && !self.segmentation {
+                return self.send_in_pieces(&frame, at, at + header, most.into());
+            }
+            // The card cuts it.
+            size = if frame.len() > self.path.into() {
+                Some(size.map_or(most, |size| size.min(most)))
+            } else {
+                None
+            };
+        }
+        self.push(frame, at, size);
+    }
+
+    fn push(&mut self, mut frame: Frame, at: usize, size: Option<u16>) {
         self.counts.sent += 1;
         segment::fill_checksums(&mut frame, at, self.partial);
-        frame.offload.segment_size = size.map(NonZeroU16::get);
+        frame.offload.segment_size = size;
         if self.output.reserve_one() {
             self.output.push_back(frame);
         } else {
             self.counts.no_memory += 1;
+        }
+    }
+
+    /// Sends a segment as several ones with up to `size` bytes of its data.
+    fn send_in_pieces(&mut self, frame: &Frame, at: usize, headers: usize, size: usize) {
+        let Some((head, data)) = frame.data().split_at_checked(headers) else { return };
+        let seq = head.get(at + 4..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u32::from_be_bytes);
+        for (n, part) in data.chunks(size).enumerate() {
+            let begin = n * size;
+            let Some(mut piece) = Frame::with_room(HEADROOM, headers + part.len()) else {
+                return self.counts.no_memory += 1;
+            };
+            if !piece.set_len(headers + part.len()) {
+                return;
+            }
+            let len = piece.len();
+            let packet = piece.data_mut();
+            let (to_head, to_data) = packet.split_at_mut(headers);
+            to_head.copy_from_slice(head);
+            to_data.copy_from_slice(part);
+            let (place, length) = if at == 20 { (2, len) } else { (4, len - at) };
+            put(packet, place, &(length as u16).to_be_bytes());
+            put(packet, at + 4, &seq.wrapping_add(begin as u32).to_be_bytes());
+            if begin + part.len() < data.len()
+                && let Some(flags) = packet.get_mut(at + 13)
+            {
+                *flags &= !(FIN | PSH);
+            }
+            self.push(piece, at, None);
         }
     }
 

@@ -73,6 +73,70 @@ fn reordering() {
     }
 }
 
+/// A lost packet is sent again after a quarter of a second, if the other side is near; otherwise after one.
+#[test]
+fn time_to_the_next_attempt() {
+    for (delay, least, most) in [(100_000, 250, 260), (40_000_000, 1000, 1100)] {
+        let mut world = World::new();
+        world.faults.delay = delay;
+        let listener = world.listener(1, "10.0.0.2:80", 5);
+        let client = world.connect(0, "10.0.0.2:80");
+        while client.readiness() == PollEvents::empty() {
+            world.pass(1_000_000);
+        }
+        world.pass(SECOND);
+        let (server, _) = accept(&listener).unwrap();
+        for (from, to) in [(&client, &server), (&server, &client)] {
+            let mut lost = false;
+            // The first packet with data does not arrive.
+            world.tap = Some(Box::new(move |_, segment, _| {
+                let arrives = lost || segment.payload == 0;
+                lost |= segment.payload > 0;
+                arrives
+            }));
+            let begun = world.now();
+            send(from, b"lost").unwrap();
+            while receive(to, 10).is_err() {
+                world.pass(1_000_000);
+            }
+            let took = (world.now() - begun - delay) / 1_000_000;
+            assert!((least..=most).contains(&took), "{took} ms");
+            world.pass(3 * SECOND);
+        }
+        assert_eq!([0, 1].map(|n| world.hosts[n].tcp.stats.retransmitted.get()), [1; 2]);
+    }
+}
+
+/// A router on the way carries less than it did: it says so, and packets become smaller, with the same data. What nobody has sent
+/// changes nothing.
+#[test]
+fn a_narrow_way() {
+    for (at, segmentation) in [("10.0.0.2:80", false), ("10.0.0.2:80", true), ("[fd00::2]:80", false)] {
+        let mut world =
+            World::with(LIMITS, |line| (line.checksum, line.segmentation) = (segmentation, segmentation));
+        let (client, server) = world.pair_at(at);
+        let tcp = world.hosts[0].tcp.clone();
+        let mut told = 0;
+        world.tap = Some(Box::new(move |to, segment, packet| {
+            if to == 0 || packet.len() <= 1300 {
+                return true;
+            }
+            let (remote, local) = (segment.flow.local(), segment.flow.remote());
+            assert!(!tcp.too_large(local, remote, segment.seq.wrapping_add(1 << 20), 1290, SECOND), "forged");
+            assert!(tcp.too_large(local, remote, segment.seq, 1300, SECOND));
+            told += 1;
+            assert!(told < 20, "it does not listen");
+            false
+        }));
+        super::basic::exchange(&mut world, &client, &server, 200_000);
+        shut(&client, Shutdown::Write).unwrap();
+        world.settle(&[&client, &server]);
+        assert_eq!(receive(&server, 1), Ok(Vec::new()));
+        assert_eq!(client.with(false, |state| state.unit().unwrap().mtu()), Ok(1300));
+        assert_eq!(server.with(false, |state| state.unit().unwrap().mtu()), Ok(1500));
+    }
+}
+
 /// A quarter of all packets is lost.
 #[test]
 fn heavy_losses() {
