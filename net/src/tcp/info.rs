@@ -77,7 +77,7 @@ impl TcpSocket {
             info.word(offset_of!(tcp_info, tcpi_snd_mss), sending);
             info.word(offset_of!(tcp_info, tcpi_rcv_mss), mss);
             info.word(offset_of!(tcp_info, tcpi_advmss), mss);
-            info.word(offset_of!(tcp_info, tcpi_pmtu), unit.mtu().into());
+            info.word(offset_of!(tcp_info, tcpi_pmtu), unit.path_mtu().into());
             info.word(offset_of!(tcp_info, tcpi_unacked), waiting.div_ceil(sending));
             info.word(offset_of!(tcp_info, tcpi_rcv_space), unit.rings().0 as u64);
             info.word(offset_of!(tcp_info, tcpi_last_data_recv), now.saturating_sub(last_input) / 1_000_000);

@@ -126,7 +126,7 @@ impl TcpSocket {
             (SOL_IP, IP_RECVERR) | (SOL_IPV6, IPV6_RECVERR) => 0,
             (SOL_IP, IP_BIND_ADDRESS_NO_PORT) => 0,
             (SOL_IP, IP_MTU) | (SOL_IPV6, IPV6_MTU) => {
-                let mtu = self.with(false, |state| state.unit().map(|unit| unit.mtu()))?;
+                let mtu = self.with(false, |state| state.unit().map(|unit| unit.path_mtu()))?;
                 mtu.ok_or(SocketError::NotConnected)?.into()
             }
             (SOL_IPV6, IPV6_V6ONLY) => settings.v6_only.into(),

@@ -41,7 +41,7 @@ impl Unit {
     /// knows nothing of round-trip times. Options are to be set again. False, and nothing has changed, without memory.
     pub fn renew(&mut self, receive_ring: usize, send_ring: usize, now: u64) -> bool {
         let sent = self.wire.sent;
-        let (isn, mtu) = (sent.next.wrapping_sub(1), self.mtu());
+        let (isn, mtu) = (sent.next.wrapping_sub(1), self.path_mtu());
         let setup = Setup { receive_ring, send_ring, isn, mtu, ..self.setup };
         let made = Unit::accept(&setup, self.next.wrapping_sub(1), self.remote, self.window, now);
         let Some(mut unit) = made else { return false };

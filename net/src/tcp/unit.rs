@@ -320,7 +320,7 @@ impl Unit {
     }
 
     /// Largest IP packet.
-    pub fn mtu(&self) -> u16 {
+    pub fn path_mtu(&self) -> u16 {
         self.wire.path
     }
 

@@ -132,8 +132,8 @@ fn a_narrow_way() {
         shut(&client, Shutdown::Write).unwrap();
         world.settle(&[&client, &server]);
         assert_eq!(receive(&server, 1), Ok(Vec::new()));
-        assert_eq!(client.with(false, |state| state.unit().unwrap().mtu()), Ok(1300));
-        assert_eq!(server.with(false, |state| state.unit().unwrap().mtu()), Ok(1500));
+        assert_eq!(client.with(false, |state| state.unit().unwrap().path_mtu()), Ok(1300));
+        assert_eq!(server.with(false, |state| state.unit().unwrap().path_mtu()), Ok(1500));
     }
 }
 
