@@ -83,7 +83,7 @@ const FILES: &[(&str, &str)] = &[
     ("watcher", "-m 60 -o watcher_logbuf_size=8"),
 ];
 
-/// redis' units with tests for a server that is there, but `unit/other`, which is about what a child process writes.
+/// redis' units with tests for a server that is there.
 const UNITS: &[&str] = &[
     "unit/dump",
     "unit/protocol",
@@ -116,6 +116,7 @@ const UNITS: &[&str] = &[
     "unit/lazyfree",
     "unit/tracking",
     "unit/replybufsize",
+    "unit/other",
 ];
 
 /// Options of both redis servers.

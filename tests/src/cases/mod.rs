@@ -14,6 +14,7 @@ mod memory;
 mod network;
 mod network_load;
 mod options;
+mod peers;
 mod rust;
 mod servers;
 mod signals;
@@ -76,6 +77,7 @@ pub fn full() -> Vec<Case> {
     let mut cases = quick();
     cases.extend(hostile::full());
     cases.extend(network_load::full());
+    cases.extend(peers::full());
     cases.extend(servers::full());
     cases.extend(faults::full());
     cases.extend(threads::full());
@@ -109,6 +111,7 @@ pub fn suites() -> Vec<Case> {
 pub fn soak(round: u64) -> Vec<Case> {
     let mut cases = soak::soak(round);
     cases.extend(quick());
+    cases.extend(peers::soak());
     cases.extend(hostile::soak(round));
     cases
 }
@@ -125,6 +128,7 @@ mod tests {
         let mut cases = full();
         cases.extend(hostile::soak(0));
         cases.extend(soak::soak(0));
+        cases.extend(peers::soak());
         let names: HashSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(names.len(), cases.len());
         assert!(names.iter().all(|name| !name.contains(": ")), "': ' ends a name in the report");
