@@ -94,3 +94,9 @@ pub trait Environment: Send + Sync {
     /// A socket takes connections or datagrams at `local` from now on. An IPv6 socket that takes IPv4 as well is told twice.
     fn listening(&self, _transport: Transport, _local: SocketAddr) {}
 }
+    /// Deadlines matter from now on: called before every socket of IP is made. False without memory for what keeps them; the socket is
+    /// refused then.
+    fn keep_deadlines(&self) -> bool {
+        true
+    }
+

@@ -173,6 +173,9 @@ impl Stack {
         use crate::ip::input::protocol as number;
         use abi::net as raw;
         let Internet { ip, tcp, .. } = self.internet.as_ref().ok_or(SocketError::WrongFamily)?;
+        if !ip.env.keep_deadlines() {
+            return Err(SocketError::NoBuffers);
+        }
         let ping = if family == Family::Inet6 { number::ICMPV6 } else { number::ICMP };
         match (kind as u32, protocol) {
             (raw::SOCK_DGRAM, 0) => Ok(UdpSocket::new(ip, family, Protocol::Udp, caller.credentials)),

@@ -1,6 +1,6 @@
 //! The network's wiring: the machine's cards, clock and random numbers for [`net::Stack`], and the threads that run it.
 //!
-//! [`start`] is called once, before the program. A thread for each pair of queues takes frames ([`receive`]), one more does what time
+//! [`start`] is called once, before the program. A thread for each pair of queues takes frames ([`receive`]); one more does what time
 //! brings ([`timer`]). Interrupts only wake them.
 
 mod files;
@@ -53,6 +53,10 @@ impl Environment for Machine {
         timer::set(deadline);
     }
 
+    fn keep_deadlines(&self) -> bool {
+        timer::start()
+    }
+
     fn listening(&self, transport: Transport, local: SocketAddr) {
         let protocol = match transport {
             Transport::Tcp => Protocol::Tcp,
@@ -69,7 +73,8 @@ pub fn start(line: &CommandLine) -> Arc<Stack> {
     let cards: Vec<_> = cards.into_iter().map(|card| Arc::new(card) as Arc<dyn NetworkCard>).collect();
     let config = Config { memory: MACHINE.memory().total as usize, ..config(line) };
     let stack = Arc::new(Stack::new(Arc::new(Machine), cards, &config));
-    if !receive::start(&stack, queues) || !timer::start(&stack) {
+    timer::serve(&stack);
+    if queues > 0 && !(receive::start(&stack, queues) && timer::start()) {
         log::error!("no memory for the network's threads: the network does not work");
         return stack;
     }

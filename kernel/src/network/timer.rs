@@ -1,7 +1,10 @@
 //! The thread that does what time brings to the network: retransmissions, renewals, and packets that nobody reads.
+//!
+//! Without a card it is made with the first socket: a program that does not use the network has neither the thread nor the clock's
+//! calibration that threads need.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use net::Stack;
 use sync::SetOnce;
@@ -15,19 +18,34 @@ const NEVER: u64 = u64::MAX;
 
 /// When the stack wants to work, monotonic nanoseconds.
 static DEADLINE: AtomicU64 = AtomicU64::new(NEVER);
+static STACK: SetOnce<Arc<Stack>> = SetOnce::new();
 static THREAD: SetOnce<Handle> = SetOnce::new();
+/// The thread is there, or somebody is making it.
+static STARTED: AtomicBool = AtomicBool::new(false);
 
-/// Starts the thread; false without memory for it.
-pub fn start(stack: &Arc<Stack>) -> bool {
-    let stack = stack.clone();
-    match threads::spawn_service(move || run(&stack)) {
+/// The stack whose deadlines are kept. Called once.
+pub fn serve(stack: &Arc<Stack>) {
+    // Set once: the stack is made once.
+    let _ = STACK.set(stack.clone());
+}
+
+/// Starts the thread if that was not done; false without memory for it.
+pub fn start() -> bool {
+    let Some(stack) = STACK.get() else { return false };
+    if STARTED.swap(true, Ordering::AcqRel) {
+        return true;
+    }
+    match threads::spawn_service(move || run(stack)) {
         Ok(thread) => {
-            // Set once: the stack is made once. A deadline that was set before is found by the thread's first look or by this wake-up.
+            // Set once: nobody else starts it. A deadline that was set before is found by the thread's first look or by this wake-up.
             let _ = THREAD.set(thread);
             wake();
             true
         }
-        Err(_) => false,
+        Err(_) => {
+            STARTED.store(false, Ordering::Release);
+            false
+        }
     }
 }
 
