@@ -20,6 +20,15 @@ pub struct CardInfo {
     pub queues: u16,
 }
 
+/// Frames that came to a card and got no further, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// There was no memory for them.
+    pub no_memory: u64,
+    /// They made no sense.
+    pub malformed: u64,
+}
+
 /// A network card for Ethernet frames.
 ///
 /// Queues are numbered from 0. A queue that somebody else is using at this moment is not waited for: `transmit` queues behind it,
@@ -39,6 +48,11 @@ pub trait NetworkCard: Send + Sync {
 
     /// Whether the device interrupts when frames come. Returns true if frames have come meanwhile, which no interrupt will tell.
     fn set_interrupts(&self, queue: u16, on: bool) -> bool;
+
+    /// Frames that were lost in the driver.
+    fn lost(&self) -> Lost {
+        Lost::default()
+    }
 }
 
 impl<T: NetworkCard + ?Sized> NetworkCard for &'static T {
@@ -60,6 +74,10 @@ impl<T: NetworkCard + ?Sized> NetworkCard for &'static T {
 
     fn set_interrupts(&self, queue: u16, on: bool) -> bool {
         (**self).set_interrupts(queue, on)
+    }
+
+    fn lost(&self) -> Lost {
+        (**self).lost()
     }
 }
 
@@ -91,12 +109,12 @@ pub trait Environment: Send + Sync {
     /// The stack wants to be polled at `deadline` at the latest (monotonic nanoseconds); replaces a later one.
     fn wake_at(&self, deadline: u64);
 
-    /// A socket takes connections or datagrams at `local` from now on. An IPv6 socket that takes IPv4 as well is told twice.
-    fn listening(&self, _transport: Transport, _local: SocketAddr) {}
-}
     /// Deadlines matter from now on: called before every socket of IP is made. False without memory for what keeps them; the socket is
     /// refused then.
     fn keep_deadlines(&self) -> bool {
         true
     }
 
+    /// A socket takes connections or datagrams at `local` from now on. An IPv6 socket that takes IPv4 as well is told twice.
+    fn listening(&self, _transport: Transport, _local: SocketAddr) {}
+}

@@ -1,6 +1,6 @@
 //! Fakes for tests: a card whose other end the test holds, and an environment with a clock that the test sets.
 
-use crate::device::{CardInfo, Environment, NetworkCard};
+use crate::device::{CardInfo, Environment, Lost, NetworkCard};
 use crate::frame::{Frame, Frames, HEADROOM};
 use crate::ip::address::Mac;
 use crate::ip::{Config, IpLayer};
@@ -50,6 +50,10 @@ impl NetworkCard for FakeCard {
 
     fn link_up(&self) -> bool {
         true
+    }
+
+    fn lost(&self) -> Lost {
+        Lost { no_memory: 70, malformed: 5 }
     }
 
     fn transmit(&self, _queue: u16, frames: &mut Frames) {

@@ -32,16 +32,16 @@ pub fn dev(stack: &Stack, out: &mut Output) {
           face |bytes    packets errs drop fifo frame compressed multicast|\
           bytes    packets errs drop fifo colls carrier compressed\n",
     );
-    for Interface { name, stats, .. } in &net(stack).interfaces {
+    for Interface { name, stats, card, .. } in &net(stack).interfaces {
         let [rx_bytes, rx, rx_dropped, multicast] =
             [&stats.rx_bytes, &stats.rx_packets, &stats.rx_dropped, &stats.rx_multicast].map(|c| c.get());
         let [tx_bytes, tx, tx_dropped] =
             [&stats.tx_bytes, &stats.tx_packets, &stats.tx_dropped].map(|c| c.get());
+        let lost = card.as_ref().map(|card| card.lost()).unwrap_or_default();
+        let (bad, dropped) = (lost.malformed, rx_dropped + lost.no_memory);
         put!(
             out,
-            "{name:>6}: {rx_bytes:7} {rx:7} {:4} {rx_dropped:4} {:4} {:5} {:10} {multicast:9} ",
-            0,
-            0,
+            "{name:>6}: {rx_bytes:7} {rx:7} {bad:4} {dropped:4} {:4} {bad:5} {:10} {multicast:9} ",
             0,
             0
         );

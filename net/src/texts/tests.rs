@@ -48,6 +48,7 @@ fn links_and_routes() {
     let fields: Vec<u64> = eth0.split_whitespace().map(|n| n.parse().expect("a number")).collect();
     assert_eq!(fields.len(), 16);
     assert!(fields[9] > 0, "frames were sent");
+    assert_eq!((fields[2], fields[3], fields[5]), (5, 70, 5), "what the card lost");
     let route = text(&stack, "route");
     assert!(route.lines().all(|line| line.len() == 127));
     let routes: Vec<Vec<&str>> = route.lines().skip(1).map(|l| l.split_whitespace().collect()).collect();

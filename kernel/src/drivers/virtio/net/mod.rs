@@ -11,7 +11,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
-use net::device::{CardInfo, NetworkCard};
+use net::device::{CardInfo, Lost, NetworkCard};
 use net::frame::{Frame, Frames};
 use sync::{Mutex, SetOnce};
 use task::Platform;
@@ -249,5 +249,12 @@ impl NetworkCard for VirtioNet {
     fn set_interrupts(&self, queue: u16, on: bool) -> bool {
         // Waits, unlike the others: who asks for interrupts goes to sleep.
         self.receive.get(usize::from(queue)).is_some_and(|queue| queue.lock().set_interrupts(on))
+    }
+
+    fn lost(&self) -> Lost {
+        self.receive.iter().map(|queue| queue.lock().lost()).fold(Lost::default(), |sum, more| Lost {
+            no_memory: sum.no_memory + more.no_memory,
+            malformed: sum.malformed + more.malformed,
+        })
     }
 }

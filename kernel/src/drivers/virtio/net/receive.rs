@@ -1,12 +1,14 @@
 //! A receive queue: buffers that the device fills, and the frames in them.
 //!
 //! With mergeable buffers a large frame comes in several, which are put together; a frame that fits one buffer goes up in it, without
-//! copying, and the device gets a new one.
+//! copying, and the device gets a new one. Without memory for a new one the frame is dropped: a device that has no buffers left tells
+//! nobody when frames come, so it would never get any again.
 #![allow(unsafe_code)] // buffers in the device's hands
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use net::device::Lost;
 use net::frame::{Frame, Offload};
 
 use super::super::{Device, DeviceError, F_EVENT_INDEX, Piece, Queue};
@@ -36,8 +38,7 @@ pub(super) struct Receive {
     /// Parts of the frame that is coming, and how many are missing.
     parts: Vec<(Box<[u8]>, usize)>,
     missing: u16,
-    /// Frames that made no sense.
-    bad: u64,
+    lost: Lost,
 }
 
 /// The header, as far as the receiver looks at it.
@@ -85,7 +86,7 @@ impl Receive {
             spare: Vec::new(),
             parts: Vec::new(),
             missing: 0,
-            bad: 0,
+            lost: Lost::default(),
         })
     }
 
@@ -140,9 +141,7 @@ impl Receive {
         }
         let header = buffer.get(..len).and_then(Header::parse);
         match header {
-            Some(header) if header.buffers <= 1 && len > HEADER => {
-                Some(self.single(buffer, len, header.offload()))
-            }
+            Some(header) if header.buffers <= 1 && len > HEADER => self.single(buffer, len, header.offload()),
             Some(header) if (2..=MAX_PARTS).contains(&header.buffers) => {
                 self.missing = header.buffers - 1;
                 self.parts.push((buffer, len));
@@ -150,14 +149,15 @@ impl Receive {
             }
             _ => {
                 self.spare.push(buffer);
-                self.count_bad();
+                self.report();
+                self.lost.malformed += 1;
                 None
             }
         }
     }
 
     /// A frame in one buffer.
-    fn single(&mut self, buffer: Box<[u8]>, len: usize, offload: Offload) -> Frame {
+    fn single(&mut self, buffer: Box<[u8]>, len: usize, offload: Offload) -> Option<Frame> {
         if len - HEADER <= COPY
             && let Some(mut frame) = Frame::with_room(0, len - HEADER)
             && frame.set_len(len - HEADER)
@@ -165,9 +165,18 @@ impl Receive {
             frame.data_mut().copy_from_slice(buffer.get(HEADER..len).unwrap_or_default());
             frame.offload = offload;
             self.spare.push(buffer);
-            return frame;
+            return Some(frame);
         }
-        Frame::from_parts(buffer, HEADER, len, offload).unwrap_or_default()
+        let Some(another) = new_buffer(self.buffer) else {
+            self.spare.push(buffer);
+            self.report();
+            self.lost.no_memory += 1;
+            return None;
+        };
+        self.spare.push(another);
+        let frame = Frame::from_parts(buffer, HEADER, len, offload);
+        self.lost.malformed += u64::from(frame.is_none());
+        frame
     }
 
     /// Puts the parts together.
@@ -190,16 +199,25 @@ impl Receive {
         }
         match (&mut frame, offload) {
             (Some(frame), Some(offload)) => frame.offload = offload,
-            _ => self.count_bad(),
+            _ => {
+                self.report();
+                self.lost.no_memory += 1;
+            }
         }
         frame
     }
 
-    fn count_bad(&mut self) {
-        if self.bad.is_multiple_of(REPORT_EVERY) {
-            log::warn!("network queue {}: {} frames dropped", self.index, self.bad + 1);
+    /// One more frame is about to be lost.
+    fn report(&self) {
+        let lost = self.lost.malformed + self.lost.no_memory;
+        if lost.is_multiple_of(REPORT_EVERY) {
+            log::warn!("network queue {}: {} frames dropped", self.index, lost + 1);
         }
-        self.bad += 1;
+    }
+
+    /// See [`net::device::NetworkCard::lost`].
+    pub fn lost(&self) -> Lost {
+        self.lost
     }
 
     /// See [`net::device::NetworkCard::set_interrupts`].
