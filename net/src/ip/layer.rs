@@ -25,7 +25,7 @@ use crate::{ip::dhcp, ip::ping, udp};
 use alloc::collections::VecDeque;
 use alloc::{format, sync::Arc, vec, vec::Vec};
 use core::net::IpAddr;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use sync::{Mutex, SetOnce};
 
 /// Frames that wait for room in a card's queue.
@@ -49,6 +49,8 @@ pub struct IpLayer {
     pub(crate) path_mtus: Mutex<PathMtus>,
     pub(crate) autoconf: Mutex<Autoconf>,
     pub(crate) dhcp: Mutex<Option<dhcp::Client>>,
+    /// The first lease is in the configuration.
+    pub(crate) leased: AtomicBool,
     pub(crate) icmp_limit: Mutex<RateLimit>,
     pub(crate) udp: udp::Table,
     pub(crate) ping: ping::Table,
@@ -84,6 +86,7 @@ impl IpLayer {
             path_mtus: Mutex::new(PathMtus::new()),
             autoconf: Mutex::new(Autoconf::new(!config.dns.is_empty())),
             dhcp: Mutex::new(None),
+            leased: AtomicBool::new(false),
             icmp_limit: Mutex::new(RateLimit::new()),
             udp: udp::Table::new(a),
             ping: ping::Table::new(b),
@@ -203,9 +206,9 @@ impl IpLayer {
         (next != u64::MAX).then_some(next)
     }
 
-    /// Whether the addresses that were asked for are in use. Fixed ones are from the start.
+    /// Whether the addresses that were asked for are in use, and all that came with them. Fixed ones are from the start.
     pub fn is_configured(&self) -> bool {
-        self.dhcp.lock().as_ref().is_none_or(dhcp::Client::has_lease)
+        self.leased.load(Ordering::Acquire) || self.dhcp.lock().is_none()
     }
 
     /// Asks for a call of [`work`](Self::work) at `deadline`.

@@ -100,11 +100,6 @@ impl Client {
         self.deadline
     }
 
-    /// Whether it has an address.
-    pub fn has_lease(&self) -> bool {
-        self.lease.is_some()
-    }
-
     fn ask(&self, kind: u8, now: u64) -> Ask {
         let seconds = (now.saturating_sub(self.began) / SECOND).min(u64::from(u16::MAX)) as u16;
         let own = Ipv4Addr::UNSPECIFIED;

@@ -11,6 +11,7 @@ use crate::ip::send::{HeaderChoice, TRANSPORT_ROOM};
 use crate::ip::wire;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
+use core::sync::atomic::Ordering;
 
 impl Pass<'_> {
     /// Begins to ask on an interface.
@@ -160,6 +161,8 @@ impl Pass<'_> {
             net.domain = answer.domain.clone().or(net.domain.take());
             net.hostname = answer.hostname.clone().or(net.hostname.take());
         });
+        // Whoever waits for this looks at all of it.
+        self.layer.leased.store(true, Ordering::Release);
     }
 }
 

@@ -93,3 +93,21 @@ fn gets_configured_renews_and_loses_it() {
     assert!(bench.layer.net().path(ip("8.8.8.8"), None, None).is_err());
     assert_eq!(run(&bench, 70, 600), [Offer, Ack], "and comes back");
 }
+
+/// Whoever waits for the addresses finds all that came with the lease.
+#[test]
+fn is_configured_when_all_is() {
+    for _ in 0..100 {
+        let bench = Bench::new(None, None);
+        let layer = bench.layer.clone();
+        let waiting = std::thread::spawn(move || {
+            while !layer.is_configured() {
+                std::thread::yield_now();
+            }
+            let net = layer.net();
+            (net.is_local(ip("10.0.2.15")), net.dns.clone(), net.path(ip("8.8.8.8"), None, None).is_ok())
+        });
+        run(&bench, 0, 600);
+        assert_eq!(waiting.join().expect("no panic"), (true, vec![ip("10.0.2.3")], true));
+    }
+}
