@@ -492,10 +492,37 @@ static void groups(void) {
     close(s), close(c), close(t), close(d);
 }
 
+static void corked(void) {
+    puts("-- one datagram from several calls");
+    int s = bound4("127.0.0.1", 0), port = port_of(s), t = bound4("127.0.0.1", 0), c = udp(AF_INET);
+    struct sockaddr_in there = v4("127.0.0.1", port), elsewhere = v4("127.0.0.1", port_of(t));
+    static char b[66000];
+    V("more", sendto(c, "one ", 4, MSG_MORE, (void *)&there, sizeof there));
+    V("more, elsewhere", sendto(c, "two ", 4, MSG_MORE, (void *)&elsewhere, sizeof elsewhere));
+    V("nothing yet", recv(s, b, sizeof b, MSG_DONTWAIT));
+    V("the last", sendto(c, "three", 5, 0, (void *)&elsewhere, sizeof elsewhere));
+    V("receive", recv(s, b, sizeof b, MSG_DONTWAIT));
+    printf("%.13s\n", b);
+    V("elsewhere", recv(t, b, sizeof b, MSG_DONTWAIT));
+    K("cork", set(c, IPPROTO_UDP, UDP_CORK, 1));
+    V("a", sendto(c, "a", 1, 0, (void *)&there, sizeof there));
+    V("b", sendto(c, "b", 1, 0, (void *)&there, sizeof there));
+    V("nothing yet", recv(s, b, sizeof b, MSG_DONTWAIT));
+    K("uncork", set(c, IPPROTO_UDP, UDP_CORK, 0));
+    V("receive", recv(s, b, sizeof b, MSG_DONTWAIT));
+    V("more", sendto(c, b, 40000, MSG_MORE, (void *)&there, sizeof there));
+    V("too long", sendto(c, b, 40000, MSG_MORE, (void *)&there, sizeof there));
+    V("short", sendto(c, "short", 5, 0, (void *)&there, sizeof there));
+    V("receive", recv(s, b, sizeof b, MSG_DONTWAIT));
+    V("more to nobody", send(c, "x", 1, MSG_MORE));
+    close(s), close(t), close(c);
+}
+
 int main(void) {
     making();
     binding();
     talking();
+    corked();
     connected();
     six();
     control();

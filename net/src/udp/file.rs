@@ -9,6 +9,7 @@ use abi::net as raw;
 use abi::{OpenFlags, PollEvents, ioctl};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 use fs::notify::Notifier;
 use fs::socket::{
     Address, Caller, Control, Family, Kind, MessageFlags, OptionValue, Received, Shutdown, Socket,
@@ -19,6 +20,7 @@ use mm::user::UserMemory;
 
 /// Level of UDP.
 const SOL_UDP: i32 = 17;
+const UDP_CORK: i32 = 1;
 
 impl File for UdpSocket {
     fn metadata(&self) -> Result<Metadata, FsError> {
@@ -134,8 +136,10 @@ impl Socket for UdpSocket {
             SOL_SOCKET if name == raw::SO_ACCEPTCONN as i32 => Ok(OptionValue::Int(0)),
             SOL_SOCKET => self.options.get(name),
             SOL_IP | SOL_IPV6 => self.ip_option(level, name),
-            // UDP_CORK is off; segments of datagrams (UDP_SEGMENT, UDP_GRO) are not offered.
-            SOL_UDP if name == 1 && self.protocol() == SOL_UDP as u32 => Ok(OptionValue::Int(0)),
+            // Segments of datagrams (UDP_SEGMENT, UDP_GRO) are not offered.
+            SOL_UDP if name == UDP_CORK && self.protocol() == SOL_UDP as u32 => {
+                Ok(OptionValue::Int(self.corked.load(Ordering::Relaxed).into()))
+            }
             SOL_UDP => Err(SocketError::NoOption),
             _ => Err(SocketError::NotSupported),
         }
@@ -154,6 +158,10 @@ impl Socket for UdpSocket {
                 self.options.set(name, value, caller, &|name| net.named(name).map(|i| i.index))
             }
             SOL_IP | SOL_IPV6 => self.set_ip_option(level, name, value, caller),
+            SOL_UDP if name == UDP_CORK && self.protocol() == SOL_UDP as u32 => {
+                let value = value.first_chunk().ok_or(SocketError::File(FsError::Invalid))?;
+                self.set_cork(i32::from_ne_bytes(*value) != 0)
+            }
             _ => Err(SocketError::NoOption),
         }
     }

@@ -4,6 +4,7 @@
 //! the other way round; neither these nor `queue` are held while program memory is touched or packets are sent.
 
 mod bind;
+mod cork;
 mod file;
 mod options;
 mod receive;

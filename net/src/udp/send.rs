@@ -5,6 +5,7 @@ use super::{HEADER_LEN, UdpSocket};
 use crate::frame::Frame;
 use crate::ip::input::protocol;
 use crate::ip::interface::Cast;
+use crate::ip::route::Path;
 use crate::ip::send::{Fragmentation, HeaderChoice, TRANSPORT_ROOM};
 use crate::ip::wire;
 use core::net::{IpAddr, SocketAddr};
@@ -12,7 +13,21 @@ use fs::socket::{Address, Control, MessageFlags, SocketError};
 use fs::{FsError, Source};
 
 /// Largest payload over IPv4.
-const MAX_V4: usize = 65507;
+pub(super) const MAX_V4: usize = 65507;
+
+/// Where a datagram goes, and how.
+pub(super) struct Aim {
+    pub path: Path,
+    pub choice: HeaderChoice,
+    pub port: u16,
+}
+
+impl Aim {
+    /// Largest payload.
+    pub fn most(&self) -> usize {
+        MAX_V4 + if self.path.destination.is_ipv6() { 20 } else { 0 }
+    }
+}
 
 impl UdpSocket {
     pub(super) fn send_message(
@@ -22,9 +37,29 @@ impl UdpSocket {
         control: &Control,
         flags: MessageFlags,
     ) -> Result<usize, SocketError> {
-        if flags.out_of_band || flags.more {
+        if flags.out_of_band {
             return Err(SocketError::NotSupported);
         }
+        if self.protocol == Protocol::Udp && (flags.more || self.is_corked()) {
+            return self.add(src, to, control, flags.more);
+        }
+        let aim = self.aim(to, control)?;
+        let room = src.remaining();
+        if room > aim.most() {
+            return Err(SocketError::MessageSize);
+        }
+        let frame = fill(src, room, self.head())?;
+        self.transmit(&aim.path, aim.choice, aim.port, frame)?;
+        Ok(room)
+    }
+
+    /// Bytes of the own header.
+    pub(super) fn head(&self) -> usize {
+        if self.protocol == Protocol::Udp { HEADER_LEN } else { 0 }
+    }
+
+    /// Finds out where a datagram goes.
+    pub(super) fn aim(&self, to: Option<&Address>, control: &Control) -> Result<Aim, SocketError> {
         let values = self.options.values();
         let (target, interface, source, ip) = {
             let mut state = self.state.lock();
@@ -65,12 +100,6 @@ impl UdpSocket {
         if path.cast == Cast::Broadcast && !values.broadcast {
             return Err(FsError::Access.into());
         }
-        let room = src.remaining();
-        let head = if self.protocol == Protocol::Udp { HEADER_LEN } else { 0 };
-        if room > MAX_V4 + if v6 { 20 } else { 0 } {
-            return Err(SocketError::MessageSize);
-        }
-        let frame = fill(src, room, head)?;
         let multicast = path.cast == Cast::Multicast;
         let at = usize::from(v6);
         let unicast = if v6 { ip.hops.unwrap_or(net.hop_limit) } else { ip.ttl.unwrap_or(64) };
@@ -81,14 +110,12 @@ impl UdpSocket {
             multicast_loop: ip.multicast_loop[at],
             ..HeaderChoice::new(0, control.hop_limit.unwrap_or(if multicast { several } else { unicast }))
         };
-        drop(net);
-        self.transmit(&path, choice, target.port(), frame)?;
-        Ok(room)
+        Ok(Aim { path, choice, port: target.port() })
     }
 
-    fn transmit(
+    pub(super) fn transmit(
         &self,
-        path: &crate::ip::route::Path,
+        path: &Path,
         mut choice: HeaderChoice,
         port: u16,
         mut frame: Frame,
@@ -151,13 +178,13 @@ impl UdpSocket {
         result
     }
 
-    fn known_mtu(&self, path: &crate::ip::route::Path) -> usize {
+    fn known_mtu(&self, path: &Path) -> usize {
         self.layer.path_mtus.lock().limit(path.destination, path.mtu, self.layer.env.now_ns()).into()
     }
 }
 
 /// A frame with `room` bytes of the program's, behind `head` bytes.
-fn fill(src: &mut dyn Source, room: usize, head: usize) -> Result<Frame, SocketError> {
+pub(super) fn fill(src: &mut dyn Source, room: usize, head: usize) -> Result<Frame, SocketError> {
     let mut frame = Frame::with_room(TRANSPORT_ROOM, head + room).ok_or(SocketError::NoBuffers)?;
     frame.set_len(head + room);
     let data = frame.data_mut().get_mut(head..).unwrap_or_default();

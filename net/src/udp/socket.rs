@@ -1,5 +1,6 @@
 //! [`UdpSocket`]: a socket for datagrams of UDP or ICMP echoes; what it is bound to, connected with, and has received.
 
+use super::cork::Pending;
 use super::options::IpOptions;
 use super::table::Table;
 use crate::frame::Frame;
@@ -10,7 +11,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use fs::FsError;
 use fs::notify::Notifier;
 use fs::socket::{Address, Family, Kind, OptionValue, SendError, SocketError, Ucred};
@@ -94,6 +95,12 @@ pub struct UdpSocket {
     pub(super) state: Mutex<State>,
     pub(super) queue: Mutex<Queue>,
     pub(super) notifier: Notifier,
+    /// UDP_CORK.
+    pub(super) corked: AtomicBool,
+    /// A datagram waits for more bytes; and which one.
+    pub(super) waiting: AtomicBool,
+    /// That one.
+    pub(super) pending: Mutex<Option<Pending>>,
 }
 
 impl UdpSocket {
@@ -116,6 +123,9 @@ impl UdpSocket {
             state: Mutex::default(),
             queue: Mutex::default(),
             notifier: Notifier::new(),
+            corked: AtomicBool::new(false),
+            waiting: AtomicBool::new(false),
+            pending: Mutex::default(),
         })
     }
 

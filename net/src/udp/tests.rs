@@ -4,8 +4,8 @@ use crate::ip::testing::Bench;
 use crate::ip::tests::{at, from, receive, send, set, socket, udp, with_caller};
 use crate::udp::{Protocol, UdpSocket};
 use abi::PollEvents;
-use fs::socket::{Address, Family, MessageFlags, OptionValue, Shutdown, Socket, SocketError};
-use fs::{File, FsError, SliceSink};
+use fs::socket::{Address, Control, Family, MessageFlags, OptionValue, Shutdown, Socket, SocketError};
+use fs::{File, FsError, SliceSink, SliceSource};
 
 fn bench() -> Bench {
     let bench = Bench::new(Some("10.0.0.5/24,fd00::5/64"), None);
@@ -22,6 +22,37 @@ fn connect(socket: &UdpSocket, address: &str) -> Result<(), SocketError> {
 }
 
 const ON: [u8; 4] = 1i32.to_ne_bytes();
+
+/// MSG_MORE and UDP_CORK: one datagram from several calls, to where the first one said.
+#[test]
+fn datagrams_from_several_calls() {
+    let bench = bench();
+    let (server, other) = (udp(&bench, "127.0.0.1:7000"), udp(&bench, "127.0.0.1:7001"));
+    let client = socket(&bench, Family::Inet, Protocol::Udp);
+    let say = |data: &[u8], to: &str, more: bool| {
+        let flags = MessageFlags { more, ..MessageFlags::default() };
+        let to = Address::Ip(at(to));
+        with_caller(|caller| {
+            client.send(&mut SliceSource::new(data), Some(&to), Control::default(), flags, caller)
+        })
+    };
+    assert_eq!(say(b"one ", "127.0.0.1:7000", true), Ok(4));
+    assert_eq!(say(b"two ", "127.0.0.1:7001", true), Ok(4));
+    assert!(!server.readiness().contains(PollEvents::IN));
+    assert_eq!(say(b"three", "127.0.0.1:7001", false), Ok(5));
+    assert_eq!(receive(&server).expect("a datagram").0, b"one two three");
+    assert!(!other.readiness().contains(PollEvents::IN));
+    set(&client, 17, 1, &ON).expect("UDP_CORK");
+    assert_eq!((say(b"a", "127.0.0.1:7001", false), say(b"b", "127.0.0.1:7001", false)), (Ok(1), Ok(1)));
+    assert!(!other.readiness().contains(PollEvents::IN));
+    set(&client, 17, 1, &0i32.to_ne_bytes()).expect("UDP_CORK");
+    assert_eq!(receive(&other).expect("a datagram").0, b"ab");
+    // What is too long is gone.
+    assert_eq!(say(&[0; 40_000], "127.0.0.1:7000", true), Ok(40_000));
+    assert_eq!(say(&[0; 40_000], "127.0.0.1:7000", true), Err(SocketError::MessageSize));
+    assert_eq!(say(b"short", "127.0.0.1:7000", false), Ok(5));
+    assert_eq!(receive(&server).expect("a datagram").0, b"short");
+}
 
 #[test]
 fn datagrams_stay_in_the_host_and_keep_their_limits() {
