@@ -26,6 +26,8 @@ pub struct Rules {
     pub jitter: Duration,
     /// When the link goes down, and for how long.
     pub down: Option<(Duration, Duration)>,
+    /// Chance leaves TCP segments with SYN alone.
+    pub spare_syns: bool,
 }
 
 impl Default for Rules {
@@ -39,6 +41,7 @@ impl Default for Rules {
             delay: Duration::ZERO,
             jitter: Duration::ZERO,
             down: None,
+            spare_syns: false,
         }
     }
 }
@@ -119,6 +122,8 @@ impl Impairment {
             self.counts.down += 1;
             return;
         }
+        let spared = rules.spare_syns && is_syn(&frame);
+        let (lost, twice, late) = (lost && !spared, twice && !spared, late && !spared);
         if lost {
             self.counts.lost += 1;
             return;
@@ -175,6 +180,16 @@ impl Impairment {
     }
 }
 
+/// Whether a frame is a TCP segment over IPv4 that begins a connection.
+fn is_syn(frame: &[u8]) -> bool {
+    const SYN: u8 = 2;
+    let Some((ethernet, packet)) = frame.split_at_checked(14) else { return false };
+    let header = packet.first().map_or(0, |byte| usize::from(byte & 15) * 4);
+    ethernet.ends_with(&[8, 0])
+        && packet.get(9) == Some(&6)
+        && packet.get(header + 13).is_some_and(|flags| flags & SYN != 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +228,21 @@ mod tests {
         assert_eq!(counts.sent + counts.lost, 100_000 + counts.doubled);
         let overtaken = out.windows(2).filter(|pair| pair[0].1 > pair[1].1).count() as u64;
         about(overtaken, 5000);
+    }
+
+    #[test]
+    fn syns_are_spared() {
+        let rules = Rules { loss: PPM, spare_syns: true, ..Rules::default() };
+        let mut network = Impairment::new(rules, 1);
+        let mut frame = vec![0; 54];
+        (frame[12], frame[14], frame[23]) = (8, 0x45, 6);
+        network.push(0, frame.clone());
+        assert_eq!(network.due(0), None);
+        frame[47] = 2;
+        network.push(0, frame.clone());
+        assert_eq!(network.due(0), Some(frame));
+        network.push(0, vec![8; 3]);
+        assert_eq!(network.counts().lost, 2);
     }
 
     #[test]
