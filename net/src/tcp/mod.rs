@@ -6,7 +6,7 @@
 //! [`PATIENCE`]. Cost does not grow with the number of connections. Half-open connections ([`syn`]) and those in TIME-WAIT ([`time_wait`])
 //! are compact records. Packets are sent with no lock held.
 //!
-//! What the engine (smoltcp) cannot do: urgent data, an initial congestion window above 2 KiB, selective acknowledgement of what it has
+//! What the engine (smoltcp) cannot do: urgent data, selective acknowledgement of what it has
 //! sent. When routers say that packets are too large, its packets are cut as they leave ([`wire`]). Time stamps (RFC 7323) are not offered: the engine would echo them, but
 //! neither measures round trips by them nor tells old packets from new ones. Its clock is [`pace`]: timeouts are 250 ms at least, and 1 s
 //! where the other side is farther away than 50 ms.

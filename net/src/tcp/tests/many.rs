@@ -113,6 +113,36 @@ fn rings_grow() {
     );
 }
 
+/// A large response begins with ten segments (RFC 6928), and goes on as acknowledgements come.
+#[test]
+fn a_response_begins_with_ten_segments() {
+    // The other side's window must not be smaller.
+    let mut world = World::with(Limits { memory: 1 << 30, ..LIMITS }, |_| {});
+    world.faults.delay = 40_000_000;
+    let listener = world.listener(1, "10.0.0.2:80", 10);
+    let client = world.connect(0, "10.0.0.2:80");
+    world.pass(SECOND);
+    client.readiness();
+    world.pass(SECOND);
+    let (server, _) = accept(&listener).unwrap();
+    send(&client, b"question").unwrap();
+    world.pass(SECOND);
+    receive(&server, 100).unwrap();
+    let before = world.delivered;
+    assert!(send(&server, &[1; 60_000]).unwrap() > 15_000);
+    world.pass(41_000_000);
+    let first = world.delivered - before;
+    assert!((10..=12).contains(&first), "{first}");
+    world.pass(SECOND);
+    let mut got = 0;
+    while let Ok(bytes) = receive(&client, 60_000) {
+        assert!(bytes.iter().all(|&byte| byte == 1));
+        got += bytes.len();
+        world.pass(100_000_000);
+    }
+    assert!(got > 15_000 && world.hosts[1].tcp.stats.retransmitted.get() == 0, "{got}");
+}
+
 /// What a window allows is not dropped before the socket is looked at, also when the window has grown.
 #[test]
 fn a_window_that_is_filled_at_once() {
