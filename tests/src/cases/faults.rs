@@ -92,8 +92,8 @@ fn ended(vm: Server, talked: Result<(), String>) -> Result<(), String> {
         .map_err(|error| format!("{error}\n    stderr ends:\n{}", compare::tail(&outcome.stderr)))
 }
 
-/// Frames are lost and overtake each other. They are not doubled, nor are SYNs lost, for QEMU's user networking sends no more once it
-/// has got a SYN-ACK twice: it takes what its client writes, and leaves it there while the window is open and all that it sent is
+/// Frames are lost and overtake each other. They are not doubled, nor are SYNs or ARP lost, for QEMU's user networking sends no more
+/// once it has got a SYN-ACK twice: it takes what its client writes, and leaves it there while the window is open and all that it sent is
 /// acknowledged. The tests of `net` do both.
 fn bad_line(name: &str, share: u32, bytes: usize, seed: u64) -> Case {
     let rules = Rules {
@@ -101,7 +101,7 @@ fn bad_line(name: &str, share: u32, bytes: usize, seed: u64) -> Case {
         reorder: share.min(PPM),
         delay: Duration::from_millis(2),
         jitter: Duration::from_millis(2),
-        spare_syns: true,
+        spare_beginnings: true,
         ..Rules::default()
     };
     server(&format!("faults/bad line, {name}"), program(), move |lab, program| {

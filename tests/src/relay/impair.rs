@@ -26,8 +26,8 @@ pub struct Rules {
     pub jitter: Duration,
     /// When the link goes down, and for how long.
     pub down: Option<(Duration, Duration)>,
-    /// Chance leaves TCP segments with SYN alone.
-    pub spare_syns: bool,
+    /// Chance leaves ARP and TCP segments with SYN alone.
+    pub spare_beginnings: bool,
 }
 
 impl Default for Rules {
@@ -41,7 +41,7 @@ impl Default for Rules {
             delay: Duration::ZERO,
             jitter: Duration::ZERO,
             down: None,
-            spare_syns: false,
+            spare_beginnings: false,
         }
     }
 }
@@ -122,7 +122,7 @@ impl Impairment {
             self.counts.down += 1;
             return;
         }
-        let spared = rules.spare_syns && is_syn(&frame);
+        let spared = rules.spare_beginnings && begins(&frame);
         let (lost, twice, late) = (lost && !spared, twice && !spared, late && !spared);
         if lost {
             self.counts.lost += 1;
@@ -180,14 +180,13 @@ impl Impairment {
     }
 }
 
-/// Whether a frame is a TCP segment over IPv4 that begins a connection.
-fn is_syn(frame: &[u8]) -> bool {
+/// Whether a frame asks for a station's address, answers that, or is a TCP segment over IPv4 that begins a connection.
+fn begins(frame: &[u8]) -> bool {
     const SYN: u8 = 2;
     let Some((ethernet, packet)) = frame.split_at_checked(14) else { return false };
     let header = packet.first().map_or(0, |byte| usize::from(byte & 15) * 4);
-    ethernet.ends_with(&[8, 0])
-        && packet.get(9) == Some(&6)
-        && packet.get(header + 13).is_some_and(|flags| flags & SYN != 0)
+    let syn = packet.get(9) == Some(&6) && packet.get(header + 13).is_some_and(|flags| flags & SYN != 0);
+    ethernet.ends_with(&[8, 6]) || ethernet.ends_with(&[8, 0]) && syn
 }
 
 #[cfg(test)]
@@ -231,8 +230,8 @@ mod tests {
     }
 
     #[test]
-    fn syns_are_spared() {
-        let rules = Rules { loss: PPM, spare_syns: true, ..Rules::default() };
+    fn beginnings_are_spared() {
+        let rules = Rules { loss: PPM, spare_beginnings: true, ..Rules::default() };
         let mut network = Impairment::new(rules, 1);
         let mut frame = vec![0; 54];
         (frame[12], frame[14], frame[23]) = (8, 0x45, 6);
@@ -243,6 +242,9 @@ mod tests {
         assert_eq!(network.due(0), Some(frame));
         network.push(0, vec![8; 3]);
         assert_eq!(network.counts().lost, 2);
+        let arp = [&[0; 12][..], &[8, 6]].concat();
+        network.push(0, arp.clone());
+        assert_eq!(network.due(0), Some(arp));
     }
 
     #[test]
