@@ -144,6 +144,7 @@ impl Pass<'_> {
             for info in said.prefixes.iter().filter(|info| info.on_link) {
                 set_router_route(net, index, info.prefix, None, until(now, info.valid), now);
             }
+            // Lifetimes are not watched: what programs see of it is a file that is written once.
             for &(server, lifetime) in said.dns.iter().filter(|_| !dns_fixed) {
                 net.dns.retain(|&known| known != IpAddr::V6(server));
                 if lifetime > 0 && net.dns.len() < 8 {

@@ -86,6 +86,7 @@ impl Pass<'_> {
                 self.error_input(arrival.source, v6, kind, code, &body);
             }
             (true, 130..=137 | 143) => self.nd_input(&frame, arrival, kind),
+            // Not followed: whoever is on the link could forge them, and there is rarely a second router.
             (false, 5) => stats.in_redirects.inc(),
             _ => stats.in_others.inc(),
         }
