@@ -241,6 +241,7 @@ fn go(mut regs: UserRegs) -> ! {
 }
 
 /// The running thread of the program. Traps and calls come from it, so it exists.
+#[inline]
 fn running() -> &'static Running {
     threads::program().unwrap_or_else(|| panic!("a trap from a program before there is one"))
 }
@@ -430,6 +431,7 @@ fn was_halted(frame: &UserRegs) -> bool {
     hlt::was_halted(&Site { rip: frame.rip, rflags: frame.rflags, before, after: &after[..got] })
 }
 
+#[inline]
 fn context<'a>(running: &'a Running, regs: &'a mut UserRegs) -> CallContext<'a> {
     CallContext { platform: &MACHINE, process: &running.process, thread: &running.thread, regs }
 }
@@ -437,15 +439,13 @@ fn context<'a>(running: &'a Running, regs: &'a mut UserRegs) -> CallContext<'a> 
 /// The call in `frame`, of whose registers only those that a function may clobber are valid. Returns
 /// whether it has to be finished with all of them, by [`system_call_full`].
 pub fn system_call(frame: &mut UserRegs) -> bool {
-    let (nr, args) = (frame.orig_rax, frame.syscall_args());
     if heap::is_low()
-        && !heap::refill()
-        && let Some(error) = syscall::refused_without_memory(nr)
+        && let Some(error) = refused(frame.orig_rax)
     {
         frame.rax = error;
         return false;
     }
-    match syscall::dispatch(&mut context(running(), frame), nr, args) {
+    match syscall::dispatch(&mut context(running(), frame)) {
         Outcome::Return(value) => {
             frame.rax = value;
             false
@@ -454,6 +454,12 @@ pub fn system_call(frame: &mut UserRegs) -> bool {
         Outcome::Exit(status) => end(status),
         Outcome::ThreadEnds => threads::exit_program(),
     }
+}
+
+/// What call `nr` is answered because the kernel has no memory for it.
+#[cold]
+fn refused(nr: u64) -> Option<u64> {
+    if heap::refill() { None } else { syscall::refused_without_memory(nr) }
 }
 
 /// Finishes a call with all registers in `frame`.

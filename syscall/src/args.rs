@@ -10,6 +10,8 @@ pub trait Syscall: Sized {
     const NR: u32;
     /// What its arguments are, for strace.
     const ARGS: &'static [ArgKind];
+    /// Whether it replaces or copies all registers, and so is to run with all of them.
+    const ALL_REGISTERS: bool = false;
 
     /// Turns raw arguments into typed ones. Fails for values that can be seen to be wrong without looking at any state.
     fn decode(args: &RawArgs) -> CallResult<Self>;

@@ -1,7 +1,7 @@
 //! From the entry code to the row of a call, and back to what the program finds in RAX.
 
 use crate::strace;
-use crate::table::TABLE;
+use crate::table::{Row, TABLE};
 use crate::{CallError, CallResult, Context, RawArgs};
 use abi::Errno;
 use task::ExitStatus;
@@ -48,15 +48,20 @@ pub fn encode(result: CallResult<u64>) -> Result<u64, Ended> {
     }
 }
 
-/// Runs call `nr`. Linux looks at the low half of the number only.
+/// The row of the call in `ctx.regs`. Linux looks at the low half of the number only.
 #[inline]
-pub fn dispatch(ctx: &mut Context<'_>, nr: u64, args: [u64; 6]) -> Outcome {
-    if matches!(nr as u32, abi::nr::RT_SIGRETURN | abi::nr::CLONE | abi::nr::CLONE3) {
-        // They replace or copy all registers.
+fn row(ctx: &Context<'_>) -> Option<&'static Row> {
+    TABLE.get(ctx.regs.orig_rax as u32 as usize)?.as_ref()
+}
+
+/// Runs the call in `ctx.regs`.
+#[inline]
+pub fn dispatch(ctx: &mut Context<'_>) -> Outcome {
+    let row = row(ctx);
+    if row.is_some_and(|row| row.all_registers) {
         return Outcome::AllRegisters;
     }
-    let args = RawArgs(args);
-    match execute(ctx, nr, &args) {
+    match execute(ctx, row) {
         Ok(value) if ctx.process.needs_attention(ctx.thread) || Errno::restart_code(value).is_some() => {
             ctx.thread.keep_result(value);
             Outcome::AllRegisters
@@ -67,15 +72,18 @@ pub fn dispatch(ctx: &mut Context<'_>, nr: u64, args: [u64; 6]) -> Outcome {
 }
 
 #[inline]
-fn execute(ctx: &mut Context<'_>, nr: u64, args: &RawArgs) -> Result<u64, Ended> {
-    let result = match TABLE.get(nr as u32 as usize) {
-        Some(Some(row)) => (row.run)(ctx, args),
-        _ => Err(unknown(ctx, u64::from(nr as u32), args).into()),
-    };
-    if ctx.process.is_traced() {
-        strace::show(ctx, nr, args, &result);
-    }
-    encode(result)
+fn execute(ctx: &mut Context<'_>, row: Option<&Row>) -> Result<u64, Ended> {
+    let run = row.map_or(unknown as fn(&mut Context<'_>) -> CallResult<u64>, |row| row.run);
+    encode(if ctx.process.is_traced() { shown(ctx, run) } else { run(ctx) })
+}
+
+/// Runs a call and shows it, with the arguments that it had.
+#[cold]
+fn shown(ctx: &mut Context<'_>, run: fn(&mut Context<'_>) -> CallResult<u64>) -> CallResult<u64> {
+    let (nr, args) = (ctx.regs.orig_rax, RawArgs(ctx.regs.syscall_args()));
+    let result = run(ctx);
+    strace::show(ctx, nr, &args, &result);
+    result
 }
 
 /// Continues after [`Outcome::AllRegisters`], with all registers in `ctx.regs`: delivers signals, after the call if it has not
@@ -83,7 +91,10 @@ fn execute(ctx: &mut Context<'_>, nr: u64, args: &RawArgs) -> Result<u64, Ended>
 pub fn dispatch_full(ctx: &mut Context<'_>) -> Outcome {
     let result = match ctx.thread.take_result() {
         Some(value) => Ok(value),
-        None => execute(ctx, ctx.regs.orig_rax, &RawArgs(ctx.regs.syscall_args())),
+        None => {
+            let row = row(ctx);
+            execute(ctx, row)
+        }
     };
     match result {
         Err(ended) => ended.into(),
@@ -105,14 +116,15 @@ pub fn deliver_signals(ctx: &mut Context<'_>) -> Option<ExitStatus> {
 
 /// A call without a row: named the first time.
 #[cold]
-fn unknown(ctx: &Context<'_>, nr: u64, args: &RawArgs) -> Errno {
+fn unknown(ctx: &mut Context<'_>) -> CallResult<u64> {
+    let nr = u64::from(ctx.regs.orig_rax as u32);
     if ctx.process.first_unknown_call(nr) {
-        let [a, b, c, d, e, f] = args.0;
+        let [a, b, c, d, e, f] = ctx.regs.syscall_args();
         let name = abi::nr::name(nr).unwrap_or("without a name");
         ctx.platform.message(format_args!(
             "system call {nr} ({name}) is not implemented: called with ({a:#x}, {b:#x}, {c:#x}, {d:#x}, {e:#x}, {f:#x}), \
              answered ENOSYS"
         ));
     }
-    Errno::ENOSYS
+    Err(Errno::ENOSYS.into())
 }

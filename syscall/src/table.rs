@@ -6,22 +6,23 @@ use crate::{CallResult, Context, RawArgs, Syscall};
 
 /// What is known about a call.
 pub struct Row {
-    /// Its number.
-    pub nr: u32,
-    /// Decodes and executes it.
-    pub run: fn(&mut Context<'_>, &RawArgs) -> CallResult<u64>,
+    /// Decodes it from the context's registers and executes it.
+    pub run: fn(&mut Context<'_>) -> CallResult<u64>,
+    /// Whether it is to run with all registers.
+    pub all_registers: bool,
     /// Its arguments, for strace.
     pub args: &'static [ArgKind],
 }
 
 impl Row {
     const fn of<S: Syscall>() -> Self {
-        Row { nr: S::NR, run: run::<S>, args: S::ARGS }
+        Row { run: run::<S>, all_registers: S::ALL_REGISTERS, args: S::ARGS }
     }
 }
 
-fn run<S: Syscall>(ctx: &mut Context<'_>, args: &RawArgs) -> CallResult<u64> {
-    S::decode(args)?.execute(ctx)
+// The registers that hold no argument of the call are not read, as `decode` is inlined.
+fn run<S: Syscall>(ctx: &mut Context<'_>) -> CallResult<u64> {
+    S::decode(&RawArgs(ctx.regs.syscall_args()))?.execute(ctx)
 }
 
 /// Builds the table. Two rows with the same number do not compile.

@@ -33,8 +33,16 @@ pub struct UserRegs {
 
 impl UserRegs {
     /// The six system-call arguments (syscall(2)).
+    #[inline]
     pub const fn syscall_args(&self) -> [u64; 6] {
         [self.rdi, self.rsi, self.rdx, self.r10, self.r8, self.r9]
+    }
+
+    /// The same registers with those of a system call.
+    #[must_use]
+    pub const fn with_call(self, nr: u64, args: [u64; 6]) -> Self {
+        let [rdi, rsi, rdx, r10, r8, r9] = args;
+        UserRegs { orig_rax: nr, rdi, rsi, rdx, r10, r8, r9, ..self }
     }
 }
 

@@ -130,6 +130,7 @@ fn check(ctx: &Context<'_>, flags: u64) -> Result<(), Errno> {
 impl Syscall for Clone {
     const NR: u32 = nr::CLONE;
     const ARGS: &'static [ArgKind] = &[ArgKind::Hex, ArgKind::Ptr, ArgKind::Ptr, ArgKind::Ptr, ArgKind::Hex];
+    const ALL_REGISTERS: bool = true;
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
         Ok(Clone {

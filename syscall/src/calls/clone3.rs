@@ -19,6 +19,7 @@ const SIZES: core::ops::RangeInclusive<usize> = 64..=4096;
 impl Syscall for Clone3 {
     const NR: u32 = nr::CLONE3;
     const ARGS: &'static [ArgKind] = &[ArgKind::Ptr, ArgKind::Unsigned];
+    const ALL_REGISTERS: bool = true;
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
         Ok(Clone3 { args: args.long::<0>(), size: args.size::<1>() })

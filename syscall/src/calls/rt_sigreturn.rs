@@ -13,6 +13,7 @@ pub struct RtSigReturn;
 impl Syscall for RtSigReturn {
     const NR: u32 = nr::RT_SIGRETURN;
     const ARGS: &'static [ArgKind] = &[];
+    const ALL_REGISTERS: bool = true;
 
     fn decode(_: &RawArgs) -> CallResult<Self> {
         Ok(RtSigReturn)

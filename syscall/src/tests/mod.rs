@@ -53,12 +53,10 @@ impl Caller {
         let mut all = [0; 6];
         all[..args.len()].copy_from_slice(args);
         let mut regs = UserRegs { rip: 0x40_1000, rsp: self.r.entry.rsp, ..UserRegs::default() };
+        regs = regs.with_call(nr.into(), all);
         let mut ctx = self.context(&mut regs);
-        match dispatch(&mut ctx, nr.into(), all) {
-            Outcome::AllRegisters => {
-                ctx.regs.orig_rax = nr.into();
-                dispatch_full(&mut ctx)
-            }
+        match dispatch(&mut ctx) {
+            Outcome::AllRegisters => dispatch_full(&mut ctx),
             outcome => outcome,
         }
     }

@@ -43,13 +43,13 @@ fn a_signal_to_itself_ends_the_program_with_a_report() {
 #[test]
 fn the_result_survives_until_the_signals_are_delivered() {
     let c = Caller::new();
-    let mut regs = UserRegs::default();
+    let mut regs = UserRegs::default().with_call(nr::GETPPID.into(), [0; 6]);
     let mut ctx = c.context(&mut regs);
-    assert_eq!(dispatch(&mut ctx, nr::GETPPID.into(), [0; 6]), Outcome::Return(1));
+    assert_eq!(dispatch(&mut ctx), Outcome::Return(1));
     c.r.process.send_kernel(Signal::SIGTSTP);
-    assert_eq!(dispatch(&mut ctx, nr::GETPPID.into(), [0; 6]), Outcome::AllRegisters);
+    assert_eq!(dispatch(&mut ctx), Outcome::AllRegisters);
     assert_eq!(dispatch_full(&mut ctx), Outcome::Return(1));
-    assert_eq!(dispatch(&mut ctx, nr::GETPPID.into(), [0; 6]), Outcome::Return(1), "delivered once");
+    assert_eq!(dispatch(&mut ctx), Outcome::Return(1), "delivered once");
 }
 
 #[test]
@@ -177,9 +177,9 @@ fn handle(c: &Caller, signal: u32, flags: u32) {
 /// The registers that a call returns to, with RAX as the entry code leaves it.
 fn registers_after(c: &Caller, nr: u32, args: [u64; 6]) -> UserRegs {
     let mut regs =
-        UserRegs { rip: 0x40_1500, rsp: DATA + 0x1800, orig_rax: nr.into(), ..UserRegs::default() };
+        UserRegs { rip: 0x40_1500, rsp: DATA + 0x1800, ..UserRegs::default() }.with_call(nr.into(), args);
     let mut ctx = c.context(&mut regs);
-    match dispatch(&mut ctx, nr.into(), args) {
+    match dispatch(&mut ctx) {
         Outcome::Return(value) => ctx.regs.rax = value,
         Outcome::AllRegisters => match dispatch_full(&mut ctx) {
             Outcome::Return(value) => ctx.regs.rax = value,
@@ -199,7 +199,7 @@ fn handlers_run_and_return() {
     assert!(c.r.thread.mask().contains(Signal::SIGUSR1), "blocked in its handler");
     let mut back = UserRegs { rsp: regs.rsp + 8, orig_rax: nr::RT_SIGRETURN.into(), ..regs };
     let mut ctx = c.context(&mut back);
-    assert_eq!(dispatch(&mut ctx, nr::RT_SIGRETURN.into(), [0; 6]), Outcome::AllRegisters);
+    assert_eq!(dispatch(&mut ctx), Outcome::AllRegisters);
     assert_eq!(dispatch_full(&mut ctx), Outcome::Return(0));
     assert_eq!((back.rip, back.rsp), (0x40_1500, DATA + 0x1800));
     assert!(!c.r.thread.mask().contains(Signal::SIGUSR1));

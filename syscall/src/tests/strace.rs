@@ -13,11 +13,11 @@ const BUF: u64 = DATA + 0x100;
 fn trace(c: &Caller, nr: u32, args: &[u64]) -> String {
     let mut all = [0; 6];
     all[..args.len()].copy_from_slice(args);
-    let mut regs = UserRegs::default();
+    let mut regs = UserRegs::default().with_call(nr.into(), all);
     let mut ctx = c.context(&mut regs);
     let raw = RawArgs(all);
     let result = match crate::table::TABLE.get(nr as usize) {
-        Some(Some(row)) => (row.run)(&mut ctx, &raw),
+        Some(Some(row)) => (row.run)(&mut ctx),
         _ => Err(abi::Errno::ENOSYS.into()),
     };
     line(&ctx, nr.into(), &raw, &result)

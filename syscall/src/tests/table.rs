@@ -9,7 +9,6 @@ fn every_row_has_its_place_and_every_file_its_row() {
     let mut rows = 0;
     for (number, row) in TABLE.iter().enumerate() {
         if let Some(row) = row {
-            assert_eq!(row.nr as usize, number);
             assert!(row.args.len() <= 6);
             assert!(nr::name(number as u64).is_some());
             rows += 1;
@@ -52,8 +51,8 @@ fn unknown_calls_are_named_once() {
 #[test]
 fn only_the_low_half_of_the_number_counts() {
     let c = Caller::new();
-    let mut regs = abi::UserRegs::default();
-    let outcome =
-        crate::dispatch(&mut c.context(&mut regs), 0xffff_ffff_0000_0000 | u64::from(nr::GETPID), [0; 6]);
+    let number = 0xffff_ffff_0000_0000 | u64::from(nr::GETPID);
+    let mut regs = abi::UserRegs::default().with_call(number, [0; 6]);
+    let outcome = crate::dispatch(&mut c.context(&mut regs));
     assert_eq!(outcome, crate::Outcome::Return(2));
 }
