@@ -189,6 +189,7 @@ impl Cache {
 }
 
 /// The class of a small block.
+#[inline]
 fn class_of(layout: &Layout) -> Option<usize> {
     if layout.size() > LARGEST || layout.align() > ALIGN || layout.size() == 0 {
         return None;
@@ -268,6 +269,31 @@ impl Heap {
         unsafe { self.talc.dealloc(block, layout) }
     }
 
+    /// A block of a class: one of this CPU's cache, if it has one and may be used.
+    #[inline(never)]
+    fn alloc_small(&self, class: usize) -> *mut u8 {
+        percpu::preempt_disable();
+        let cpu = percpu::current();
+        let block = if cpu.in_interrupt.load(Relaxed) { None } else { cpu.heap.take(class) };
+        threads::preempt_enable();
+        match block {
+            Some(block) => block.as_ptr().cast(),
+            None => self.alloc_class(class),
+        }
+    }
+
+    /// Frees a block of a class.
+    ///
+    /// # Safety
+    /// It was allocated with the layout of its class, and nobody uses it any more.
+    #[inline(never)]
+    unsafe fn free_small(&self, block: *mut u8, class: usize) {
+        if !self.keep(block, class, false) {
+            // SAFETY: as the caller promised.
+            unsafe { self.free_class(block, class) }
+        }
+    }
+
     /// A block of a class of which the cache has none.
     #[cold]
     #[inline(never)]
@@ -301,29 +327,24 @@ impl Heap {
 // SAFETY: blocks come from talc with the layout of their class or their own, and go back there with the same one; a cached block
 // is in one list only, and lists belong to a CPU, with preemption off.
 unsafe impl GlobalAlloc for Heap {
+    // The class is a constant wherever the type is known, so it is found in the caller; the rest is one function for all.
+    #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let Some(class) = class_of(&layout) else {
+        match class_of(&layout) {
+            Some(class) => self.alloc_small(class),
             // SAFETY: as the caller promised.
-            return unsafe { self.alloc_large(layout) };
-        };
-        percpu::preempt_disable();
-        let cpu = percpu::current();
-        let block = if cpu.in_interrupt.load(Relaxed) { None } else { cpu.heap.take(class) };
-        threads::preempt_enable();
-        match block {
-            Some(block) => block.as_ptr().cast(),
-            None => self.alloc_class(class),
+            None => unsafe { self.alloc_large(layout) },
         }
     }
 
+    #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        let Some(class) = class_of(&layout) else {
-            // SAFETY: as the caller promised; it was allocated with this layout.
-            return unsafe { self.free_large(block, layout) };
-        };
-        if !self.keep(block, class, false) {
-            // SAFETY: it was allocated with the layout of its class, or is from a cache.
-            unsafe { self.free_class(block, class) }
+        // SAFETY: as the caller promised; it was allocated with this layout, so with that of its class if it has one.
+        unsafe {
+            match class_of(&layout) {
+                Some(class) => self.free_small(block, class),
+                None => self.free_large(block, layout),
+            }
         }
     }
 
