@@ -80,7 +80,6 @@ impl RawRwLock {
     }
 
     #[inline]
-    #[track_caller]
     fn take(&self, kind: u32) {
         if !self.try_take(kind) {
             self.take_slow(kind);
@@ -89,7 +88,6 @@ impl RawRwLock {
 
     #[cold]
     #[inline(never)]
-    #[track_caller]
     fn take_slow(&self, kind: u32) {
         let mut sleep = MaySleep::claim();
         let node = Node::new(Note { flags: kind, ..Note::default() });
@@ -177,7 +175,6 @@ unsafe impl lock_api::RawRwLock for RawRwLock {
     type GuardMarker = lock_api::GuardSend;
 
     #[inline]
-    #[track_caller]
     fn lock_shared(&self) {
         self.take(READ);
     }
@@ -193,7 +190,6 @@ unsafe impl lock_api::RawRwLock for RawRwLock {
     }
 
     #[inline]
-    #[track_caller]
     fn lock_exclusive(&self) {
         self.take(WRITE);
     }

@@ -47,9 +47,9 @@ impl RawMutex {
         self.count.fetch_add(1, order("mutex L0", Ordering::Acquire)) == 0
     }
 
-    /// Locks; sleeps while others hold the mutex.
+    /// Locks; sleeps while others hold the mutex. Who calls shows in the backtrace of a panic: to pass it on would be a word
+    /// more at each of the kernel's locks.
     #[inline]
-    #[track_caller]
     pub(crate) fn acquire(&self) {
         if !self.enter() {
             self.acquire_slow();
@@ -58,7 +58,6 @@ impl RawMutex {
 
     #[cold]
     #[inline(never)]
-    #[track_caller]
     fn acquire_slow(&self) {
         let mut sleep = MaySleep::claim();
         let record = Record::new(thread::current(), Kind::Offered);
@@ -262,7 +261,6 @@ unsafe impl lock_api::RawMutex for RawMutex {
     type GuardMarker = lock_api::GuardSend;
 
     #[inline]
-    #[track_caller]
     fn lock(&self) {
         self.acquire();
     }
