@@ -255,10 +255,10 @@ impl FrameAllocator {
     /// The metadata of an allocated block by its first frame, or what is wrong with it.
     fn used(&self, frame: Frame) -> Result<(u32, FrameMeta), FrameError> {
         let number = u32::try_from(frame.number()).map_err(|_| FrameError::Foreign)?;
-        self.table.locate(number).ok_or(FrameError::Foreign)?;
         match self.table.meta(number) {
             Some(meta) if meta.state == USED => Ok((number, *meta)),
             Some(meta) if meta.state == TAIL && !self.inside_free(number) => Err(FrameError::NotFirst),
+            None if self.table.locate(number).is_none() => Err(FrameError::Foreign),
             // Free, inside a free block, or never handed out.
             _ => Err(FrameError::DoubleFree),
         }

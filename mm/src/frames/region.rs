@@ -3,7 +3,8 @@
 //! Invariants: regions are sorted, disjoint and not empty; a region's metadata is meaningful below `carved` only.
 
 use super::meta::FrameMeta;
-use super::{CHUNK, FrameError, MAX_REGIONS};
+use super::{CHUNK, FrameError, MAX_REGIONS, NONE};
+use core::cell::Cell;
 
 /// One run of frames with its metadata.
 pub(super) struct Region {
@@ -28,6 +29,12 @@ impl Region {
         self.first + self.metas.len() as u32
     }
 
+    /// Whether a frame is in it.
+    #[inline]
+    fn contains(&self, frame: u32) -> bool {
+        frame.checked_sub(self.first).is_some_and(|offset| (offset as usize) < self.metas.len())
+    }
+
     /// Initialises the metadata of the next chunk; returns its frames, `None` when all is carved.
     pub(super) fn carve(&mut self) -> Option<(u32, u32)> {
         let (start, limit) = (self.carved, self.end());
@@ -46,11 +53,13 @@ impl Region {
 pub(super) struct RegionTable {
     regions: [Region; MAX_REGIONS],
     len: usize,
+    /// The region that was found last: the next question mostly is about the same one.
+    recent: Cell<usize>,
 }
 
 impl RegionTable {
     pub(super) const fn new() -> Self {
-        Self { regions: [const { Region::empty() }; MAX_REGIONS], len: 0 }
+        Self { regions: [const { Region::empty() }; MAX_REGIONS], len: 0, recent: Cell::new(0) }
     }
 
     pub(super) fn regions(&self) -> &[Region] {
@@ -62,15 +71,27 @@ impl RegionTable {
     }
 
     /// Index of the region that contains a frame.
+    #[inline]
     pub(super) fn locate(&self, frame: u32) -> Option<usize> {
+        let recent = self.recent.get();
+        if self.regions.get(recent).is_some_and(|r| r.contains(frame)) {
+            return Some(recent);
+        }
+        if frame == NONE { None } else { self.search(frame) }
+    }
+
+    fn search(&self, frame: u32) -> Option<usize> {
         let regions = self.regions();
         let index = regions.partition_point(|r| r.first <= frame).checked_sub(1)?;
-        regions.get(index).filter(|r| frame < r.end()).map(|_| index)
+        regions.get(index).filter(|r| r.contains(frame))?;
+        self.recent.set(index);
+        Some(index)
     }
 
     /// Metadata of a carved frame.
+    #[inline]
     pub(super) fn meta(&self, frame: u32) -> Option<&FrameMeta> {
-        let region = self.regions().get(self.locate(frame)?)?;
+        let region = self.regions.get(self.locate(frame)?)?;
         if frame >= region.carved {
             return None;
         }
@@ -78,6 +99,7 @@ impl RegionTable {
     }
 
     /// Metadata of a carved frame, to change.
+    #[inline]
     pub(super) fn meta_mut(&mut self, frame: u32) -> Option<&mut FrameMeta> {
         let index = self.locate(frame)?;
         let region = self.regions.get_mut(index)?;
@@ -106,6 +128,7 @@ impl RegionTable {
         self.len += 1;
         if let Some(tail) = self.regions.get_mut(at..self.len) {
             tail.rotate_right(1);
+            self.recent.set(0);
             if let Some(slot) = tail.first_mut() {
                 *slot = region;
             }
@@ -143,6 +166,7 @@ impl RegionTable {
             if let Some(tail) = self.regions.get_mut(index..self.len) {
                 tail.rotate_left(1);
                 self.len -= 1;
+                self.recent.set(0);
             }
             if old_first < low {
                 self.insert(Region { first: old_first, carved: carved.max(old_first), metas: front })?;

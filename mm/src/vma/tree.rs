@@ -8,6 +8,7 @@
 //! that recursion is at most 1.44 log2(n) deep; `height` and `extent` of a node follow from its area and its children.
 
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::Vma;
 use crate::addr::PAGE_SIZE;
@@ -18,8 +19,8 @@ const NONE: u32 = u32::MAX;
 const KEPT_BLOCKS: usize = 4;
 /// What stays set aside when blocks are freed.
 const KEPT_NODES: usize = super::VmaMap::MOST_ADDED;
-/// Nodes in a block: about a page.
-const BLOCK: usize = PAGE_SIZE as usize / core::mem::size_of::<Node>();
+/// Nodes in a block: most of a page, and a power of two, as a node is found by division.
+const BLOCK: usize = 1 << (PAGE_SIZE as usize / core::mem::size_of::<Node>()).ilog2();
 
 /// Where the areas of a subtree lie.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +61,8 @@ pub struct OutOfNodes;
 pub struct AreaTree {
     blocks: Vec<Vec<Node>>,
     root: u32,
+    /// Where the last look-up ended: the next one mostly is for the same area. May be of any node, in use or not.
+    recent: AtomicU32,
     /// First of the nodes that are not in use.
     free: u32,
     /// Nodes made, in use or not.
@@ -70,7 +73,7 @@ pub struct AreaTree {
 impl AreaTree {
     /// Without areas.
     pub const fn new() -> Self {
-        Self { blocks: Vec::new(), root: NONE, free: NONE, made: 0, len: 0 }
+        Self { blocks: Vec::new(), root: NONE, recent: AtomicU32::new(NONE), free: NONE, made: 0, len: 0 }
     }
 
     /// Number of areas.
@@ -117,18 +120,27 @@ impl AreaTree {
     }
 
     /// The area that starts highest of those not above `addr`.
+    #[inline]
     pub fn last_from(&self, addr: u64) -> Option<&Vma> {
-        let (mut at, mut best) = (self.root, None);
+        // Areas do not overlap: the one that contains the address is the one.
+        match self.area(self.recent.load(Ordering::Relaxed)) {
+            Some(area) if area.start <= addr && addr < area.end => Some(area),
+            _ => self.search_last_from(addr),
+        }
+    }
+
+    fn search_last_from(&self, addr: u64) -> Option<&Vma> {
+        let (mut at, mut best) = (self.root, NONE);
         while let Some(node) = self.node(at) {
-            let area = node.area.as_ref()?;
-            at = if area.start <= addr {
-                best = Some(area);
+            at = if node.area.as_ref()?.start <= addr {
+                best = at;
                 node.right
             } else {
                 node.left
             };
         }
-        best
+        self.recent.store(best, Ordering::Relaxed);
+        self.area(best)
     }
 
     /// The area that starts lowest of those not below `addr`.
