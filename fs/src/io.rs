@@ -20,7 +20,7 @@ pub trait Sink {
 
     /// Takes up to `len` zero bytes; as [`put`](Self::put).
     fn put_zeros(&mut self, len: usize) -> Result<usize, FsError> {
-        static ZEROS: [u8; 4096] = [0; 4096];
+        static ZEROS: [u8; 256] = [0; 256];
         let mut done = 0;
         while done < len {
             let chunk = ZEROS.get(..(len - done).min(ZEROS.len())).unwrap_or(&ZEROS);

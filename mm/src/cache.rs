@@ -224,8 +224,7 @@ impl PageCache {
     }
 
     fn zero(&self, frame: Frame, offset: usize, len: usize) {
-        static ZEROS: [u8; PAGE] = [0; PAGE];
-        self.frames.write(frame, offset, ZEROS.get(..len).unwrap_or_default());
+        self.frames.zero(frame, offset, len);
     }
 
     fn make_page(&self, state: &mut State, index: u64) -> Result<Frame, NoMemory> {

@@ -253,6 +253,11 @@ pub trait FrameSource: Sync {
     fn read(&self, frame: Frame, offset: usize, dst: &mut [u8]);
     /// Copies into a frame.
     fn write(&self, frame: Frame, offset: usize, src: &[u8]);
+    /// Zeros a part of a frame.
+    fn zero(&self, frame: Frame, offset: usize, len: usize) {
+        static ZEROS: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
+        self.write(frame, offset, ZEROS.get(..len).unwrap_or_default());
+    }
     /// Copies a whole frame.
     fn copy(&self, from: Frame, to: Frame);
 }

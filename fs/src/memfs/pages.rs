@@ -199,8 +199,7 @@ impl Pages {
     }
 
     fn zero(&self, frame: Frame, range: Range<usize>) {
-        static ZEROS: [u8; PAGE as usize] = [0; PAGE as usize];
-        self.frames.write(frame, range.start, ZEROS.get(..range.len()).unwrap_or_default());
+        self.frames.zero(frame, range.start, range.len());
     }
 
     /// Zeros what a mapping stored behind the end, before the file grows over it.
