@@ -280,7 +280,8 @@ pub trait File: Send + Sync {
         self.backing()
     }
 
-    /// What mmap(2) has mapped, if it is [outdated](BackingStore::outdated). Asked after each change of the content.
+    /// What mmap(2) has mapped, if it is [outdated](BackingStore::outdated) by changes through this file. Asked after each
+    /// change of the content.
     fn outdated(&self) -> Option<Arc<dyn BackingStore>> {
         None
     }

@@ -11,6 +11,7 @@ use crate::{File, FsError, Metadata, NodeRef, Offset, Pinned, SeekFrom, Sink, So
 use abi::OpenFlags;
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::Range;
+use core::sync::atomic::{AtomicBool, Ordering};
 use mm::addr::Frame;
 use mm::store::{BackingStore, PunchError, SharedPageError, StoreError};
 use sync::Mutex;
@@ -29,6 +30,8 @@ pub(super) struct MemFile {
     node: Pinned,
     /// Held during a write, so that it happens in one piece.
     order: Arc<Mutex<()>>,
+    /// A change made through it may have left mappings outdated. Changes under the file system's lock.
+    outdates: AtomicBool,
 }
 
 impl MemFs {
@@ -104,7 +107,7 @@ impl MemFs {
 
 impl MemFile {
     pub(super) fn new(fs: Arc<MemFs>, node: Pinned, order: Arc<Mutex<()>>) -> Self {
-        MemFile { fs, node, order }
+        MemFile { fs, node, order, outdates: AtomicBool::new(false) }
     }
 
     /// Runs a change of the content, and records when it was.
@@ -114,7 +117,14 @@ impl MemFile {
     ) -> Result<T, FsError> {
         let now = self.fs.clock.now_ns();
         let state = &mut *self.fs.state();
-        let (done, inode) = self.fs.with_pages(state, self.node.id, change)?;
+        let ((done, outdates), inode) = self.fs.with_pages(state, self.node.id, |pages, budget| {
+            let done = change(pages, budget);
+            Ok((done, pages.outdated().is_some()))
+        })?;
+        if outdates {
+            self.outdates.store(true, Ordering::Relaxed);
+        }
+        let done = done?;
         (inode.mtime, inode.ctime) = (now, now);
         Ok(done)
     }
@@ -261,14 +271,20 @@ impl File for MemFile {
     }
 
     fn outdated(&self) -> Option<Arc<dyn BackingStore>> {
-        // Only what comes from an archive can be.
-        self.fs.lower.as_ref()?;
-        let state = self.fs.state();
-        let Some(Inode { content: Content::File(pages), .. }) = state.inodes.get(&self.node.id) else {
+        // Whoever changes the content asks, so changes through other descriptions do not matter.
+        if !self.outdates.load(Ordering::Relaxed) {
             return None;
-        };
-        pages.outdated()?;
-        Some(state.pins.get(&self.node.id)?.store.upgrade()?)
+        }
+        let state = self.fs.state();
+        match state.inodes.get(&self.node.id) {
+            Some(Inode { content: Content::File(pages), .. }) if pages.outdated().is_some() => {
+                Some(state.pins.get(&self.node.id)?.store.upgrade()?)
+            }
+            _ => {
+                self.outdates.store(false, Ordering::Relaxed);
+                None
+            }
+        }
     }
 }
 
