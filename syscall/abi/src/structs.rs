@@ -50,7 +50,7 @@ pub struct StackT {
 
 /// `siginfo_t`: 128 bytes, of which the tail depends on the signal.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SigInfo {
     /// Signal number.
     pub signo: i32,

@@ -27,21 +27,30 @@ const SYSCALL_LEN: u64 = 2;
 impl Target<'_> {
     /// Takes the next signal that `blocked` does not have, those for the thread before those for the process.
     pub fn dequeue(&self, blocked: SigSet) -> Option<(Signal, SigInfo)> {
+        let mut info = SigInfo::default();
+        Some((self.dequeue_into(blocked, &mut info)?, info))
+    }
+
+    /// As [`dequeue`](Self::dequeue); what is known about the signal goes to `info`, which is long to copy.
+    fn dequeue_into(&self, blocked: SigSet, info: &mut SigInfo) -> Option<Signal> {
         loop {
-            let own = self.thread.pending().take(blocked);
-            let (signal, mut info) = own.or_else(|| self.process.signals.queue().take(blocked))?;
-            if self.process.signal_taken(self.platform, signal, &mut info) {
-                return Some((signal, info));
+            let own = self.thread.pending().take_into(blocked, info);
+            let signal = match own {
+                Some(signal) => signal,
+                None => self.process.signals.queue().take_into(blocked, info)?,
+            };
+            if self.process.signal_taken(self.platform, signal, info) {
+                return Some(signal);
             }
         }
     }
 
     /// The next signal to be delivered, of timers that have just expired too.
-    fn next_signal(&self) -> Option<(Signal, SigInfo)> {
+    fn next_signal(&self, info: &mut SigInfo) -> Option<Signal> {
         if self.process.timers.due() != 0 {
             self.process.expire_timers(self.platform);
         }
-        self.dequeue(self.thread.mask())
+        self.dequeue_into(self.thread.mask(), info)
     }
 
     /// Delivers what is pending; `Some` if it ends the process. After a system call, `regs.rax` has its result and
@@ -51,7 +60,8 @@ impl Target<'_> {
         let mut restart = if from_call { Errno::restart_code(regs.rax) } else { None };
         // Chosen anew by those who send from here on.
         self.thread.choose(false);
-        while let Some((signal, info)) = self.next_signal() {
+        let mut info = SigInfo::default();
+        while let Some(signal) = self.next_signal(&mut info) {
             let action = self.process.signals.action(signal);
             match delivery(&action, signal) {
                 Delivery::Ignore => {}

@@ -77,6 +77,12 @@ impl Pending {
 
     /// Takes a signal that `blocked` does not have: those of faults first, then the lowest number, and of one number the oldest.
     pub fn take(&self, blocked: SigSet) -> Option<(Signal, SigInfo)> {
+        let mut info = SigInfo::default();
+        Some((self.take_into(blocked, &mut info)?, info))
+    }
+
+    /// As [`take`](Self::take); what is known about the signal goes to `info`.
+    pub fn take_into(&self, blocked: SigSet, info: &mut SigInfo) -> Option<Signal> {
         if self.set().0 & !blocked.0 == 0 {
             return None;
         }
@@ -89,17 +95,19 @@ impl Pending {
         let first = if ready & SYNCHRONOUS != 0 { ready & SYNCHRONOUS } else { ready };
         let signal = Signal::new(u64::from(first.trailing_zeros()) + 1)?;
         let number = i32::from(signal.raw());
-        let oldest = if queue.front().is_some_and(|info| info.signo == number) {
-            queue.pop_front()
-        } else {
-            let found = queue.iter().position(|info| info.signo == number);
-            found.and_then(|at| queue.remove(at))
-        };
-        let info = oldest.unwrap_or_else(|| SigInfo::new(signal, 0));
+        match queue.iter().position(|entry| entry.signo == number) {
+            Some(0) => {
+                queue.front().into_iter().for_each(|oldest| *info = *oldest);
+                queue.pop_front();
+            }
+            found => {
+                *info = found.and_then(|at| queue.remove(at)).unwrap_or_else(|| SigInfo::new(signal, 0));
+            }
+        }
         if queue.is_empty() || !queue.iter().any(|info| info.signo == number) {
             self.set.fetch_and(!(1 << signal.index()), Ordering::Relaxed);
         }
-        Some((signal, info))
+        Some(signal)
     }
 
     /// Forgets the signals of `set`.
