@@ -32,9 +32,18 @@ pub struct Interested {
     pub signal: u8,
 }
 
+/// What each read or write asks about a file and never changes, asked once.
+#[derive(Clone, Copy)]
+struct Nature {
+    has_position: bool,
+    is_socket: bool,
+    writes_all: bool,
+}
+
 /// An open file description.
 pub struct OpenFile {
     file: Arc<dyn File>,
+    nature: Nature,
     flags: AtomicU32,
     place: Option<Place>,
     /// Held during a read or write that uses it, so that two of them never get the same bytes.
@@ -71,8 +80,14 @@ impl OpenFile {
 
     fn with(file: Arc<dyn File>, flags: OpenFlags, place: Option<Place>) -> Self {
         let kept = flags.difference(NOT_KEPT);
+        let nature = Nature {
+            has_position: file.has_position(),
+            is_socket: file.as_socket().is_some(),
+            writes_all: file.writes_all(),
+        };
         OpenFile {
             file,
+            nature,
             flags: AtomicU32::new(kept.bits()),
             place,
             position: Mutex::new(0),
@@ -94,11 +109,25 @@ impl OpenFile {
     }
 
     /// The file.
+    #[inline]
     pub fn file(&self) -> &Arc<dyn File> {
         &self.file
     }
 
+    /// Whether the file is a socket.
+    #[inline]
+    pub fn is_socket(&self) -> bool {
+        self.nature.is_socket
+    }
+
+    /// [`File::writes_all`].
+    #[inline]
+    pub fn writes_all(&self) -> bool {
+        self.nature.writes_all
+    }
+
     /// Access mode and status flags.
+    #[inline]
     pub fn flags(&self) -> OpenFlags {
         OpenFlags::from_bits_retain(self.flags.load(Ordering::Relaxed))
     }
@@ -171,7 +200,7 @@ impl OpenFile {
     pub fn read_as(&self, dst: &mut dyn Sink, add: OpenFlags) -> Result<usize, FsError> {
         let flags = self.flags() | add;
         self.check(flags.readable())?;
-        if !self.file.has_position() {
+        if !self.nature.has_position {
             return Ok(self.told(raw::IN_ACCESS, self.file.read(Offset(0), dst, flags)?));
         }
         let mut position = self.position.lock();
@@ -203,7 +232,7 @@ impl OpenFile {
             check_end(at.0, src.remaining())?;
             return Ok(self.told(raw::IN_MODIFY, self.file.write(at, src, flags)?));
         }
-        if !self.file.has_position() {
+        if !self.nature.has_position {
             return Ok(self.told(raw::IN_MODIFY, self.file.write(Offset(0), src, flags)?));
         }
         let mut position = self.position.lock();
@@ -221,7 +250,6 @@ impl OpenFile {
     }
 
     /// pread(2): the position stays.
-    #[inline]
     pub fn read_at(&self, at: Offset, dst: &mut dyn Sink) -> Result<usize, FsError> {
         self.check_positioned()?;
         let flags = self.flags();
@@ -308,7 +336,7 @@ impl OpenFile {
 
     fn check_positioned(&self) -> Result<(), FsError> {
         self.check(true)?;
-        if self.file.has_position() { Ok(()) } else { Err(FsError::NotSeekable) }
+        if self.nature.has_position { Ok(()) } else { Err(FsError::NotSeekable) }
     }
 
     /// lseek(2): returns the new position.

@@ -156,10 +156,15 @@ impl Notifier {
     }
 
     /// Tells all watchers, all sleepers that share, and the first that is exclusive. Costs a fence and a load if there is nobody.
+    #[inline]
     pub fn notify(&self) {
-        if !self.is_wanted() {
-            return;
+        if self.is_wanted() {
+            self.notify_those_there();
         }
+    }
+
+    #[inline(never)]
+    fn notify_those_there(&self) {
         let (mut left, sleepers) = {
             let mut lists = self.lists.lock();
             if lists.watchers.list.is_empty()

@@ -102,13 +102,11 @@ impl<'a> Context<'a> {
 
     /// Before a file's content changes: it no longer runs with its owner's rights, unless the process may write such files.
     pub fn strip_privileges(&self, file: &dyn File) -> CallResult<()> {
+        let Some(node) = file.node() else { return Ok(()) };
         if self.process.capable(CAP_FSETID) {
             return Ok(());
         }
-        match file.node() {
-            Some(node) => Ok(self.process.credentials().subject().strip_privileges(node)?),
-            None => Ok(()),
-        }
+        Ok(self.process.credentials().subject().strip_privileges(node)?)
     }
 
     /// After a file may have become shorter: mappings lose the pages behind its end.
@@ -246,7 +244,7 @@ impl<'a> Context<'a> {
     /// read(2) into program memory.
     #[inline]
     pub fn read_file(&self, file: &OpenFile, segments: &[UserSlice]) -> CallResult<u64> {
-        let result = if file.file().as_socket().is_some() {
+        let result = if file.is_socket() {
             crate::socket::transfer::read(self, file, segments)
         } else {
             let sink = || UserSink::new(self.memory(), segments, abi::MAX_RW_COUNT);
@@ -275,14 +273,14 @@ impl<'a> Context<'a> {
     }
 
     fn write_all(&self, file: &OpenFile, segments: &[UserSlice]) -> CallResult<u64> {
-        if file.file().as_socket().is_some() {
+        if file.is_socket() {
             return crate::socket::transfer::write(self, file, segments);
         }
         if file.flags().writable() {
             self.strip_privileges(&**file.file())?;
         }
         let size_limit = self.file_size_limit();
-        let all = file.file().writes_all() && !file.flags().contains(OpenFlags::NONBLOCK);
+        let all = file.writes_all() && !file.flags().contains(OpenFlags::NONBLOCK);
         let mut done = 0;
         loop {
             let result = self.retry(file, || {
@@ -410,11 +408,13 @@ impl<'w> Wait<'w> {
 }
 
 /// A descriptor argument: negative ones are never open.
+#[inline]
 pub fn descriptor(fd: i32) -> Result<Fd, Errno> {
     Fd::try_from(fd).map_err(|_| Errno::EBADF)
 }
 
 /// A buffer cut to what one call moves, after the check that Linux makes before anything else.
+#[inline]
 pub fn checked(buffer: UserSlice) -> Result<UserSlice, Fault> {
     buffer.check()?;
     Ok(buffer.part(0, abi::MAX_RW_COUNT))

@@ -251,11 +251,13 @@ impl Process {
     }
 
     /// The descriptors.
+    #[inline]
     pub fn files(&self) -> MutexGuard<'_, FdTable> {
         self.files.lock()
     }
 
     /// The file of a descriptor.
+    #[inline]
     pub fn file(&self, fd: crate::Fd) -> Result<Arc<OpenFile>, crate::FdError> {
         self.files.lock().get(fd)
     }
@@ -277,11 +279,13 @@ impl Process {
     }
 
     /// Who it is.
+    #[inline]
     pub fn credentials(&self) -> MutexGuard<'_, Credentials> {
         self.credentials.lock()
     }
 
     /// Whether a capability is in force.
+    #[inline]
     pub fn capable(&self, capability: u32) -> bool {
         self.credentials.lock().capable(capability)
     }

@@ -35,9 +35,7 @@ impl Syscall for SendFile {
         ctx.strip_privileges(&**output.file())?;
         let sent = match output.file().as_pipe() {
             Some(pipe) => pipes::fill(ctx, (&input, start), (pipe, &output), self.count, 0)?,
-            None if output.file().as_socket().is_some() => {
-                transfer::send_file(ctx, (&input, start), &output, self.count)?
-            }
+            None if output.is_socket() => transfer::send_file(ctx, (&input, start), &output, self.count)?,
             None => {
                 let sent =
                     ctx.retry(&output, || files::transfer(ctx, (&input, start), (&output, None), self.count));

@@ -90,7 +90,7 @@ impl Splice {
             return Err(Errno::EINVAL.into());
         }
         let start = given.map(u64::try_from).transpose().map_err(|_| Errno::EINVAL)?;
-        if output.file().as_socket().is_some() {
+        if output.is_socket() {
             return Ok(transfer::splice_out(ctx, (from, input), output, self.length, self.flags)? as u64);
         }
         pipes::check_kind(output)?;
