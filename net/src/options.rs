@@ -81,6 +81,12 @@ impl SocketOptions {
         self.protocol
     }
 
+    /// One of the values, or what follows from some, as they are now.
+    #[inline]
+    pub fn value<T>(&self, what: impl FnOnce(&Values) -> T) -> T {
+        what(&self.values.lock())
+    }
+
     /// All values as they are now.
     pub fn values(&self) -> Values {
         *self.values.lock()

@@ -26,7 +26,7 @@ impl UnixSocket {
 
     /// A socket that tells who sends has a name.
     pub(super) fn bind_for_credentials(&self) -> Result<(), SocketError> {
-        if self.name.get().is_some() || !self.options.values().pass_credentials {
+        if self.name.get().is_some() || !self.options.value(|values| values.pass_credentials) {
             return Ok(());
         }
         let _binding = self.binding.lock();
@@ -192,7 +192,7 @@ impl UnixSocket {
             (socket, state.waiters())
         };
         tell(waiters);
-        if self.options.values().pass_credentials {
+        if self.options.value(|values| values.pass_credentials) {
             socket.options.inherit_credentials();
         }
         let peer = socket.peer_name().unwrap_or(None);

@@ -62,17 +62,19 @@ pub(super) struct Message {
 /// Descriptors on their way.
 pub(super) struct InFlight {
     files: Vec<Arc<OpenFile>>,
-    domain: Arc<Domain>,
+    /// Who counts them; `None` if there never were any, as mostly.
+    domain: Option<Arc<Domain>>,
 }
 
 impl InFlight {
     pub fn new(domain: &Arc<Domain>, files: Vec<Arc<OpenFile>>) -> Result<Self, SocketError> {
-        if !files.is_empty() {
-            domain.collect_if_many();
+        if files.is_empty() {
+            return Ok(InFlight { files, domain: None });
         }
+        domain.collect_if_many();
         let before = domain.in_flight.fetch_add(files.len(), Ordering::Relaxed);
-        let added = InFlight { files, domain: domain.clone() };
-        if !added.files.is_empty() && before.saturating_add(added.files.len()) > IN_FLIGHT {
+        let added = InFlight { files, domain: Some(domain.clone()) };
+        if before.saturating_add(added.files.len()) > IN_FLIGHT {
             return Err(SocketError::TooManyReferences);
         }
         Ok(added)
@@ -94,7 +96,9 @@ impl InFlight {
     /// The descriptors, which have arrived.
     pub fn take(&mut self) -> Vec<Arc<OpenFile>> {
         let files = core::mem::take(&mut self.files);
-        self.domain.in_flight.fetch_sub(files.len(), Ordering::Relaxed);
+        if let Some(domain) = &self.domain {
+            domain.in_flight.fetch_sub(files.len(), Ordering::Relaxed);
+        }
         files
     }
 }

@@ -33,12 +33,12 @@ fn take(src: &mut dyn Source, len: usize) -> Result<Vec<u8>, SocketError> {
 impl UnixSocket {
     /// Whether there is as much room that it pays to wake a sender.
     pub(super) fn is_writable(&self) -> bool {
-        let limit = self.options.values().send_buffer as usize;
+        let limit = self.options.value(|values| values.send_buffer) as usize;
         self.charged.load(Ordering::Relaxed).saturating_mul(4) <= limit
     }
 
     fn check_room(&self) -> Result<(), SocketError> {
-        let limit = self.options.values().send_buffer as usize;
+        let limit = self.options.value(|values| values.send_buffer) as usize;
         if self.charged.load(Ordering::Relaxed) >= limit { Err(WOULD_BLOCK) } else { Ok(()) }
     }
 
@@ -85,7 +85,7 @@ impl UnixSocket {
 
     /// The credentials that go with a message: those given, or the caller's if an end wants them.
     fn credentials(&self, control: &Control, peer: &UnixSocket, caller: &Caller<'_>) -> Option<Ucred> {
-        let wanted = |socket: &UnixSocket| socket.options.values().pass_credentials;
+        let wanted = |socket: &UnixSocket| socket.options.value(|values| values.pass_credentials);
         let implied = || (wanted(self) || wanted(peer)).then_some(caller.credentials);
         control.credentials.or_else(implied)
     }
@@ -114,7 +114,8 @@ impl UnixSocket {
         self.bind_for_credentials()?;
         let credentials = self.credentials(&control, &peer, caller);
         let mut files = control.files;
-        let piece = (self.options.values().send_buffer as usize / 2).saturating_sub(64).min(PIECE);
+        let piece =
+            (self.options.value(|values| values.send_buffer) as usize / 2).saturating_sub(64).min(PIECE);
         let mut done = 0;
         let mut send = |src: &mut dyn Source| {
             self.check_room()?;
@@ -146,7 +147,7 @@ impl UnixSocket {
         }
         self.bind_for_credentials()?;
         let len = src.remaining();
-        if len > (self.options.values().send_buffer as usize).saturating_sub(32) {
+        if len > (self.options.value(|values| values.send_buffer) as usize).saturating_sub(32) {
             return Err(SocketError::MessageSize);
         }
         {
@@ -252,7 +253,7 @@ impl UnixSocket {
     /// What a message says beside its bytes.
     fn about(&self, message: &Message, received: &mut Received) {
         received.from = message.from.get().map(|bound| Address::Unix(Some(bound.name.clone())));
-        if self.options.values().pass_credentials {
+        if self.options.value(|values| values.pass_credentials) {
             received.control.credentials = Some(message.credentials.unwrap_or(UNKNOWN));
         }
     }
