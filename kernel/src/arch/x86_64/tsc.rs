@@ -160,11 +160,17 @@ fn tsc_khz() -> u64 {
 }
 
 /// Nanoseconds per tick, times 2^32. When it becomes known the program's own clock functions learn it.
+#[inline]
 fn tsc_mult() -> u64 {
-    let known = TSC_MULT.load(Ordering::Relaxed);
-    if known != 0 {
-        return known;
+    match TSC_MULT.load(Ordering::Relaxed) {
+        0 => measure_mult(),
+        known => known,
     }
+}
+
+#[cold]
+#[inline(never)]
+fn measure_mult() -> u64 {
     let mult = (1_000_000 << 32) / tsc_khz();
     match TSC_MULT.compare_exchange(0, mult, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => {
