@@ -55,7 +55,8 @@ pub fn is_reporting() -> bool {
 fn on_panic(info: &PanicInfo) -> ! {
     let regs = cpu::registers();
     begin();
-    match info.location() {
+    // Line 0: the compiler was told to leave places out, as the backtrace has them.
+    match info.location().filter(|at| at.line() > 0) {
         Some(at) => {
             line(format_args!("nospin: kernel panic at {}:{}: {}", at.file(), at.line(), info.message()))
         }

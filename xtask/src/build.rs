@@ -47,7 +47,7 @@ pub fn kernel(cx: &Context) -> Result<PathBuf, String> {
             .args(["-p", "nospin-kernel", "--bin", "nospin-kernel", "--profile", KERNEL_PROFILE])
             .env("CARGO_TARGET_DIR", &target)
             .env_remove("RUSTFLAGS")
-            .env("CARGO_ENCODED_RUSTFLAGS", kernel_rustflags(cx)),
+            .env("CARGO_ENCODED_RUSTFLAGS", kernel_rustflags(cx, &toolchain)),
     )
     .map_err(|error| format!("the kernel was not built: {error}"))?;
     let file = target.join(KERNEL_TARGET).join(KERNEL_PROFILE).join("nospin-kernel");
@@ -56,10 +56,11 @@ pub fn kernel(cx: &Context) -> Result<PathBuf, String> {
 
 /// [`KERNEL_RUSTFLAGS`], and source paths relative to the checkout: the kernel says nothing about the machine that built
 /// it, and the same sources give the same kernel anywhere. In cargo's encoded form, for paths with spaces.
-fn kernel_rustflags(cx: &Context) -> String {
+fn kernel_rustflags(cx: &Context, toolchain: &Toolchain) -> String {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
     let mut flags: Vec<String> = KERNEL_RUSTFLAGS.map(String::from).to_vec();
+    flags.extend(toolchain.rustflags().iter().map(|&flag| flag.into()));
     flags.push(format!("--remap-path-prefix={}/=", cx.root.display()));
     flags.extend(home.map(|home| format!("--remap-path-prefix={}/=cargo/", home.display())));
     flags.join("\x1f")

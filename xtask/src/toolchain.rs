@@ -55,6 +55,14 @@ impl Toolchain {
         }
     }
 
+    /// Flags of the compiler that are not stable: no names of files and lines in panics, as their backtrace tells them.
+    pub fn rustflags(&self) -> &'static [&'static str] {
+        match self {
+            Toolchain::Installed => &[],
+            Toolchain::Source | Toolchain::Debian => &["-Zlocation-detail=none"],
+        }
+    }
+
     /// `cargo build` for the kernel's target, up to and including `--target`.
     pub fn cargo_build(&self, cx: &Context) -> Command {
         let mut command = match self {
@@ -79,7 +87,8 @@ impl Toolchain {
             command.env("RUSTC_BOOTSTRAP", "1");
             command.args([
                 "-Zbuild-std=core,alloc,compiler_builtins",
-                "-Zbuild-std-features=compiler-builtins-mem",
+                // Small sorts: the kernel sorts for listings only, and they are 50 KB otherwise.
+                "-Zbuild-std-features=compiler-builtins-mem,optimize_for_size",
             ]);
         }
         command.args(["--target", KERNEL_TARGET]);
@@ -143,6 +152,7 @@ mod tests {
             let bootstrap =
                 command.get_envs().any(|(name, value)| name == "RUSTC_BOOTSTRAP" && value.is_some());
             assert_eq!(bootstrap, opens, "{way:?}");
+            assert_eq!(way.rustflags().iter().any(|flag| flag.starts_with("-Z")), opens, "{way:?}");
             assert!(command.get_args().any(|word| word == KERNEL_TARGET));
         }
     }
