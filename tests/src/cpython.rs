@@ -39,7 +39,6 @@ pub const MODULES: &[&str] = &[
     "test_poll",
     "test_fileio",
     "test_pathlib",
-    "test_timeout",
 ];
 
 /// Where driver and list lie.
