@@ -210,6 +210,18 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         }
     }
 
+    /// How many threads wait for `other`. Those that have been taken from it stay in its queue until it looks there: who counted
+    /// them would take more, and threads would go round without end.
+    fn waiting_for(&self, other: usize, o: &Cpu) -> u32 {
+        let len = o.queue.len();
+        let waits = |place| {
+            let slot = self.slots.get(o.queue.entry(place)?.0 as usize)?;
+            slot.word.load().is_ready_on(other).then_some(())
+        };
+        let gone = (0..len.min(PEEK)).filter(|&place| waits(place).is_none()).count();
+        len.saturating_sub(gone as u32)
+    }
+
     /// A busy CPU takes threads from those that have more, and from those that do not answer.
     fn take_over(&self, cpu: usize, c: &Cpu, now: u64) {
         for other in self.others(cpu) {
@@ -219,7 +231,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
             }
             let silent = Self::is_silent(o, now);
             let busy = u32::from(o.current.load(RELAXED) != NOBODY);
-            if !silent && o.queue.len() + busy <= c.queue.len() + 1 {
+            if !silent && self.waiting_for(other, o) + busy <= c.queue.len() + 1 {
                 continue;
             }
             for _ in 0..if silent { TAKE_OVER } else { 1 } {
