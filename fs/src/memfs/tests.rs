@@ -483,15 +483,14 @@ fn changes_of_what_the_archive_holds_are_told_to_mappings_once() {
     let fs = over(&[("f", 0o100644, &[1; 10_000])], 1 << 20);
     let id = find(&fs, "f").unwrap();
     let file = open(&fs, id);
-    let write =
-        |at, bytes: &[u8]| file.write(Offset(at), &mut SliceSource::new(bytes), OpenFlags::empty()).unwrap();
-    write(5000, b"before anything maps it");
+    let write = |at, bytes| file.write(Offset(at), &mut SliceSource::new(bytes), OpenFlags::empty());
+    write(5000, b"before anything maps it").unwrap();
     assert!(file.outdated().is_none(), "nobody shows it");
     let store = file.backing().unwrap();
     store.refreshed(store.outdated().unwrap());
-    write(5000, b"again");
+    write(5000, b"again").unwrap();
     assert!(file.outdated().is_none(), "that page was replaced before");
-    write(0, b"another");
+    write(0, b"another").unwrap();
     assert!(open(&fs, id).outdated().is_none(), "who has not changed it need not tell");
     let told = file.outdated().unwrap();
     assert!(core::ptr::addr_eq(Arc::as_ptr(&told), Arc::as_ptr(&store)));
