@@ -3,7 +3,7 @@
 //! [`Tcp::with`] is the only way to change a socket's state: it handles what is in the inbox, does what its caller wants, and brings
 //! everything into line with the outcome. [`Tcp::work`] does the same for sockets that nobody looks at.
 
-use super::segment::{self, ACK, SYN, Segment};
+use super::segment::{self, ACK, RST, SYN, Segment};
 use super::state::{NEVER, ORPHAN, Phase, SECOND, Slot, State, WANTS_ACKS};
 use super::time_wait::Record;
 use super::{LAST, LEAST_RING, PATIENCE, RING, Tcp};
@@ -46,7 +46,8 @@ impl Tcp {
         change: impl FnOnce(&mut State) -> R,
     ) -> R {
         let mut state = slot.state.lock();
-        let taken = self.absorb(slot, &mut state, now);
+        let mut late = None;
+        let taken = self.absorb(slot, &mut state, &mut late, now);
         if taken > 0 && state.pausing {
             // The acknowledgement that ends the pause is seen by who was woken by it: nobody else tells it.
             self.grow(&mut state, now);
@@ -76,11 +77,25 @@ impl Tcp {
         if tell && events & !before != 0 {
             slot.notifier.notify();
         }
+        if let Some((packet, segment)) = late {
+            self.begin_again(packet, &segment, now);
+        }
         result
     }
 
-    /// Gives the engine what is in the inbox; returns how many packets that were.
-    fn absorb(&self, slot: &Slot, state: &mut State, now: u64) -> u32 {
+    /// A SYN that came for a connection which had been reset, but was in the table still: it begins another one.
+    #[cold]
+    fn begin_again(&self, packet: Frame, segment: &Segment, now: u64) {
+        let hash = self.hash(&segment.flow);
+        // Otherwise it has come again meanwhile, or will.
+        if self.table.find(&self.slots, &segment.flow, hash).is_none() {
+            self.unmatched(packet, segment, hash, now);
+        }
+    }
+
+    /// Gives the engine what is in the inbox; returns how many packets that were. A SYN behind the reset of the connection is left in
+    /// `late`.
+    fn absorb(&self, slot: &Slot, state: &mut State, late: &mut Option<(Frame, Segment)>, now: u64) -> u32 {
         if slot.inbox.is_empty() {
             return 0;
         }
@@ -89,6 +104,10 @@ impl Tcp {
             let (packet, segment) = entry.value;
             slot.inbox_bytes.fetch_sub(packet.len(), Ordering::Relaxed);
             taken += 1;
+            if segment.flags & (SYN | ACK | RST) == SYN && state.engine == Some(Engine::Closed) {
+                *late = Some((packet, segment));
+                continue;
+            }
             self.absorb_one(state, packet, &segment, now);
         }
         taken

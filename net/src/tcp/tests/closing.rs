@@ -241,3 +241,26 @@ fn user_timeout() {
     world.pass(2 * SECOND);
     assert_eq!(send(&client, b"y"), Err(SocketError::TimedOut));
 }
+
+/// A client resets its connection and comes again from the same port, before anybody here has looked at the reset.
+#[test]
+fn back_from_the_same_port() {
+    let mut world = World::new();
+    let listener = world.listener(1, "10.0.0.2:80", 10);
+    let (client, server) = world.pair_of(&listener, "10.0.0.2:80");
+    let Address::Ip(from) = client.local_address().unwrap() else { panic!() };
+    abort_on_close(&client);
+    drop(client);
+    let again = world.socket(0, Family::Inet);
+    bind(&again, &from.to_string()).unwrap();
+    assert_eq!(connect(&again, "10.0.0.2:80"), Err(SocketError::InProgress));
+    world.pump();
+    assert_eq!(receive(&server, 1), Err(SocketError::Reset));
+    world.settle(&[&again]);
+    assert_eq!(connect(&again, "10.0.0.2:80"), Ok(()));
+    let (server, peer) = accept(&listener).unwrap();
+    assert_eq!(peer, Address::Ip(from));
+    send(&again, b"hello").unwrap();
+    world.pump();
+    assert_eq!(receive(&server, 9).unwrap(), b"hello");
+}
