@@ -197,6 +197,18 @@ pub trait PageTables: Send {
     /// The lowest mapped page in `from..end`.
     fn next_mapped(&self, from: VirtAddr, end: VirtAddr) -> Option<VirtAddr>;
 
+    /// How many pages of `from..end` are mapped, and how many of these are [`PageFlags::FOREIGN`].
+    fn count_mapped(&self, from: VirtAddr, end: VirtAddr) -> (u64, u64) {
+        let (mut mapped, mut foreign, mut at) = (0, 0, from);
+        while let Some(page) = self.next_mapped(at, end) {
+            mapped += 1;
+            let is_foreign = self.query(page).is_some_and(|(_, flags)| flags.contains(PageFlags::FOREIGN));
+            foreign += u64::from(is_foreign);
+            at = VirtAddr(page.0.saturating_add(PAGE_SIZE));
+        }
+        (mapped, foreign)
+    }
+
     /// Frees all tables below the root. No page is mapped any more.
     fn clear(&mut self);
 

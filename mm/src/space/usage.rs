@@ -1,8 +1,7 @@
 //! How much of an address space is present, for `/proc/self/{statm,status,smaps}`.
 
 use super::AddressSpace;
-use crate::addr::{PAGE_SIZE, VirtAddr};
-use crate::paging::PageFlags;
+use crate::addr::VirtAddr;
 use crate::vma::Vma;
 
 /// The pages of an area that are present.
@@ -18,16 +17,8 @@ impl AddressSpace {
     /// Counts the present pages of an area. The cost grows with those, not with the area.
     #[must_use]
     pub fn usage(&self, vma: &Vma) -> Usage {
-        let mut usage = Usage::default();
-        let mut at = VirtAddr(vma.start);
-        while let Some(page) = self.tables.next_mapped(at, VirtAddr(vma.end)) {
-            usage.present += 1;
-            let foreign =
-                self.tables.query(page).is_some_and(|(_, flags)| flags.contains(PageFlags::FOREIGN));
-            usage.file += u64::from(foreign);
-            at = VirtAddr(page.0.saturating_add(PAGE_SIZE));
-        }
-        usage
+        let (present, file) = self.tables.count_mapped(VirtAddr(vma.start), VirtAddr(vma.end));
+        Usage { present, file }
     }
 
     /// The most pages that were ever present at once.

@@ -369,6 +369,35 @@ impl PageTables for UserTables {
         None
     }
 
+    fn count_mapped(&self, from: VirtAddr, end: VirtAddr) -> (u64, u64) {
+        const FOREIGN: u64 = SOFT_USED | SOFT_FOREIGN;
+        let end = end.0.min(USER_END);
+        let (mut mapped, mut foreign, mut va) = (0, 0, from.0);
+        while va < end {
+            let (mut table, mut level) = (self.root, 4);
+            let mut entry = read_entry(table, index_at(va, level));
+            while level > 2 && entry & PTE_PRESENT != 0 {
+                (table, level) = (entry & PTE_ADDR, level - 1);
+                entry = read_entry(table, index_at(va, level));
+            }
+            // What the entry covers of the range.
+            let stop = ((va | ((PAGE_SIZE << (9 * (level - 1))) - 1)) + 1).min(end);
+            if level == 2 && is_large(entry) {
+                let pages = (stop - va) / PAGE_SIZE;
+                mapped += pages;
+                foreign += if entry & FOREIGN == FOREIGN { pages } else { 0 };
+            } else if entry & PTE_PRESENT != 0 {
+                for index in index_at(va, 1)..=index_at(stop - 1, 1) {
+                    let page = read_entry(entry & PTE_ADDR, index);
+                    mapped += u64::from(page & SOFT_USED != 0);
+                    foreign += u64::from(page & FOREIGN == FOREIGN);
+                }
+            }
+            va = stop;
+        }
+        (mapped, foreign)
+    }
+
     fn clear(&mut self) {
         Self::free_below(self.root, 4, UPPER_HALF_SLOT);
         super::paging::flush_all();
