@@ -143,20 +143,6 @@ impl<'a> Cursor<'a> {
         Cursor { memory, segments, offset: 0, remaining: total.min(limit) }
     }
 
-    /// The current run of contiguous program memory: its address and length, never empty unless all is done.
-    fn run(&mut self) -> Option<(u64, usize)> {
-        while let Some((first, rest)) = self.segments.split_first() {
-            let left = first.len.saturating_sub(self.offset);
-            if left > 0 {
-                let len = left.min(self.remaining);
-                return (len > 0).then(|| (first.addr.wrapping_add(self.offset as u64), len));
-            }
-            self.segments = rest;
-            self.offset = 0;
-        }
-        None
-    }
-
     /// The address where the next `len` bytes go or come from, if they are in one run, as they mostly are.
     #[inline]
     fn whole(&self, len: usize) -> Option<u64> {
@@ -189,33 +175,33 @@ impl<'a> Cursor<'a> {
     }
 
     /// As [`each`](Self::each), over any number of runs.
-    #[cold]
     fn each_run(
         &mut self,
         len: usize,
         mut copy: impl FnMut(&dyn UserMemory, u64, Range<usize>) -> Result<(), usize>,
     ) -> Result<usize, FsError> {
-        let mut done = 0;
-        while done < len {
-            let Some((addr, run)) = self.run() else { break };
-            let n = run.min(len - done);
-            match copy(self.memory, addr, done..done + n) {
-                Ok(()) => {
-                    self.advance(n);
-                    done += n;
-                }
-                Err(part) => {
-                    let part = part.min(n);
-                    self.advance(part);
-                    done += part;
-                    if done == 0 {
-                        return Err(FsError::Fault);
-                    }
-                    break;
-                }
+        let mut left = len.min(self.remaining);
+        let want = left;
+        let mut fault = false;
+        while left > 0 && !fault {
+            let Some((first, rest)) = self.segments.split_first() else { break };
+            let mut n = first.len.saturating_sub(self.offset).min(left);
+            if n == 0 {
+                (self.segments, self.offset) = (rest, 0);
+                continue;
             }
+            let done = want - left;
+            if let Err(part) = copy(self.memory, first.addr.wrapping_add(self.offset as u64), done..done + n)
+            {
+                (n, fault) = (part.min(n), true);
+            }
+            // Both are bounded by the segment and by what was wanted.
+            self.offset += n;
+            left -= n;
         }
-        Ok(done)
+        let done = want - left;
+        self.remaining -= done;
+        if fault && done == 0 { Err(FsError::Fault) } else { Ok(done) }
     }
 }
 

@@ -7,7 +7,7 @@ use abi::bytes_of_mut;
 use abi::structs::IoVec;
 pub use abi::{IOV_MAX, MAX_RW_COUNT};
 
-use super::{Fault, UserMemory, UserPtr, UserSlice};
+use super::{Fault, UserMemory, UserSlice, check_range};
 
 /// Why a vector of buffers is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +38,9 @@ impl fmt::Display for IoVecError {
 
 impl core::error::Error for IoVecError {}
 
+/// Set in a length that does not fit ssize_t.
+const LEN_SIGN: u64 = 1 << 63;
+
 /// Most vectors have no more elements.
 const FEW: usize = 4;
 
@@ -60,60 +63,48 @@ impl IoVecs {
         if count > IOV_MAX {
             return Err(IoVecError::Invalid);
         }
-        let mut vectors = Self::with_room(count)?;
-        let array = UserPtr::<IoVec>::new(addr);
-        let mut piece = [IoVec { base: 0, len: 0 }; FEW];
-        let (mut asked, mut total) = (0_usize, 0);
-        for index in 0..count {
-            if index % FEW == 0 {
-                let bytes = (count - index).min(FEW) * size_of::<IoVec>();
-                let piece = bytes_of_mut(&mut piece).get_mut(..bytes).unwrap_or_default();
-                memory.read(array.at(index as u64)?.addr(), piece)?;
-            }
-            let Some(&IoVec { base, len }) = piece.get(index % FEW) else { break };
-            let len = usize::try_from(len).map_err(|_| IoVecError::Invalid)?;
-            asked = asked
-                .checked_add(len)
-                .filter(|&sum| isize::try_from(sum).is_ok())
-                .ok_or(IoVecError::Invalid)?;
-            UserSlice::new(base, len).check()?;
-            let kept = len.min(MAX_RW_COUNT - total);
-            total += kept;
-            vectors.push(UserSlice::new(base, kept));
-        }
-        vectors.total = total;
-        Ok(vectors)
-    }
-
-    /// None yet, with room for `count`.
-    fn with_room(count: usize) -> Result<Self, IoVecError> {
         let mut many = Vec::new();
         if count > FEW {
             many.try_reserve_exact(count).map_err(|_| IoVecError::NoMemory)?;
         }
-        Ok(Self { few: [UserSlice::new(0, 0); FEW], many, count: 0, total: 0 })
-    }
-
-    fn push(&mut self, slice: UserSlice) {
-        if self.many.capacity() > 0 {
-            self.many.push(slice);
-        } else if let Some(place) = self.few.get_mut(self.count) {
-            *place = slice;
+        let mut few = [UserSlice::new(0, 0); FEW];
+        let mut piece = [IoVec { base: 0, len: 0 }; FEW];
+        // The sum does not wrap: each length fits isize, and so does the sum before it.
+        let (mut at, mut left, mut asked, mut total) = (addr, count, 0, 0);
+        while left > 0 {
+            let some = left.min(FEW);
+            let bytes = some * size_of::<IoVec>();
+            memory.read(at, bytes_of_mut(&mut piece).get_mut(..bytes).unwrap_or_default())?;
+            // What has been read does not wrap.
+            at = at.wrapping_add(bytes as u64);
+            left -= some;
+            for (&IoVec { base, len }, place) in piece.iter().zip(&mut few).take(some) {
+                asked += len & !LEN_SIGN;
+                if (len | asked) & LEN_SIGN != 0 {
+                    return Err(IoVecError::Invalid);
+                }
+                check_range(base, len)?;
+                let kept = (len as usize).min(MAX_RW_COUNT - total);
+                total += kept;
+                *place = UserSlice::new(base, kept);
+            }
+            if count > FEW {
+                many.extend_from_slice(few.get(..some).unwrap_or_default());
+            }
         }
-        self.count += 1;
+        Ok(IoVecs { few, many, count, total })
     }
 
     /// One buffer: read(2) and write(2) as the vector calls see them.
     ///
     /// # Errors
-    /// [`IoVecError::Fault`] if it leaves the program's memory, `NoMemory`.
+    /// [`IoVecError::Fault`] if it leaves the program's memory.
     pub fn single(buffer: UserSlice) -> Result<Self, IoVecError> {
         buffer.check()?;
         let total = buffer.len.min(MAX_RW_COUNT);
-        let mut vectors = Self::with_room(1)?;
-        vectors.push(buffer.part(0, total));
-        vectors.total = total;
-        Ok(vectors)
+        let none = UserSlice::new(0, 0);
+        let few = [buffer.part(0, total), none, none, none];
+        Ok(IoVecs { few, many: Vec::new(), count: 1, total })
     }
 
     /// Bytes in all buffers.

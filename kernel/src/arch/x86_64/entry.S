@@ -238,7 +238,7 @@ usercopy_words:
     jnz 1b
 2:  mov ecx, edx
     shr ecx, 3
-    jz usercopy_bytes
+    jz 6f
 3:  mov rax, [rsi]
     mov [rdi], rax
     add rsi, 8
@@ -246,6 +246,20 @@ usercopy_words:
     sub rdx, 8
     dec ecx
     jnz 3b
+6:  test edx, 4
+    jz 7f
+    mov eax, [rsi]
+    mov [rdi], eax
+    add rsi, 4
+    add rdi, 4
+    sub rdx, 4
+7:  test edx, 2
+    jz usercopy_bytes
+    mov ax, [rsi]
+    mov [rdi], ax
+    add rsi, 2
+    add rdi, 2
+    sub rdx, 2
 usercopy_bytes:
     test rdx, rdx
     jz usercopy_out
