@@ -165,7 +165,7 @@ impl Notifier {
 
     #[inline(never)]
     fn notify_those_there(&self) {
-        let (mut left, sleepers) = {
+        let (mut left, sleepers, mut watcher) = {
             let mut lists = self.lists.lock();
             if lists.watchers.list.is_empty()
                 && lists.sleepers.len() == 1
@@ -178,15 +178,18 @@ impl Notifier {
                 entry.sleeper.thread.unpark();
                 return;
             }
-            (lists.watchers.list.len(), !lists.sleepers.is_empty())
+            let last = lists.watchers.list.last().and_then(Weak::upgrade);
+            (lists.watchers.list.len(), !lists.sleepers.is_empty(), last)
         };
         // The last to come is told first, as on Linux, and none with the lock held. When dropped ones are removed meanwhile, the
         // others move down: nobody is left out.
         while let Some(next) = left.checked_sub(1) {
             left = next;
-            let watcher = self.lists.lock().watchers.list.get(next).and_then(Weak::upgrade);
-            if let Some(watcher) = watcher {
+            if let Some(watcher) = watcher.take() {
                 watcher.changed();
+            }
+            if next > 0 {
+                watcher = self.lists.lock().watchers.list.get(next - 1).and_then(Weak::upgrade);
             }
         }
         if sleepers {
