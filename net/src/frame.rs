@@ -4,11 +4,13 @@
 //! device without copying: the kernel's heap lies in the direct map. Invariant: `start <= end <= bytes.len()`.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// Room that every frame made by the stack has in front of its IP header: Ethernet header and virtio-net header, aligned.
 pub const HEADROOM: usize = 32;
+
+/// A frame of up to so many bytes is copied by who keeps it.
+const SMALL: usize = 256;
 
 /// What the device is to do with a frame that leaves, or did with one that came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +52,20 @@ impl Frame {
     /// The frame in `bytes[start..end]`; `None` if that is out of bounds.
     pub fn from_parts(bytes: Box<[u8]>, start: usize, end: usize, offload: Offload) -> Option<Self> {
         (start <= end && end <= bytes.len()).then_some(Frame { bytes, start, end, offload })
+    }
+
+    /// The frame for good, which leaves an empty one behind; `None` without memory. A small one is copied, so that it does not hold a
+    /// large buffer, which stays with who lent it.
+    pub fn keep(&mut self) -> Option<Frame> {
+        if self.len() > SMALL {
+            return Some(core::mem::take(self));
+        }
+        let mut copy = Frame::with_room(0, self.len())?;
+        copy.set_len(self.len());
+        copy.data_mut().copy_from_slice(self.data());
+        copy.offload = self.offload;
+        *self = Frame { bytes: core::mem::take(&mut self.bytes), ..Frame::default() };
+        Some(copy)
     }
 
     /// The buffer, and where the frame lies in it; for cards, which use it again.
@@ -131,25 +147,37 @@ impl Frame {
 pub struct Frames {
     /// `None` only if there are no others.
     first: Option<Frame>,
-    others: VecDeque<Frame>,
+    /// Those behind it, after `gone` empty ones that have been taken out.
+    others: Vec<Frame>,
+    gone: usize,
 }
 
 impl Frames {
     /// None.
     pub const fn new() -> Self {
-        Frames { first: None, others: VecDeque::new() }
+        Frames { first: None, others: Vec::new(), gone: 0 }
     }
 
     /// How many there are.
     #[inline]
     pub fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.others.len()
+        usize::from(self.first.is_some()) + self.others.len() - self.gone
     }
 
     /// Whether there are none.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.first.is_none()
+    }
+
+    /// The sum of their lengths.
+    #[inline]
+    pub fn bytes(&self) -> u64 {
+        let first = self.first.as_ref().map_or(0, |frame| frame.len() as u64);
+        match self.others.is_empty() {
+            true => first,
+            false => self.iter().map(|frame| frame.len() as u64).sum(),
+        }
     }
 
     /// The first.
@@ -159,13 +187,15 @@ impl Frames {
     }
 
     /// All of them.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = &Frame> {
-        self.first.iter().chain(&self.others)
+        self.first.iter().chain(self.others.get(self.gone..).unwrap_or_default())
     }
 
     /// All of them, to change.
+    #[inline]
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Frame> {
-        self.first.iter_mut().chain(&mut self.others)
+        self.first.iter_mut().chain(self.others.get_mut(self.gone..).unwrap_or_default())
     }
 
     /// Makes sure of room for one more; false without memory.
@@ -180,14 +210,16 @@ impl Frames {
         if self.first.is_none() {
             self.first = Some(frame);
         } else {
-            self.others.push_back(frame);
+            self.others.push(frame);
         }
     }
 
     /// Adds one in front.
     pub fn push_front(&mut self, frame: Frame) {
-        if let Some(first) = self.first.replace(frame) {
-            self.others.push_front(first);
+        let Some(first) = self.first.replace(frame) else { return };
+        match self.gone.checked_sub(1).and_then(|gone| Some((gone, self.others.get_mut(gone)?))) {
+            Some((gone, place)) => (self.gone, *place) = (gone, first),
+            None => self.others.insert(0, first),
         }
     }
 
@@ -196,9 +228,22 @@ impl Frames {
     pub fn pop_front(&mut self) -> Option<Frame> {
         let first = self.first.take();
         if !self.others.is_empty() {
-            self.first = self.others.pop_front();
+            self.advance();
         }
         first
+    }
+
+    /// The first of the others becomes the first.
+    fn advance(&mut self) {
+        self.first = self.others.get_mut(self.gone).map(core::mem::take);
+        self.gone += 1;
+        if self.gone == self.others.len() {
+            (self.others, self.gone) = (Vec::new(), 0);
+        } else if self.gone > self.others.len() / 2 {
+            // Each is moved once on average.
+            self.others.drain(..self.gone);
+            self.gone = 0;
+        }
     }
 
     /// Takes up to `most` from the front, one by one.
@@ -220,8 +265,9 @@ impl Frames {
 }
 
 impl From<Frame> for Frames {
+    #[inline]
     fn from(frame: Frame) -> Self {
-        Frames { first: Some(frame), others: VecDeque::new() }
+        Frames { first: Some(frame), others: Vec::new(), gone: 0 }
     }
 }
 
@@ -234,6 +280,7 @@ impl Extend<Frame> for Frames {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::collections::VecDeque;
     use proptest::prelude::*;
 
     proptest! {
@@ -267,6 +314,18 @@ mod tests {
                 prop_assert_eq!(frames.iter_mut().count(), numbers.len());
                 prop_assert_eq!(frames.front().map(Frame::headroom), numbers.first().copied());
             }
+        }
+    }
+
+    #[test]
+    fn small_frames_leave_their_buffer_when_they_are_kept() {
+        for (len, left) in [(SMALL, 4096), (SMALL + 1, 0)] {
+            let mut frame =
+                Frame::from_parts(alloc::vec![7; 4096].into(), 12, 12 + len, Offload::default()).unwrap();
+            frame.offload.checksum_valid = true;
+            let kept = frame.keep().expect("memory");
+            assert_eq!((kept.data(), kept.offload.checksum_valid), (&[7; 4096][..len], true));
+            assert_eq!((frame.is_empty(), frame.capacity()), (true, left));
         }
     }
 
