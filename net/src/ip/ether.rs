@@ -53,9 +53,11 @@ impl Header {
 
     /// Puts the header in front of `frame`; false without headroom.
     pub fn push(&self, frame: &mut Frame) -> bool {
-        let Some(header) = frame.push_front(HEADER_LEN) else { return false };
-        wire::put(header, 0, &self.destination)
-            && wire::put(header, 6, &self.source)
-            && wire::put(header, 12, &self.kind.to_be_bytes())
+        let header = frame.push_front(HEADER_LEN).and_then(|header| header.first_chunk_mut::<HEADER_LEN>());
+        let Some(header) = header else { return false };
+        let ([a, b, c, d, e, f], [g, h, i, j, k, l]) = (self.destination, self.source);
+        let [m, n] = self.kind.to_be_bytes();
+        *header = [a, b, c, d, e, f, g, h, i, j, k, l, m, n];
+        true
     }
 }

@@ -6,9 +6,16 @@
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Local and remote end of a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, Eq)]
 pub struct Flow {
     words: [u64; 5],
+}
+
+impl PartialEq for Flow {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.words.iter().zip(&other.words).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
+    }
 }
 
 /// Words that a [`Flow`] consists of.
@@ -32,6 +39,14 @@ impl Flow {
         let [a, b] = halves(local.ip());
         let [c, d] = halves(remote.ip());
         Flow { words: [a, b, c, d, u64::from(local.port()) << 16 | u64::from(remote.port())] }
+    }
+
+    /// From the bits of IPv4 addresses, and ports.
+    #[inline]
+    pub fn of_v4((local, local_port): (u32, u16), (remote, remote_port): (u32, u16)) -> Self {
+        const MAPPED: u64 = 0xffff << 32;
+        let ports = u64::from(local_port) << 16 | u64::from(remote_port);
+        Flow { words: [0, MAPPED | u64::from(local), 0, MAPPED | u64::from(remote), ports] }
     }
 
     /// From its words.
@@ -126,6 +141,10 @@ mod tests {
             let flow = Flow::new(a, b);
             assert_eq!((flow.local(), flow.remote()), (a, b));
             assert_eq!(flow.reversed(), Flow::new(b, a));
+            if let (SocketAddr::V4(a), SocketAddr::V4(b)) = (a, b) {
+                let end = |address: core::net::SocketAddrV4| (address.ip().to_bits(), address.port());
+                assert_eq!(flow, Flow::of_v4(end(a), end(b)));
+            }
         }
         let mapped =
             Flow::new("[::ffff:10.0.0.1]:80".parse().unwrap(), "[::ffff:1.2.3.4]:9".parse().unwrap());

@@ -75,7 +75,39 @@ fn be32(bytes: &[u8], at: usize) -> Option<u32> {
 
 /// Reads an IP packet whose upper protocol is TCP: IPv4 with or without options and not a fragment, or IPv6 without extension
 /// headers.
+#[inline]
 pub fn parse(packet: &[u8]) -> Option<Segment> {
+    parse_v4(packet).or_else(|| parse_any(packet))
+}
+
+/// As [`parse`], for IPv4 without options.
+#[inline]
+fn parse_v4(packet: &[u8]) -> Option<Segment> {
+    const IP: usize = 20;
+    let header: &[u8; IP + HEADER_LEN] = packet.first_chunk()?;
+    let half = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+    let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let (total, header_len) = (usize::from(half(2)), usize::from(header[IP + 12] >> 4) * 4);
+    let whole = header[0] == 0x45 && header[9] == PROTOCOL && half(6) & 0x3fff == 0 && total <= packet.len();
+    let payload = total.checked_sub(IP + header_len)?;
+    let (source, destination) = (word(12), word(16));
+    if !whole || header_len < HEADER_LEN || source == 0 || destination == 0 {
+        return None;
+    }
+    Some(Segment {
+        flow: Flow::of_v4((destination, half(IP + 2)), (source, half(IP))),
+        seq: word(IP + 4),
+        ack: word(IP + 8),
+        flags: header[IP + 13],
+        window: half(IP + 14),
+        at: IP,
+        header_len,
+        payload,
+    })
+}
+
+/// As [`parse`], whatever the IP header.
+fn parse_any(packet: &[u8]) -> Option<Segment> {
     let (at, end, source, destination): (usize, usize, IpAddr, IpAddr) = match packet.first()? >> 4 {
         4 => {
             let at = usize::from(packet.first()? & 15) * 4;
@@ -122,35 +154,68 @@ pub fn parse(packet: &[u8]) -> Option<Segment> {
     })
 }
 
-/// The one's complement sum of big-endian words, folded to 16 bits (RFC 1071); an odd last byte is padded with zero.
-pub fn sum(bytes: &[u8], start: u32) -> u16 {
-    // Sums do not depend on the byte order but for one swap at the end, so words of the machine are added.
-    let mut total = u64::from((start as u16).to_be()) + u64::from(((start >> 16) as u16).to_be());
+/// The sum of a packet's words as the machine reads them, which does not depend on the byte order but for one swap at the end; at
+/// most 35 bits wide.
+#[inline(always)]
+fn add_up(bytes: &[u8]) -> u64 {
     let mut chunks = bytes.chunks_exact(8);
-    let mut wide: u128 = 0;
+    let (mut sum, mut carries) = (0u64, 0u64);
     for chunk in &mut chunks {
-        wide += u128::from(chunk.try_into().map_or(0, u64::from_ne_bytes));
+        let (next, carry) = sum.overflowing_add(chunk.try_into().map_or(0, u64::from_ne_bytes));
+        (sum, carries) = (next, carries + u64::from(carry));
     }
-    let mut rest = [0; 8];
-    rest.iter_mut().zip(chunks.remainder()).for_each(|(to, from)| *to = *from);
-    wide += u128::from(u64::from_ne_bytes(rest)) + u128::from(total);
-    let folded = (wide as u64 as u128) + (wide >> 64);
-    total = (folded as u64).wrapping_add((folded >> 64) as u64);
+    let mut total = (sum & 0xffff_ffff) + (sum >> 32) + (carries & 0xffff_ffff);
+    let mut rest = chunks.remainder();
+    if let Some((word, behind)) = rest.split_first_chunk() {
+        total += u64::from(u32::from_ne_bytes(*word));
+        rest = behind;
+    }
+    if let Some((half, behind)) = rest.split_first_chunk() {
+        total += u64::from(u16::from_ne_bytes(*half));
+        rest = behind;
+    }
+    if let [last] = rest {
+        total += u64::from(u16::from_ne_bytes([*last, 0]));
+    }
+    total
+}
+
+/// The 16 bits of a sum that [`add_up`] made, in the byte order of the network.
+#[inline(always)]
+fn fold(mut total: u64) -> u16 {
     total = (total & 0xffff_ffff) + (total >> 32);
-    total = (total & 0xffff_ffff) + (total >> 32);
+    total = (total & 0xffff) + (total >> 16);
     total = (total & 0xffff) + (total >> 16);
     total = (total & 0xffff) + (total >> 16);
     (total as u16).to_be()
 }
 
+/// A number as a summand for [`add_up`].
+#[inline(always)]
+fn summand(start: u32) -> u64 {
+    u64::from((start as u16).to_be()) + u64::from(((start >> 16) as u16).to_be())
+}
+
+/// The one's complement sum of big-endian words, folded to 16 bits (RFC 1071); an odd last byte is padded with zero.
+pub fn sum(bytes: &[u8], start: u32) -> u16 {
+    fold(add_up(bytes) + summand(start))
+}
+
+/// Whether the checksum of an IPv4 header without options is right.
+#[inline]
+pub fn header_ok(header: &[u8; 20]) -> bool {
+    fold(add_up(header)) == 0xffff
+}
+
 /// The sum of the pseudo-header of a TCP packet, not complemented.
+#[inline]
 pub fn pseudo_header_sum(packet: &[u8], tcp_len: usize) -> u16 {
+    let start = summand(u32::from(PROTOCOL) + (tcp_len as u32 & 0xffff) + (tcp_len as u32 >> 16));
     let addresses = match packet.first().map(|byte| byte >> 4) {
-        Some(4) => packet.get(12..20),
-        _ => packet.get(8..40),
+        Some(4) => packet.get(12..).and_then(|rest| rest.first_chunk::<8>()).map(|bytes| add_up(bytes)),
+        _ => packet.get(8..).and_then(|rest| rest.first_chunk::<32>()).map(|bytes| add_up(bytes)),
     };
-    let start = u32::from(PROTOCOL) + (tcp_len as u32 & 0xffff) + (tcp_len as u32 >> 16);
-    sum(addresses.unwrap_or_default(), start)
+    fold(addresses.unwrap_or(0) + start)
 }
 
 /// Whether the TCP checksum of a packet is right.
@@ -163,11 +228,10 @@ pub fn checksum_ok(packet: &[u8], segment: &Segment) -> bool {
 /// The TCP header begins at `at`.
 pub fn fill_checksums(frame: &mut Frame, at: usize, partial: bool) {
     let packet = frame.data_mut();
-    if packet.first().is_some_and(|byte| byte >> 4 == 4) {
-        let header = !sum(packet.get(..at).unwrap_or_default(), 0);
-        if let Some(field) = packet.get_mut(10..12) {
-            field.copy_from_slice(&header.to_be_bytes());
-        }
+    if let Some(header) = packet.first_chunk_mut::<20>().filter(|header| header[0] >> 4 == 4) {
+        // Packets that are made here have no options of IP.
+        let value = !fold(add_up(header));
+        [header[10], header[11]] = value.to_be_bytes();
     }
     let pseudo = pseudo_header_sum(packet, packet.len().saturating_sub(at));
     let value = if partial { pseudo } else { !sum(packet.get(at..).unwrap_or_default(), u32::from(pseudo)) };
@@ -306,6 +370,8 @@ mod tests {
             let plain = Plain { flow, seq, ack, flag, window: 77, options };
             let frame = build(&plain, false).unwrap();
             let segment = parse(frame.data()).unwrap();
+            prop_assert_eq!(parse_any(frame.data()), Some(segment));
+            prop_assert!(v6 || header_ok(frame.data().first_chunk().unwrap()));
             prop_assert!(checksum_ok(frame.data(), &segment));
             prop_assert_eq!(segment.flow, flow.reversed());
             prop_assert_eq!((segment.seq, segment.window, segment.payload), (seq, 77, 0));
@@ -322,6 +388,11 @@ mod tests {
             if let Some(first) = bytes.first_mut() {
                 *first = version;
             }
+            // A length that fits, most of the time.
+            if let (0x45, Some([_, _, high, low, ..])) = (version, bytes.first_chunk_mut::<4>()) {
+                (*high, *low) = (0, *low & 0x7f);
+            }
+            prop_assert_eq!(parse(&bytes), parse_any(&bytes));
             if let Some(segment) = parse(&bytes) {
                 let _ = (checksum_ok(&bytes, &segment), syn_options(&bytes, &segment), reset_for(&segment));
             }
