@@ -397,4 +397,18 @@ pub trait Socket: Send + Sync {
 
     /// How long receives and sends wait, nanoseconds; `None` for ever (SO_RCVTIMEO, SO_SNDTIMEO).
     fn timeouts(&self) -> (Option<u64>, Option<u64>);
+
+    /// This socket, if it moves nothing but bytes.
+    fn as_byte_stream(&self) -> Option<&dyn ByteStream> {
+        None
+    }
+}
+
+/// A socket that moves nothing but bytes: neither addresses nor control messages go with them, nor does it matter who sends.
+pub trait ByteStream {
+    /// As [`Socket::send`].
+    fn send_bytes(&self, src: &mut dyn Source, flags: MessageFlags) -> Result<usize, SocketError>;
+
+    /// As [`Socket::receive`]; 0 at the end.
+    fn receive_bytes(&self, dst: &mut dyn Sink, flags: MessageFlags) -> Result<usize, SocketError>;
 }

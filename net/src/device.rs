@@ -43,8 +43,9 @@ pub trait NetworkCard: Send + Sync {
     /// Sends frames, as many from the front as there is room for; the device is told once at the end. The rest stays.
     fn transmit(&self, queue: u16, frames: &mut Frames);
 
-    /// Takes up to `budget` frames that have come and gives the device new buffers; returns how many.
-    fn receive(&self, queue: u16, budget: usize, frame: &mut dyn FnMut(Frame)) -> usize;
+    /// Gives up to `budget` frames that have come to `frame`, which may keep them ([`Frame::keep`]), and gives the device new buffers;
+    /// returns how many. Meanwhile the queue is the caller's.
+    fn receive(&self, queue: u16, budget: usize, frame: &mut dyn FnMut(&mut Frame)) -> usize;
 
     /// Whether the device interrupts when frames come. Returns true if frames have come meanwhile, which no interrupt will tell.
     fn set_interrupts(&self, queue: u16, on: bool) -> bool;
@@ -68,7 +69,7 @@ impl<T: NetworkCard + ?Sized> NetworkCard for &'static T {
         (**self).transmit(queue, frames);
     }
 
-    fn receive(&self, queue: u16, budget: usize, frame: &mut dyn FnMut(Frame)) -> usize {
+    fn receive(&self, queue: u16, budget: usize, frame: &mut dyn FnMut(&mut Frame)) -> usize {
         (**self).receive(queue, budget, frame)
     }
 

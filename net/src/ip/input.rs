@@ -10,6 +10,7 @@ use crate::ip::interface::Cast;
 use crate::ip::layer::Pass;
 use crate::ip::trouble::{ErrorReport, Trouble};
 use crate::ip::wire;
+use crate::tcp::segment::header_ok;
 use core::net::IpAddr;
 use smoltcp::wire::{Ipv4Packet, Ipv6Packet};
 
@@ -37,6 +38,8 @@ pub mod protocol {
     pub const DESTINATION: u8 = 60;
 }
 
+/// Bytes of an IPv4 header without options.
+const HEADER_LEN: usize = 20;
 /// Extension headers of one packet at most.
 const MAX_EXTENSIONS: usize = 8;
 
@@ -63,8 +66,8 @@ pub struct Arrival {
 
 /// TCP, as the IP layer sees it.
 pub trait Segments: Send + Sync {
-    /// A packet, with its IP header.
-    fn input(&self, packet: Frame, arrival: &Arrival, now: u64);
+    /// A packet for an own address, with its IP header (and extension headers) of `header_len` bytes.
+    fn input(&self, packet: &mut Frame, header_len: usize, now: u64);
 
     /// A router or the peer had trouble with a packet that was sent; whether it belongs to a connection.
     fn trouble(&self, report: &ErrorReport<'_>, now: u64) -> bool;
@@ -85,7 +88,7 @@ enum Chain {
 
 impl Pass<'_> {
     /// A packet that came on interface `index`, perhaps in a frame for several stations.
-    pub(crate) fn ip_input(&mut self, index: u32, frame: Frame, link_group: bool) {
+    pub(crate) fn ip_input(&mut self, index: u32, frame: &mut Frame, link_group: bool) {
         match frame.data().first().map(|byte| byte >> 4) {
             Some(4) => self.ipv4_input(index, frame, link_group),
             Some(6) => self.ipv6_input(index, frame),
@@ -93,10 +96,19 @@ impl Pass<'_> {
         }
     }
 
-    fn ipv4_input(&mut self, index: u32, mut frame: Frame, link_group: bool) {
+    fn ipv4_input(&mut self, index: u32, frame: &mut Frame, link_group: bool) {
         let stats = &self.layer.stats.v4;
         stats.ip.in_receives.inc();
         stats.ext.in_octets.add(frame.len() as u64);
+        if !(link_group || self.inside)
+            && let Some(total) = self.usual_segment(frame.data())
+            && let Some(tcp) = self.layer.tcp.get()
+        {
+            frame.set_len(total);
+            tcp.input(frame, HEADER_LEN, self.now);
+            return stats.ip.in_delivers.inc();
+        }
+        let Some(mut frame) = self.keep(frame) else { return };
         let Ok(header) = Ipv4Packet::new_checked(frame.data()) else {
             stats.ext.in_truncated.inc();
             return stats.ip.in_header_errors.inc();
@@ -123,14 +135,6 @@ impl Pass<'_> {
         let broadcast_source = header.src_addr().is_broadcast();
         frame.set_len(total);
         let whole = offset == 0 && !more;
-        if let (IpAddr::V4(source), IpAddr::V4(destination)) = (arrival.source, arrival.destination)
-            && arrival.protocol == protocol::TCP
-            && whole
-            && !(link_group || self.inside)
-            && self.net.is_usual(source, destination)
-        {
-            return self.deliver(frame, arrival);
-        }
         if whole && self.dhcp_wants(&arrival, &frame) {
             return;
         }
@@ -151,10 +155,34 @@ impl Pass<'_> {
         self.reassemble(key, piece, frame, arrival);
     }
 
-    fn ipv6_input(&mut self, index: u32, mut frame: Frame) {
+    /// The length of what is a whole TCP packet, beyond doubt from one other host to this one.
+    #[inline]
+    fn usual_segment(&self, data: &[u8]) -> Option<usize> {
+        let header: &[u8; HEADER_LEN] = data.first_chunk()?;
+        // No options, and no fragment.
+        let usual =
+            header[0] == 0x45 && header[9] == protocol::TCP && header[6] & 0x3f == 0 && header[7] == 0;
+        let total = usize::from(u16::from_be_bytes([header[2], header[3]]));
+        let [.., a, b, c, d, e, f, g, h] = *header;
+        let fits = (HEADER_LEN..=data.len()).contains(&total);
+        (usual && fits && header_ok(header) && self.net.is_usual([a, b, c, d].into(), [e, f, g, h].into()))
+            .then_some(total)
+    }
+
+    /// A frame for good. What never left this host is whole already.
+    fn keep(&self, frame: &mut Frame) -> Option<Frame> {
+        let kept = if self.inside { Some(core::mem::take(frame)) } else { frame.keep() };
+        if kept.is_none() {
+            self.layer.stats.drops.no_memory.inc();
+        }
+        kept
+    }
+
+    fn ipv6_input(&mut self, index: u32, frame: &mut Frame) {
         let stats = &self.layer.stats.v6;
         stats.ip.in_receives.inc();
         stats.ext.in_octets.add(frame.len() as u64);
+        let Some(mut frame) = self.keep(frame) else { return };
         let Ok(header) = Ipv6Packet::new_checked(frame.data()) else {
             stats.ext.in_truncated.inc();
             return stats.ip.in_header_errors.inc();
@@ -279,7 +307,7 @@ impl Pass<'_> {
     }
 
     /// Gives a whole packet to its protocol.
-    fn deliver(&mut self, frame: Frame, arrival: Arrival) {
+    fn deliver(&mut self, mut frame: Frame, arrival: Arrival) {
         let v6 = arrival.source.is_ipv6();
         let stats = self.layer.stats.family(v6);
         match arrival.protocol {
@@ -287,7 +315,7 @@ impl Pass<'_> {
             protocol::TCP => {
                 let Some(tcp) = self.layer.tcp.get() else { return self.layer.stats.drops.no_tcp.inc() };
                 if arrival.cast == Cast::Unicast && !arrival.source.is_unspecified() {
-                    tcp.input(frame, &arrival, self.now);
+                    tcp.input(&mut frame, arrival.header_len, self.now);
                 } else {
                     return stats.ip.in_discards.inc();
                 }

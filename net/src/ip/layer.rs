@@ -31,9 +31,6 @@ use sync::{Mutex, SetOnce};
 /// Frames that wait for room in a card's queue.
 const MAX_BACKLOG: usize = 512;
 
-/// Frames that are taken from a card at a time.
-const TAKEN: usize = 8;
-
 /// Copies of the configuration; CPUs share them when there are more.
 const COPIES: usize = 16;
 
@@ -161,24 +158,7 @@ impl IpLayer {
         for interface in &net.interfaces {
             let Some(card) = &interface.card else { continue };
             let queue = queue_of(interface, cpu);
-            let mut left = budget;
-            while left > 0 {
-                // Handled without the queue's lock.
-                let mut frames = [const { None }; TAKEN];
-                let mut places = frames.iter_mut();
-                let wanted = left.min(TAKEN);
-                let taken = card.receive(queue, wanted, &mut |frame| {
-                    if let Some(place) = places.next() {
-                        *place = Some(frame);
-                    }
-                });
-                frames.into_iter().map_while(|frame| frame).for_each(|f| pass.card_input(interface, f));
-                count += taken;
-                left -= taken.min(left);
-                if taken < wanted {
-                    break;
-                }
-            }
+            count += card.receive(queue, budget, &mut |frame| pass.card_input(interface, frame));
             self.send_backlog(interface, queue);
         }
         pass.finish();
@@ -232,7 +212,7 @@ impl IpLayer {
         };
         let stats = &interface.stats;
         stats.tx_packets.add(frames.len() as u64);
-        stats.tx_bytes.add(frames.iter().map(|f| f.len() as u64).sum());
+        stats.tx_bytes.add(frames.bytes());
         card.transmit(queue_of(interface, self.env.cpu()), frames);
         if frames.is_empty() {
             return;
@@ -332,14 +312,14 @@ impl Pass<'_> {
     /// Handles packets for this host and sends the others.
     pub fn finish(mut self) {
         self.inside = true;
-        while let Some((index, frame)) = self.local.pop_front() {
-            self.ip_input(index, frame, false);
+        while let Some((index, mut frame)) = self.local.pop_front() {
+            self.ip_input(index, &mut frame, false);
         }
         self.flush();
     }
 
     /// A frame that came on a card.
-    fn card_input(&mut self, interface: &Interface, mut frame: Frame) {
+    fn card_input(&mut self, interface: &Interface, frame: &mut Frame) {
         let drops = &self.layer.stats.drops;
         interface.stats.rx_packets.inc();
         interface.stats.rx_bytes.add(frame.len() as u64);
@@ -355,7 +335,7 @@ impl Pass<'_> {
         }
         frame.pop_front(ether::HEADER_LEN);
         match header.kind {
-            ether::ARP => self.arp_input(interface, &frame),
+            ether::ARP => self.arp_input(interface, frame),
             ether::IPV4 | ether::IPV6 => self.ip_input(interface.index, frame, header.is_group()),
             _ => {
                 interface.stats.rx_dropped.inc();

@@ -78,10 +78,11 @@ impl IpLayer {
     }
 
     /// Counts packets that sockets send.
+    #[inline]
     fn count_requests(&self, v6: bool, packets: &Frames) -> &FamilyStats {
         let stats = self.stats.family(v6);
         stats.ip.out_requests.add(packets.len() as u64);
-        stats.ext.out_octets.add(packets.iter().map(|p| p.len() as u64).sum());
+        stats.ext.out_octets.add(packets.bytes());
         stats
     }
 

@@ -64,10 +64,10 @@ impl NetworkCard for FakeCard {
         }
     }
 
-    fn receive(&self, _queue: u16, budget: usize, frame: &mut dyn FnMut(Frame)) -> usize {
+    fn receive(&self, _queue: u16, budget: usize, frame: &mut dyn FnMut(&mut Frame)) -> usize {
         let mut incoming = self.incoming.lock().expect("no panic");
         let count = budget.min(incoming.len());
-        incoming.drain(..count).for_each(frame);
+        incoming.drain(..count).for_each(|mut taken| frame(&mut taken));
         count
     }
 

@@ -1,6 +1,6 @@
 //! [`Segments`] for [`Tcp`](crate::tcp::Tcp): packets and errors in the form that it takes.
 
-use super::input::{Arrival, Segments, protocol};
+use super::input::{Segments, protocol};
 use super::pathmtu::believable;
 use super::trouble::ErrorReport;
 use super::wire;
@@ -12,11 +12,9 @@ use core::net::SocketAddr;
 const V6_HEADER: usize = 40;
 
 impl Segments for Tcp {
-    fn input(&self, mut packet: Frame, arrival: &Arrival, now: u64) {
-        if arrival.source.is_ipv6()
-            && arrival.header_len != V6_HEADER
-            && !without_extensions(&mut packet, arrival.header_len)
-        {
+    fn input(&self, packet: &mut Frame, header_len: usize, now: u64) {
+        let v6 = packet.data().first().is_some_and(|byte| byte >> 4 == 6);
+        if v6 && header_len != V6_HEADER && !without_extensions(packet, header_len) {
             return;
         }
         self.input(packet, now);

@@ -5,8 +5,7 @@
 use super::segment::{self, ACK, FIN, PSH, RST, SYN, Segment};
 use super::state::NEVER;
 use super::unit::Unit;
-use super::wire::{LARGEST, SMALL};
-use crate::frame::Frame;
+use super::wire::{Ingress, LARGEST, SMALL};
 use smoltcp::iface::PollResult;
 use smoltcp::socket::tcp::State;
 
@@ -14,6 +13,9 @@ use smoltcp::socket::tcp::State;
 const DEFAULT_SEGMENT: usize = 536;
 /// Time after which a run that the engine wanted at once, but that did nothing, is tried again.
 const RETRY: u64 = 10_000_000;
+
+/// The least time after which the engine sends again, nanoseconds.
+const LEAST_TIMEOUT: u64 = 1_000_000_000;
 
 /// How long an acknowledgement waits for data to go with, nanoseconds.
 const ACK_DELAY: u64 = 40_000_000;
@@ -46,7 +48,7 @@ impl Acks {
 
 impl Unit {
     /// Takes a packet of this connection, which was read as `segment`.
-    pub fn input(&mut self, packet: Frame, segment: &Segment, now: u64) {
+    pub fn input(&mut self, packet: &[u8], segment: &Segment, now: u64) {
         if segment.flags & ACK != 0
             && segment::after(segment.ack, self.oldest)
             && !segment::after(segment.ack, self.wire.sent.next)
@@ -66,9 +68,8 @@ impl Unit {
             };
             self.acks.due = self.acks.due.min(now.saturating_add(delay));
         }
-        let synchronized = self.state() != State::SynSent;
-        let options =
-            (!synchronized && segment.flags & SYN != 0).then(|| segment::syn_options(packet.data(), segment));
+        let options = (segment.flags & SYN != 0 && self.state() == State::SynSent)
+            .then(|| segment::syn_options(packet, segment));
         let before = self.receivable();
         self.take(packet, now);
         if self.wire.unacked == 0 {
@@ -78,7 +79,8 @@ impl Unit {
             self.heard(segment.seq, options);
             self.answered(now);
         }
-        let waiting = self.receivable();
+        let socket = self.socket();
+        let (waiting, ring) = (socket.recv_queue(), socket.recv_capacity());
         self.next = self.next.wrapping_add(waiting.saturating_sub(before) as u32);
         let end = segment.seq.wrapping_add(segment.payload as u32);
         if segment.payload > 0 && segment::after(end, self.highest) {
@@ -91,13 +93,12 @@ impl Unit {
             let window = u32::from(self.window) << self.remote.scale.unwrap_or(0).min(14);
             self.wire.edge = self.oldest.wrapping_add(window);
         }
-        self.crowded |= waiting > self.socket().recv_capacity() / 2;
+        self.crowded |= waiting > ring / 2;
     }
 
-    pub(super) fn take(&mut self, packet: Frame, now: u64) {
-        self.wire.input = Some(packet);
-        self.interface.poll_ingress_single(self.pace.instant(now), &mut self.wire, &mut self.sockets);
-        self.wire.input = None;
+    pub(super) fn take(&mut self, packet: &[u8], now: u64) {
+        let mut ingress = Ingress { wire: &mut self.wire, packet: Some(packet) };
+        self.interface.poll_ingress_single(self.pace.instant(now), &mut ingress, &mut self.sockets);
     }
 
     /// Makes the packets that are to be sent now.
@@ -126,6 +127,7 @@ impl Unit {
     }
 
     /// Whether the engine has nothing to send, or only an acknowledgement that can wait.
+    #[inline(always)]
     fn may_wait(&self, now: u64) -> bool {
         let socket = self.socket();
         socket.state() == State::Established
@@ -134,15 +136,32 @@ impl Unit {
             && self.acks.read < socket.recv_capacity() / 2
     }
 
-    /// When the acknowledgement of data that came, which is all there is to send, is due, or the engine wants to be run for another
-    /// reason; `None` if that is not so, or if something else is to be done.
-    pub fn waits_to_acknowledge(&self, now: u64) -> Option<u64> {
-        let waits =
-            self.wire.unacked > 0 && !self.crowded && self.wire.output.is_empty() && self.may_wait(now);
-        waits.then(|| self.acks.due.min(self.engine_at))
+    /// When the engine is to be run, if nothing, or only an acknowledgement that waits, is to be sent before.
+    #[inline]
+    pub fn rests_until(&self, now: u64) -> Option<u64> {
+        (self.wire.output.is_empty() && self.may_wait(now)).then(|| self.acks.due.min(self.engine_at))
+    }
+
+    /// Whether `len` more bytes can be read without telling the other side of the room.
+    #[inline]
+    pub fn may_read(&self, len: usize) -> bool {
+        self.acks.read + len < self.socket().recv_capacity() / 2
+    }
+
+    /// Just after a run: when to run next, if the connection is open and all its data has been sent, for the first time; `None`
+    /// otherwise.
+    #[inline(always)]
+    pub fn sent_all_until(&mut self, now: u64) -> Option<u64> {
+        if !self.all_is_sent() || self.engine_at <= now {
+            return None;
+        }
+        // All that the engine waits for then is its retransmission timer, which may have been started just now.
+        self.engine_at = self.engine_at.min(now.saturating_add(LEAST_TIMEOUT));
+        Some(self.engine_at.min(self.acks.due))
     }
 
     /// Whether the last packet took all the data there is, for the first time: then nothing is left to do.
+    #[inline]
     fn all_is_sent(&self) -> bool {
         let socket = self.socket();
         let waiting = socket.send_queue();
@@ -154,6 +173,9 @@ impl Unit {
 
     /// When to [`run`](Self::run) next, nanoseconds; asked just after a run.
     pub fn run_at(&mut self, now: u64) -> Option<u64> {
+        if let Some(at) = self.sent_all_until(now) {
+            return Some(at);
+        }
         if self.wire.unacked > 0 && self.may_wait(now) {
             return Some(self.acks.due.min(self.engine_at));
         }

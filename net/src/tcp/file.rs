@@ -12,8 +12,8 @@ use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::sync::atomic::Ordering;
 use fs::notify::Notifier;
 use fs::socket::{
-    Address, Caller, Control, Family, Kind, MessageFlags, OptionValue, Received, Shutdown, Socket,
-    SocketError,
+    Address, ByteStream, Caller, Control, Family, Kind, MessageFlags, OptionValue, Received, Shutdown,
+    Socket, SocketError,
 };
 use fs::{File, FsError, Metadata, Offset, Sink, Source};
 use mm::user::UserMemory;
@@ -176,5 +176,9 @@ impl Socket for TcpSocket {
 
     fn timeouts(&self) -> (Option<u64>, Option<u64>) {
         self.options.timeouts()
+    }
+
+    fn as_byte_stream(&self) -> Option<&dyn ByteStream> {
+        Some(self)
     }
 }

@@ -12,7 +12,6 @@ use super::segment::{self, FIN, Segment};
 use super::state::{NEVER, Phase, SECOND, Settings, Slot};
 use super::syn::{Claim, Half};
 use super::unit::{Setup, Unit, window_shift};
-use crate::frame::Frame;
 use alloc::boxed::Box;
 use core::sync::atomic::Ordering;
 
@@ -58,7 +57,7 @@ impl Tcp {
     /// A SYN. Returns whether somebody listens.
     pub(super) fn synchronize(
         &self,
-        packet: &Frame,
+        packet: &[u8],
         segment: &Segment,
         hash: u64,
         now: u64,
@@ -104,7 +103,7 @@ impl Tcp {
             listener,
             remote_isn: segment.seq,
             isn,
-            options: segment::syn_options(packet.data(), segment),
+            options: segment::syn_options(packet, segment),
             window: segment.window,
             mss: mtu.saturating_sub(headers),
             shift: window_shift(most),
@@ -132,7 +131,7 @@ impl Tcp {
     }
 
     /// An acknowledgement for no connection. Returns whether it was for a half-open one.
-    pub(super) fn complete(&self, packet: Frame, segment: &Segment, hash: u64, now: u64) -> bool {
+    pub(super) fn complete(&self, packet: &[u8], segment: &Segment, hash: u64, now: u64) -> bool {
         let claim = self.syn.lock().claim(&segment.flow, hash, segment.ack);
         match claim {
             Claim::Busy => {
@@ -148,7 +147,7 @@ impl Tcp {
         }
     }
 
-    fn complete_cookie(&self, packet: Frame, segment: &Segment, hash: u64, now: u64) -> bool {
+    fn complete_cookie(&self, packet: &[u8], segment: &Segment, hash: u64, now: u64) -> bool {
         if now >= self.cookies_until.load(Ordering::Relaxed) {
             return false;
         }
@@ -175,7 +174,7 @@ impl Tcp {
     }
 
     /// Makes the connection. False if that has to wait; `None` if nobody listens any more.
-    fn establish(&self, half: &Half, packet: Frame, segment: &Segment, hash: u64, now: u64) -> Option<bool> {
+    fn establish(&self, half: &Half, packet: &[u8], segment: &Segment, hash: u64, now: u64) -> Option<bool> {
         let (terms, slot) = self.terms(half.listener)?;
         let defer = u64::from(terms.settings.defer_accept) * SECOND;
         if segment.payload == 0 && segment.flags & FIN == 0 && now.saturating_sub(half.since) < defer {
@@ -237,7 +236,7 @@ impl Tcp {
         &self,
         half: &Half,
         terms: &Terms,
-        (packet, segment): (Frame, &Segment),
+        (packet, segment): (&[u8], &Segment),
         hash: u64,
         now: u64,
     ) -> Option<(u32, u32)> {
@@ -279,7 +278,7 @@ impl Tcp {
         half: &Half,
         terms: &Terms,
         charged: usize,
-        (packet, segment): (Frame, &Segment),
+        (packet, segment): (&[u8], &Segment),
         hash: u64,
         now: u64,
     ) -> Option<(u32, u32)> {

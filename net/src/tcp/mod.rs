@@ -2,8 +2,8 @@
 //!
 //! Called by the IP layer with packets ([`Tcp::input`]), by the kernel's worker ([`Tcp::work`]) and by programs through
 //! [`TcpSocket`]. Every connection is a unit of its own: an engine ([`unit`]), an inbox and a lock. A packet is looked up without a lock
-//! ([`demux`]), put into the inbox, and handled by whoever looks at the socket next; the worker takes what nobody has looked at for
-//! [`PATIENCE`]. Cost does not grow with the number of connections. Half-open connections ([`syn`]) and those in TIME-WAIT ([`time_wait`])
+//! ([`demux`]) and given to the engine where it comes. If somebody is at the connection, it goes into the inbox instead, and is
+//! handled by whoever looks at the socket next; the worker takes what nobody has looked at for [`PATIENCE`]. Cost does not grow with the number of connections. Half-open connections ([`syn`]) and those in TIME-WAIT ([`time_wait`])
 //! are compact records. Packets are sent with no lock held.
 //!
 //! What the engine (smoltcp) cannot do: urgent data, selective acknowledgement of what it has
@@ -28,6 +28,7 @@ mod info;
 mod options;
 mod pace;
 pub mod ports;
+mod quick;
 mod renew;
 mod run;
 pub mod segment;
@@ -174,7 +175,7 @@ impl Tcp {
 
     /// Takes a packet with its IP header, whose upper protocol is TCP: IPv4, or IPv6 without extension headers, not a fragment, for an
     /// own unicast address. Called with no lock held that sending or a notifier's watcher takes.
-    pub fn input(&self, packet: Frame, now: u64) {
+    pub fn input(&self, packet: &mut Frame, now: u64) {
         self.stats.in_segments.inc();
         let Some(segment) = segment::parse(packet.data()) else { return self.stats.in_errors.inc() };
         let offload = &packet.offload;
@@ -188,20 +189,31 @@ impl Tcp {
         let hash = self.hash(&segment.flow);
         match self.table.find(&self.slots, &segment.flow, hash) {
             Some(index) => self.push(index, packet, &segment, now),
-            None => self.unmatched(packet, &segment, hash, now),
+            None => self.unmatched(packet.data(), &segment, hash, now),
+        }
+    }
+
+    /// Gives a packet to its socket: at once if nobody is at it, otherwise by its inbox.
+    #[inline]
+    fn push(&self, index: u32, packet: &mut Frame, segment: &Segment, now: u64) {
+        let Some(slot) = self.slots.get(index) else { return };
+        match slot.state.try_lock() {
+            Some(state) => self.deliver(index, slot, state, packet.data(), segment, now),
+            None => self.queue(index, slot, packet, segment, now),
         }
     }
 
     /// Puts a packet into a socket's inbox.
-    fn push(&self, index: u32, packet: Frame, segment: &Segment, now: u64) {
-        let Some(slot) = self.slots.get(index) else { return };
+    #[cold]
+    fn queue(&self, index: u32, slot: &Slot, packet: &mut Frame, segment: &Segment, now: u64) {
         let len = packet.len();
         if slot.inbox_bytes.fetch_add(len, Ordering::Relaxed) + len > slot.inbox_limit.load(Ordering::Relaxed)
         {
             slot.inbox_bytes.fetch_sub(len, Ordering::Relaxed);
             return self.extended.backlog_drops.inc();
         }
-        let Ok(entry) = Entry::new((packet, *segment)) else {
+        let kept = packet.keep().and_then(|packet| Entry::new((packet, *segment)).ok());
+        let Some(entry) = kept else {
             slot.inbox_bytes.fetch_sub(len, Ordering::Relaxed);
             return self.extended.no_memory.inc();
         };
@@ -243,7 +255,7 @@ impl Tcp {
     }
 
     /// A segment that belongs to no connection.
-    fn unmatched(&self, packet: Frame, segment: &Segment, hash: u64, now: u64) {
+    fn unmatched(&self, packet: &[u8], segment: &Segment, hash: u64, now: u64) {
         let verdict = self.time_wait.lock().segment(segment, hash, now);
         let above = match verdict {
             Verdict::Done => return self.release_ports(),
@@ -255,7 +267,7 @@ impl Tcp {
             Verdict::Unknown => None,
         };
         let handled = match segment.flags & (SYN | ACK | RST) {
-            SYN => self.synchronize(&packet, segment, hash, now, above),
+            SYN => self.synchronize(packet, segment, hash, now, above),
             ACK => self.complete(packet, segment, hash, now),
             _ if segment.flags & RST != 0 => self.embryonic_reset(segment, hash),
             _ => false,

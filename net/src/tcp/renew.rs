@@ -58,7 +58,7 @@ impl Unit {
         let options = SynOptions::default();
         let last = Plain { flow, seq: self.next, ack: Some(isn.wrapping_add(1)), flag: 0, window, options };
         let Some(packet) = segment::build(&last, true) else { return false };
-        unit.take(packet, now);
+        unit.take(packet.data(), now);
         if unit.state() != State::Established || !unit.learn(learns, segment, last, now) {
             return false;
         }
@@ -91,7 +91,7 @@ impl Unit {
             let Some(packet) = segment::build(&Plain { ack: Some(end), ..answer }, true) else {
                 return false;
             };
-            self.take(packet, now);
+            self.take(packet.data(), now);
             self.oldest = end;
             if self.wire.sent.next != end || self.unacknowledged() > 0 {
                 return false;

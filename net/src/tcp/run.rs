@@ -1,20 +1,21 @@
 //! Running a socket: packets in, engine, packets out, timers, the end.
 //!
-//! [`Tcp::with`] is the only way to change a socket's state: it handles what is in the inbox, does what its caller wants, and brings
-//! everything into line with the outcome. [`Tcp::work`] does the same for sockets that nobody looks at.
+//! [`Tcp::with`] changes a socket's state: it handles what is in the inbox, does what its caller wants, and brings everything into line
+//! with the outcome. [`Tcp::deliver`] does so for a packet, [`Tcp::work`] for sockets that nobody looks at. There is no other way, but
+//! for a read that changes nothing else ([`quick`](super::quick)).
 
 use super::segment::{self, ACK, RST, SYN, Segment};
 use super::state::{NEVER, ORPHAN, Phase, SECOND, Slot, State, WANTS_ACKS};
 use super::time_wait::Record;
 use super::{LAST, LEAST_RING, PATIENCE, RING, Tcp};
 use crate::frame::{Frame, Frames};
-use abi::PollEvents;
 use core::sync::atomic::Ordering;
 use fs::socket::SocketError;
 use smoltcp::socket::tcp::State as Engine;
+use sync::MutexGuard;
 
 /// How long data may stay unacknowledged, nanoseconds, if the user says nothing (15 retries on Linux).
-const GIVE_UP: u64 = 925 * SECOND;
+pub(super) const GIVE_UP: u64 = 925 * SECOND;
 /// The same when nobody has the socket any more.
 const ORPHAN_GIVES_UP: u64 = 100 * SECOND;
 
@@ -47,15 +48,71 @@ impl Tcp {
     ) -> R {
         let mut state = slot.state.lock();
         let mut late = None;
-        let taken = self.absorb(slot, &mut state, &mut late, now);
+        let taken = if slot.inbox.is_empty() { 0 } else { self.absorb(slot, &mut state, &mut late, now) };
         if taken > 0 && state.pausing {
             // The acknowledgement that ends the pause is seen by who was woken by it: nobody else tells it.
             self.grow(&mut state, now);
         }
         let result = change(&mut state);
+        if self.settled(index, slot, state, now, taken) && tell {
+            slot.notifier.notify();
+        }
+        if let Some((packet, segment)) = late {
+            self.begin_again(packet.data(), &segment, now);
+        }
+        result
+    }
+
+    /// A packet for a socket that nobody else is at. What waits in its inbox came before.
+    pub(super) fn deliver(
+        &self,
+        index: u32,
+        slot: &Slot,
+        mut state: MutexGuard<'_, State>,
+        packet: &[u8],
+        segment: &Segment,
+        now: u64,
+    ) {
+        // An acknowledgement changes nothing that somebody with room enough waits for.
+        let tell = !segment.is_pure_ack() || slot.flags.load(Ordering::Relaxed) & WANTS_ACKS != 0;
+        let mut late = None;
+        let taken = if slot.inbox.is_empty() { 0 } else { self.absorb(slot, &mut state, &mut late, now) };
+        let again = comes_late(&state, segment);
+        if !again && !self.absorb_one(&mut state, packet, segment, now) && taken == 0 {
+            return;
+        }
+        if state.pausing {
+            self.grow(&mut state, now);
+        }
+        if self.settled(index, slot, state, now, taken) || tell {
+            slot.notifier.notify();
+        }
+        if let Some((packet, segment)) = late {
+            self.begin_again(packet.data(), &segment, now);
+        }
+        if again {
+            self.begin_again(packet, segment, now);
+        }
+    }
+
+    /// Brings everything into line with a changed state, for which `taken` packets were in the inbox, and unlocks it. Returns whether
+    /// this makes the socket ready for more.
+    #[inline]
+    fn settled(
+        &self,
+        index: u32,
+        slot: &Slot,
+        mut state: MutexGuard<'_, State>,
+        now: u64,
+        taken: u32,
+    ) -> bool {
         let (frames, events) = match self.settle_quickly(index, slot, &mut state, now) {
-            Some(events) => (Frames::new(), events),
+            Some(settled) => {
+                state.settled_quickly = true;
+                settled
+            }
             None => {
+                state.settled_quickly = false;
                 let frames = self.settle(index, slot, &mut state, now);
                 (frames, state.events(slot.left.load(Ordering::Relaxed)))
             }
@@ -73,19 +130,15 @@ impl Tcp {
         if free {
             self.slots.release(index);
         }
-        self.transmit(&slot.hint, frames);
-        if tell && events & !before != 0 {
-            slot.notifier.notify();
+        if !frames.is_empty() {
+            self.transmit(&slot.hint, frames);
         }
-        if let Some((packet, segment)) = late {
-            self.begin_again(packet, &segment, now);
-        }
-        result
+        events & !before != 0
     }
 
     /// A SYN that came for a connection which had been reset, but was in the table still: it begins another one.
     #[cold]
-    fn begin_again(&self, packet: Frame, segment: &Segment, now: u64) {
+    fn begin_again(&self, packet: &[u8], segment: &Segment, now: u64) {
         let hash = self.hash(&segment.flow);
         // Otherwise it has come again meanwhile, or will.
         if self.table.find(&self.slots, &segment.flow, hash).is_none() {
@@ -96,34 +149,33 @@ impl Tcp {
     /// Gives the engine what is in the inbox; returns how many packets that were. A SYN behind the reset of the connection is left in
     /// `late`.
     fn absorb(&self, slot: &Slot, state: &mut State, late: &mut Option<(Frame, Segment)>, now: u64) -> u32 {
-        if slot.inbox.is_empty() {
-            return 0;
-        }
         let mut taken = 0;
         for entry in slot.inbox.drain() {
             let (packet, segment) = entry.value;
             slot.inbox_bytes.fetch_sub(packet.len(), Ordering::Relaxed);
             taken += 1;
-            if segment.flags & (SYN | ACK | RST) == SYN && state.engine == Some(Engine::Closed) {
+            if comes_late(state, &segment) {
                 *late = Some((packet, segment));
                 continue;
             }
-            self.absorb_one(state, packet, &segment, now);
+            self.absorb_one(state, packet.data(), &segment, now);
         }
         taken
     }
 
-    fn absorb_one(&self, state: &mut State, packet: Frame, segment: &Segment, now: u64) {
+    /// Gives the engine a packet; false if it is not for this connection.
+    fn absorb_one(&self, state: &mut State, packet: &[u8], segment: &Segment, now: u64) -> bool {
         let (connecting, probing, detached) = (state.connecting, state.probing, state.detached);
-        let Some(unit) = state.unit() else { return self.extended.misrouted.inc() };
-        if detached || segment.flow != unit.flow() {
-            return self.extended.misrouted.inc();
-        }
+        let unit = state.unit().filter(|unit| !detached && segment.flow == unit.flow());
+        let Some(unit) = unit else {
+            self.extended.misrouted.inc();
+            return false;
+        };
         if probing {
             unit.set_probing(None);
         }
         let options = (connecting && segment.flags & (SYN | ACK) == SYN | ACK)
-            .then(|| segment::syn_options(packet.data(), segment));
+            .then(|| segment::syn_options(packet, segment));
         unit.input(packet, segment, now);
         state.probing = false;
         state.last_input = now;
@@ -131,6 +183,7 @@ impl Tcp {
             state.remote_mss = mss;
         }
         self.note_engine(state);
+        true
     }
 
     /// Looks at what the engine's state has become.
@@ -160,40 +213,6 @@ impl Tcp {
             self.stats.established_resets.inc();
         }
         state.error = state.error.or(error);
-    }
-
-    /// What [`settle`](Self::settle) comes to in the usual case: a connection that is open both ways, with nothing on its way, to which
-    /// data has come that waits to be acknowledged. Returns the readiness; `None`, and nothing has changed, in all other cases.
-    fn settle_quickly(&self, index: u32, slot: &Slot, state: &mut State, now: u64) -> Option<PollEvents> {
-        let usual = state.owned
-            && !(state.connecting || state.detached || state.aborted || state.pausing || state.probing)
-            && !(state.no_receive || state.no_send)
-            && state.error.is_none()
-            && state.corked.is_empty()
-            && state.engine == Some(Engine::Established);
-        let low_water = state.settings.low_water;
-        let unit = state.unit().filter(|_| usual)?;
-        let mut deadline = unit.waits_to_acknowledge(now)?;
-        let (receivable, receive_ring, room) = (unit.receivable(), unit.rings().0, unit.room());
-        if state.settings.keep_alive {
-            let idle = state.last_input.saturating_add(u64::from(state.settings.keep_idle) * SECOND);
-            deadline = deadline.min(idle);
-        }
-        if deadline <= now {
-            return None;
-        }
-        (state.waiting_since, state.unacknowledged) = (NEVER, 0);
-        self.arm(index, slot, deadline);
-        slot.room.store(room, Ordering::Relaxed);
-        slot.flag(ORPHAN | WANTS_ACKS, false);
-        let mut events = PollEvents::empty();
-        if receivable + slot.left.load(Ordering::Relaxed) >= low_water.min(receive_ring / 2).max(1) {
-            events |= PollEvents::IN | PollEvents::RDNORM;
-        }
-        if room > 0 {
-            events |= PollEvents::OUT | PollEvents::WRNORM;
-        }
-        Some(events)
     }
 
     /// Runs the engine and brings timers, tables and flags into line. Returns what is to be sent.
@@ -387,10 +406,14 @@ impl Tcp {
     }
 
     /// Sets the timer of a socket. A later deadline than the one that is set waits until that has passed.
-    fn arm(&self, index: u32, slot: &Slot, deadline: u64) {
-        if deadline >= slot.timer.load(Ordering::Relaxed) {
-            return;
+    #[inline]
+    pub(super) fn arm(&self, index: u32, slot: &Slot, deadline: u64) {
+        if deadline < slot.timer.load(Ordering::Relaxed) {
+            self.arm_earlier(index, slot, deadline);
         }
+    }
+
+    fn arm_earlier(&self, index: u32, slot: &Slot, deadline: u64) {
         slot.timer.store(deadline, Ordering::Relaxed);
         if !self.timers.lock().set(index, deadline) {
             self.extended.no_memory.inc();
@@ -465,4 +488,9 @@ pub(super) fn flush_corked(state: &mut State) {
     let State { phase: Phase::Open(unit), corked, .. } = state else { return };
     let sent = unit.send(corked);
     corked.drain(..sent);
+}
+
+/// Whether a segment begins a connection between the ends of one that has been reset.
+fn comes_late(state: &State, segment: &Segment) -> bool {
+    segment.flags & (SYN | ACK | RST) == SYN && state.engine == Some(Engine::Closed)
 }

@@ -86,7 +86,12 @@ impl TcpSocket {
 
     /// Changes the state.
     pub(super) fn with<R>(&self, tell: bool, change: impl FnOnce(&mut State) -> R) -> Result<R, SocketError> {
-        Ok(self.tcp.with(self.index, self.slot()?, self.now(), tell, change))
+        Ok(self.with_slot(self.slot()?, tell, change))
+    }
+
+    /// Changes the state, in the socket's slot.
+    pub(super) fn with_slot<R>(&self, slot: &Slot, tell: bool, change: impl FnOnce(&mut State) -> R) -> R {
+        self.tcp.with(self.index, slot, self.now(), tell, change)
     }
 
     pub(super) fn is_v6(&self) -> bool {

@@ -1,7 +1,8 @@
 //! [`Slot`] and [`State`]: all that the stack knows of one socket.
 //!
-//! A slot never goes away ([`Slots`](super::slots::Slots)); `generation` says which use of it this is. Packets are put into the inbox
-//! without a lock; the state is changed under its lock by whoever looks at the socket next: its user, or the worker. Locks: `reading`
+//! A slot never goes away ([`Slots`](super::slots::Slots)); `generation` says which use of it this is. The state is
+//! changed under its lock by whoever brings a packet or looks at the socket; packets that come while it is locked are put into the
+//! inbox, without a lock, for whoever looks at the socket next: its user, or the worker. Locks: `reading`
 //! and `writing` give a user his turn, are held while program memory is touched, and come before `state`. While `state` is held, no
 //! program memory is touched and no packet is sent; the locks of the tables (connections, ports, timers, TIME-WAIT) may be taken.
 
@@ -221,6 +222,8 @@ pub struct State {
     pub phase: Phase,
     /// The slot is in use; otherwise packets that come late find nothing.
     pub used: bool,
+    /// Its last change ended in [`settle_quickly`](super::Tcp).
+    pub settled_quickly: bool,
     /// Somebody has it.
     pub owned: bool,
     /// Where it was bound, by the user or by listen, and the port.

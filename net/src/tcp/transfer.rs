@@ -5,11 +5,11 @@
 
 use super::run::CORKED;
 use super::socket::TcpSocket;
-use super::state::{Phase, State};
+use super::state::{Phase, Slot, State};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
-use fs::socket::{MessageFlags, SocketError};
+use fs::socket::{ByteStream, MessageFlags, SocketError};
 use fs::{FsError, Sink, Source};
 
 /// Bytes that move at a time.
@@ -48,13 +48,8 @@ fn give_left(left: &mut VecDeque<u8>, dst: &mut dyn Sink) -> Result<usize, FsErr
     Ok(done)
 }
 
-impl TcpSocket {
-    /// Receives; 0 at the end.
-    pub(super) fn receive_bytes(
-        &self,
-        dst: &mut dyn Sink,
-        flags: MessageFlags,
-    ) -> Result<usize, SocketError> {
+impl ByteStream for TcpSocket {
+    fn receive_bytes(&self, dst: &mut dyn Sink, flags: MessageFlags) -> Result<usize, SocketError> {
         if flags.out_of_band {
             return Err(FsError::Invalid.into());
         }
@@ -78,11 +73,11 @@ impl TcpSocket {
             slot.left.store(left.len(), Ordering::Relaxed);
         }
         let begun = done;
-        let answer = self.receive_pieces(dst, &mut left, want, &mut done, flags);
+        let answer = self.receive_pieces(slot, dst, &mut left, want, &mut done, flags);
         slot.left.store(left.len(), Ordering::Relaxed);
         if done - begun > PIECE {
             // The engine is run once for all pieces, and tells how much room there is.
-            self.with(false, |_| ())?;
+            self.with_slot(slot, false, |_| ());
         }
         match answer {
             Err(error) if done == 0 => Err(error),
@@ -90,26 +85,86 @@ impl TcpSocket {
         }
     }
 
+    fn send_bytes(&self, src: &mut dyn Source, flags: MessageFlags) -> Result<usize, SocketError> {
+        if flags.out_of_band {
+            return Err(SocketError::NotSupported);
+        }
+        let slot = self.slot()?;
+        let _turn = slot.writing.lock();
+        let mut room = slot.room.load(Ordering::Relaxed);
+        let pending = slot.pending.load(Ordering::Relaxed) != 0;
+        let want = src.remaining();
+        if room < want || pending {
+            room = self.with_slot(slot, false, |state| {
+                let room = sendable(state)?;
+                if room >= want {
+                    return Ok(room);
+                }
+                self.tcp.grow_send(state, want, self.now());
+                sendable(state)
+            })?;
+        }
+        if want == 0 {
+            return Ok(0);
+        }
+        if room == 0 {
+            return Err(would_block());
+        }
+        let want = want.min(room);
+        let mut piece = [0; PIECE];
+        let mut done = 0;
+        // All but the last piece only go into the ring, so that the engine sees them as one.
+        loop {
+            let len = (want - done).min(PIECE);
+            let part = piece.get_mut(..len).unwrap_or_default();
+            let taken = match src.take(part) {
+                Ok(taken) => taken,
+                Err(error) if done == 0 => return Err(error.into()),
+                Err(_) => 0,
+            };
+            let part = piece.get(..taken).unwrap_or_default();
+            let last = taken < len || done + taken >= want;
+            let sent = match last {
+                true => self.with_slot(slot, false, |state| put(state, part, flags.more, || self.now())),
+                false => put(&mut slot.state.lock(), part, flags.more, || self.now()),
+            };
+            match sent {
+                Ok(sent) => done += sent,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => return Ok(done),
+            }
+            if last {
+                return Ok(done);
+            }
+        }
+    }
+}
+
+impl TcpSocket {
     /// Receives up to `want` bytes, piece by piece; `done` of them already.
     fn receive_pieces(
         &self,
+        slot: &Slot,
         dst: &mut dyn Sink,
         left: &mut VecDeque<u8>,
         want: usize,
         done: &mut usize,
         flags: MessageFlags,
     ) -> Result<(), SocketError> {
-        let slot = self.slot()?;
         let begun = *done;
         let mut piece = [0; PIECE];
         while *done < want {
             let len = (want - *done).min(PIECE);
             let part = piece.get_mut(..len).unwrap_or_default();
             let drop_bytes = flags.truncate.then_some(want - *done);
+            let quickly = *done == 0 && drop_bytes.is_none();
             let got = match *done == begun {
-                true => {
-                    self.with(false, |state| first_bytes(state, part, want, drop_bytes, flags.nonblocking))??
-                }
+                true => match quickly.then(|| self.tcp.take_bytes(slot, part)).flatten() {
+                    Some(got) => got,
+                    None => self.with_slot(slot, false, |state| {
+                        first_bytes(state, part, want, drop_bytes, flags.nonblocking)
+                    })?,
+                },
                 false => slot.state.lock().unit().map_or(0, |unit| unit.receive(part)),
             };
             if flags.truncate {
@@ -155,61 +210,6 @@ impl TcpSocket {
         answer?;
         Ok(dst.put(&bytes)?)
     }
-
-    /// Sends; returns how many bytes went.
-    pub(super) fn send_bytes(&self, src: &mut dyn Source, flags: MessageFlags) -> Result<usize, SocketError> {
-        if flags.out_of_band {
-            return Err(SocketError::NotSupported);
-        }
-        let slot = self.slot()?;
-        let _turn = slot.writing.lock();
-        let mut room = slot.room.load(Ordering::Relaxed);
-        let pending = slot.pending.load(Ordering::Relaxed) != 0;
-        let want = src.remaining();
-        if room < want || pending {
-            room = self.with(false, |state| {
-                let room = sendable(state)?;
-                if room >= want {
-                    return Ok(room);
-                }
-                self.tcp.grow_send(state, want, self.now());
-                sendable(state)
-            })??;
-        }
-        if want == 0 {
-            return Ok(0);
-        }
-        if room == 0 {
-            return Err(would_block());
-        }
-        let want = want.min(room);
-        let mut piece = [0; PIECE];
-        let mut done = 0;
-        // All but the last piece only go into the ring, so that the engine sees them as one.
-        loop {
-            let len = (want - done).min(PIECE);
-            let part = piece.get_mut(..len).unwrap_or_default();
-            let taken = match src.take(part) {
-                Ok(taken) => taken,
-                Err(error) if done == 0 => return Err(error.into()),
-                Err(_) => 0,
-            };
-            let part = piece.get(..taken).unwrap_or_default();
-            let last = taken < len || done + taken >= want;
-            let sent = match last {
-                true => self.with(false, |state| put(state, part, flags.more, self.now()))?,
-                false => put(&mut slot.state.lock(), part, flags.more, self.now()),
-            };
-            match sent {
-                Ok(sent) => done += sent,
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => return Ok(done),
-            }
-            if last {
-                return Ok(done);
-            }
-        }
-    }
 }
 
 /// Takes the first bytes that are there for a receive of `want`, or drops some.
@@ -248,7 +248,7 @@ fn sendable(state: &mut State) -> Result<usize, SocketError> {
 }
 
 /// Gives bytes to the engine, for which there is room, or lets the last ones wait for company.
-fn put(state: &mut State, bytes: &[u8], more: bool, now: u64) -> Result<usize, SocketError> {
+fn put(state: &mut State, bytes: &[u8], more: bool, now: impl FnOnce() -> u64) -> Result<usize, SocketError> {
     let limit = sendable(state)?.min(bytes.len());
     let bytes = bytes.get(..limit).unwrap_or_default();
     let cork = more || state.settings.cork;
@@ -265,7 +265,7 @@ fn put(state: &mut State, bytes: &[u8], more: bool, now: u64) -> Result<usize, S
     let sent = unit.send(corked.get(..whole).unwrap_or_default());
     corked.drain(..sent);
     if was_empty || sent > 0 {
-        state.corked_until = now.saturating_add(CORKED);
+        state.corked_until = now().saturating_add(CORKED);
     }
     Ok(bytes.len())
 }

@@ -71,6 +71,19 @@ fn seed_for(isn: u32) -> u64 {
     back(first)
 }
 
+/// How full the rings of a unit are, bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// To be received now.
+    pub receivable: usize,
+    /// The receive ring.
+    pub receive_ring: usize,
+    /// Sent or to be sent, and not acknowledged.
+    pub unacknowledged: usize,
+    /// What can be taken to be sent.
+    pub room: usize,
+}
+
 /// The engine of a connection.
 pub struct Unit {
     pub(super) interface: Interface,
@@ -78,6 +91,8 @@ pub struct Unit {
     pub(super) handle: SocketHandle,
     pub(super) wire: Wire,
     pub(super) setup: Setup,
+    /// Largest segment that the own side announces.
+    mss: usize,
     /// What the other side's SYN said.
     pub(super) remote: SynOptions,
     /// The other side's next sequence number, behind what has come without a gap.
@@ -113,7 +128,6 @@ impl Unit {
         // What the engine and the protocols can do at all.
         let least = if setup.flow.local().is_ipv4() { 68 + 40 } else { 1280 };
         let mut wire = Wire {
-            input: None,
             output: Frames::new(),
             mtu: setup.mtu.max(least),
             path: setup.mtu.max(least),
@@ -147,7 +161,10 @@ impl Unit {
         let mut sockets = SocketSet::new(Vec::with_capacity(1));
         let handle = sockets.add(socket);
         let acks = Acks::new();
+        let headers = if setup.flow.local().is_ipv4() { 40 } else { 60 };
+        let mss = usize::from(wire.mtu).saturating_sub(headers);
         added.then_some(Unit {
+            mss,
             interface,
             sockets,
             handle,
@@ -193,7 +210,7 @@ impl Unit {
         };
         // What the engine answers was sent long ago.
         unit.wire.muted = true;
-        unit.take(segment::build(&syn, true)?, now);
+        unit.take(segment::build(&syn, true)?.data(), now);
         unit.run(now);
         unit.wire.muted = false;
         unit.heard(remote_isn, asked);
@@ -299,6 +316,15 @@ impl Unit {
         if socket.may_send() { socket.send_capacity().saturating_sub(socket.send_queue()) } else { 0 }
     }
 
+    /// What is in the rings.
+    #[inline(always)]
+    pub fn load(&self) -> Load {
+        let socket = self.socket();
+        let unacknowledged = socket.send_queue();
+        let room = if socket.may_send() { socket.send_capacity().saturating_sub(unacknowledged) } else { 0 };
+        Load { receivable: socket.recv_queue(), receive_ring: socket.recv_capacity(), unacknowledged, room }
+    }
+
     /// Bytes of the rings: receive and send.
     pub fn rings(&self) -> (usize, usize) {
         (self.socket().recv_capacity(), self.socket().send_capacity())
@@ -335,9 +361,9 @@ impl Unit {
     }
 
     /// Largest segment that the own side announces.
+    #[inline]
     pub fn mss(&self) -> usize {
-        let headers = if self.setup.flow.local().is_ipv4() { 40 } else { 60 };
-        usize::from(self.wire.mtu).saturating_sub(headers)
+        self.mss
     }
 
     /// Nagle's algorithm (RFC 896): whether a small segment waits for acknowledgements.

@@ -38,10 +38,8 @@ pub struct Counts {
     pub no_memory: u64,
 }
 
-/// The engine's device: one packet in, a list of packets out.
+/// The engine's device, as long as no packet comes: a list of packets that leave.
 pub struct Wire {
-    /// The packet that the engine takes next.
-    pub input: Option<Frame>,
     /// Packets that leave.
     pub output: Frames,
     /// Largest IP packet.
@@ -76,11 +74,46 @@ pub struct Wire {
     pub repeated: bool,
 }
 
-pub struct Received(Frame);
+/// A packet that the engine takes.
+pub struct Received<'a>(&'a [u8]);
 
-impl RxToken for Received {
+impl RxToken for Received<'_> {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        f(self.0.data())
+        f(self.0)
+    }
+}
+
+/// A [`Wire`] with a packet that comes.
+pub struct Ingress<'a> {
+    /// Where answers leave.
+    pub wire: &'a mut Wire,
+    /// The packet that the engine takes next.
+    pub packet: Option<&'a [u8]>,
+}
+
+impl Device for Ingress<'_> {
+    type RxToken<'b>
+        = Received<'b>
+    where
+        Self: 'b;
+    type TxToken<'b>
+        = Sending<'b>
+    where
+        Self: 'b;
+
+    #[inline]
+    fn receive(&mut self, _timestamp: Instant) -> Option<(Received<'_>, Sending<'_>)> {
+        let packet = self.packet.take()?;
+        // Answers have no data: at most headers and options.
+        Some((Received(packet), Sending { wire: self.wire, frame: None, size: None }))
+    }
+
+    fn transmit(&mut self, timestamp: Instant) -> Option<Sending<'_>> {
+        self.wire.transmit(timestamp)
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.wire.capabilities()
     }
 }
 
@@ -115,13 +148,11 @@ impl TxToken for Sending<'_> {
 }
 
 impl Device for Wire {
-    type RxToken<'a> = Received;
+    type RxToken<'a> = Received<'a>;
     type TxToken<'a> = Sending<'a>;
 
-    fn receive(&mut self, _timestamp: Instant) -> Option<(Received, Sending<'_>)> {
-        let frame = self.input.take()?;
-        // Answers have no data: at most headers and options.
-        Some((Received(frame), Sending { wire: self, frame: None, size: None }))
+    fn receive(&mut self, _timestamp: Instant) -> Option<(Received<'_>, Sending<'_>)> {
+        None
     }
 
     fn transmit(&mut self, _timestamp: Instant) -> Option<Sending<'_>> {
@@ -167,8 +198,9 @@ impl Wire {
                 (*a, *b) = (6 << 4 | class >> 4, *b & 15 | class << 4);
             }
         }
-        self.advance(packet, at);
-        self.scale_window(packet, at);
+        if self.shifts.0 != self.shifts.1 {
+            self.scale_window(packet, at);
+        }
         self.note(packet, at);
         if self.muted {
             return;
@@ -230,29 +262,43 @@ impl Wire {
         }
     }
 
-    /// An acknowledgement has the highest sequence number that was sent (RFC 9293, 3.10.7.4: SND.NXT). The engine, while it repeats
+    /// Notes the numbers of a packet that leaves, whose TCP header begins at `at`.
+    ///
+    /// An acknowledgement gets the highest sequence number that was sent (RFC 9293, 3.10.7.4: SND.NXT). The engine, while it repeats
     /// what was lost, gives it a lower one, which the other side may have to drop together with what it acknowledges; two sides that
     /// do so get nowhere. Nor may the number lie behind the window: there is the byte that asks whether a closed window has opened, and
     /// whoever does not read would take no acknowledgement of what he sends.
-    fn advance(&self, packet: &mut [u8], at: usize) {
-        let flags = packet.get(at + 13).copied().unwrap_or(0);
-        let header = packet.get(at + 12).map_or(HEADER_LEN, |byte| usize::from(byte >> 4) * 4);
-        let pure = flags & (SYN | FIN | RST) == 0 && packet.len() == at + header;
-        if let Some(field) = packet.get_mut(at + 4..at + 8).filter(|_| pure && self.begun) {
-            let seq = field.try_into().map_or(0, u32::from_be_bytes);
-            let highest = if segment::after(self.sent.next, self.edge) { self.edge } else { self.sent.next };
-            if segment::after(highest, seq) {
-                field.copy_from_slice(&highest.to_be_bytes());
-            }
+    fn note(&mut self, packet: &mut [u8], at: usize) {
+        let len = packet.len();
+        let Some(header) = packet.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<HEADER_LEN>()) else {
+            return;
+        };
+        let word =
+            |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let (seq, ack, flags) = (word(4), word(8), header[13]);
+        let data = len.saturating_sub(at + usize::from(header[12] >> 4) * 4) as u32;
+        if !self.begun {
+            (self.begun, self.first, self.sent.next) = (true, seq, seq);
+        }
+        let highest = if segment::after(self.sent.next, self.edge) { self.edge } else { self.sent.next };
+        if data == 0 && flags & (SYN | FIN | RST) == 0 && segment::after(highest, seq) {
+            [header[4], header[5], header[6], header[7]] = highest.to_be_bytes();
+        }
+        self.repeated = data > 1 && segment::after(self.sent.next, seq);
+        self.counts.retransmitted += u64::from(self.repeated);
+        self.counts.resets += u64::from(flags & RST != 0);
+        let end = seq.wrapping_add(data) + u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0);
+        if segment::after(end, self.sent.next) {
+            self.sent.next = end;
+        }
+        if flags & ACK != 0 {
+            (self.sent.ack, self.unacked) = (ack, 0);
         }
     }
 
     /// Turns the engine's window into what the other side was told to expect: a small ring has no shift, but may grow.
     fn scale_window(&self, packet: &mut [u8], at: usize) {
         let (engine, told) = self.shifts;
-        if engine == told {
-            return;
-        }
         let Some(header) = packet.get_mut(at..) else { return };
         if header.get(13).is_some_and(|flags| flags & SYN != 0) {
             // Options: maximum segment size, then the shift.
@@ -270,32 +316,6 @@ impl Wire {
         } else if let Some(field) = header.get_mut(14..16) {
             let window = u64::from((&*field).try_into().map_or(0, u16::from_be_bytes)) << engine >> told;
             field.copy_from_slice(&u16::try_from(window).unwrap_or(u16::MAX).to_be_bytes());
-        }
-    }
-
-    /// Notes the numbers of a packet that leaves.
-    fn note(&mut self, packet: &[u8], at: usize) {
-        let word = |offset: usize| {
-            packet
-                .get(at + offset..at + offset + 4)
-                .and_then(|b| b.try_into().ok())
-                .map_or(0, u32::from_be_bytes)
-        };
-        let (seq, ack, flags) = (word(4), word(8), packet.get(at + 13).copied().unwrap_or(0));
-        let header = packet.get(at + 12).map_or(HEADER_LEN, |byte| usize::from(byte >> 4) * 4);
-        let data = packet.len().saturating_sub(at + header) as u32;
-        let end = seq.wrapping_add(data) + u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0);
-        if !self.begun {
-            (self.begun, self.first, self.sent.next) = (true, seq, seq);
-        }
-        self.counts.resets += u64::from(flags & RST != 0);
-        self.repeated = data > 1 && segment::after(self.sent.next, seq);
-        self.counts.retransmitted += u64::from(self.repeated);
-        if segment::after(end, self.sent.next) {
-            self.sent.next = end;
-        }
-        if flags & ACK != 0 {
-            (self.sent.ack, self.unacked) = (ack, 0);
         }
     }
 }

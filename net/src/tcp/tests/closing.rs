@@ -152,9 +152,9 @@ fn time_wait_and_nobody() {
         [(FIN, Some(5), 1), (RST, Some(5), 0), (0, Some(5), 1), (FIN, None, 1), (RST, None, 0)]
     {
         let plain = Plain { flow, seq: 77, ack, flag, window: 5, options: Default::default() };
-        let frame = segment::build(&plain, false).unwrap();
+        let mut frame = segment::build(&plain, false).unwrap();
         let before = world.hosts[1].tcp.stats.out_resets.get();
-        world.hosts[1].tcp.input(frame, world.now());
+        world.hosts[1].tcp.input(&mut frame, world.now());
         assert_eq!(world.hosts[1].tcp.stats.out_resets.get() - before, resets);
         let answers = std::mem::take(&mut *world.hosts[1].line.out.lock().unwrap());
         for answer in answers {

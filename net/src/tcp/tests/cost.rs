@@ -49,7 +49,7 @@ fn move_frames(world: &mut World) {
             world.delivered += 1;
             frame.offload = Default::default();
             frame.offload.checksum_valid = true;
-            world.hosts[1 - from].tcp.input(frame, world.now());
+            world.hosts[1 - from].tcp.input(&mut frame, world.now());
         }
     }
 }

@@ -39,7 +39,7 @@ fn a_flood_of_syns_is_bounded() {
     let listener = world.listener(1, "10.0.0.2:80", 128);
     let tcp = world.hosts[1].tcp.clone();
     for n in 0..100_000 {
-        tcp.input(syn(n), world.now());
+        tcp.input(&mut syn(n), world.now());
         world.hosts[1].line.out.lock().unwrap().clear();
     }
     assert_eq!(tcp.syn.lock().count(), 128);

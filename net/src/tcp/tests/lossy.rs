@@ -181,7 +181,7 @@ fn damaged_packets() {
         let len = bytes.len();
         let mut frame = Frame::from_parts(bytes.into(), 0, len, Default::default()).unwrap();
         frame.offload.checksum_valid = round % 4 == 0;
-        tcp.input(frame, world.now());
+        tcp.input(&mut frame, world.now());
         server.readiness();
         world.hosts[1].line.out.lock().unwrap().clear();
         world.clock.fetch_add(100_000, Ordering::Relaxed);

@@ -240,8 +240,8 @@ impl World {
             }
             self.delivered += 1;
             let len = packet.len();
-            let frame = Frame::from_parts(packet.into(), 0, len, Default::default()).unwrap();
-            self.hosts[to].tcp.input(frame, now);
+            let mut frame = Frame::from_parts(packet.into(), 0, len, Default::default()).unwrap();
+            self.hosts[to].tcp.input(&mut frame, now);
         }
         any
     }

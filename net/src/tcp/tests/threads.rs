@@ -45,7 +45,7 @@ fn come_and_go() {
                 for mut frame in frames {
                     frame.offload = Default::default();
                     frame.offload.checksum_valid = true;
-                    host.tcp.input(frame, now);
+                    host.tcp.input(&mut frame, now);
                 }
                 host.tcp.work(now);
                 std::thread::yield_now();

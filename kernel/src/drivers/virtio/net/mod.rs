@@ -238,7 +238,7 @@ impl NetworkCard for VirtioNet {
         }
     }
 
-    fn receive(&self, queue: u16, budget: usize, frame: &mut dyn FnMut(Frame)) -> usize {
+    fn receive(&self, queue: u16, budget: usize, frame: &mut dyn FnMut(&mut Frame)) -> usize {
         // Held by somebody else: that one takes the frames.
         self.receive
             .get(usize::from(queue))

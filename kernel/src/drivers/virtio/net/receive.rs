@@ -1,8 +1,8 @@
 //! A receive queue: buffers that the device fills, and the frames in them.
 //!
 //! With mergeable buffers a large frame comes in several, which are put together; a frame that fits one buffer goes up in it, without
-//! copying, and the device gets a new one. Without memory for a new one the frame is dropped: a device that has no buffers left tells
-//! nobody when frames come, so it would never get any again.
+//! copying. The device gets it again when the frame has been handled, or another one if it was kept. Without memory for another one a
+//! frame is dropped before it goes up: a device that has no buffers left tells nobody when frames come, so it would never get any again.
 #![allow(unsafe_code)] // buffers in the device's hands
 
 use alloc::boxed::Box;
@@ -21,8 +21,6 @@ use super::{
 const BUFFER: usize = 2048;
 /// Bytes of a buffer of a device that cannot spread a large frame over several.
 const LARGE_BUFFER: usize = HEADER + 14 + 65536;
-/// Frames up to this size are copied out, and their buffer goes back to the device at once.
-const COPY: usize = 256;
 /// Most buffers of one frame: 64 KiB of data in buffers of [`BUFFER`].
 const MAX_PARTS: u16 = 40;
 /// Frames that are lost before the next line about it.
@@ -35,6 +33,10 @@ pub(super) struct Receive {
     buffer: usize,
     /// Buffers that are ready to be given to the device.
     spare: Vec<Box<[u8]>>,
+    /// Takes the place of a buffer that is kept.
+    reserve: Option<Box<[u8]>>,
+    /// The frame that is being handled lies in a buffer of the queue.
+    lent: bool,
     /// Parts of the frame that is coming, and how many are missing.
     parts: Vec<(Box<[u8]>, usize)>,
     missing: u16,
@@ -84,6 +86,8 @@ impl Receive {
             index: 2 * pair,
             buffer: if large { LARGE_BUFFER } else { BUFFER },
             spare: Vec::new(),
+            reserve: None,
+            lent: false,
             parts: Vec::new(),
             missing: 0,
             lost: Lost::default(),
@@ -111,16 +115,17 @@ impl Receive {
     }
 
     /// Takes up to `budget` frames.
-    pub fn take(&mut self, budget: usize, frame: &mut dyn FnMut(Frame)) -> usize {
+    pub fn take(&mut self, budget: usize, frame: &mut dyn FnMut(&mut Frame)) -> usize {
         let mut taken = 0;
         while taken < budget
             && let Some(answer) = self.queue.pop()
         {
             match answer {
                 Ok((buffer, len)) => {
-                    if let Some(whole) = self.arrived(buffer, len as usize) {
+                    if let Some(mut whole) = self.arrived(buffer, len as usize) {
                         taken += 1;
-                        frame(whole);
+                        frame(&mut whole);
+                        self.take_back(whole);
                     }
                 }
                 Err(error) => log::error!("network queue {} is dead: the device {error}", self.index),
@@ -156,27 +161,29 @@ impl Receive {
         }
     }
 
-    /// A frame in one buffer.
+    /// A frame in one buffer, with another one at hand.
     fn single(&mut self, buffer: Box<[u8]>, len: usize, offload: Offload) -> Option<Frame> {
-        if len - HEADER <= COPY
-            && let Some(mut frame) = Frame::with_room(0, len - HEADER)
-            && frame.set_len(len - HEADER)
-        {
-            frame.data_mut().copy_from_slice(buffer.get(HEADER..len).unwrap_or_default());
-            frame.offload = offload;
-            self.spare.push(buffer);
-            return Some(frame);
+        if self.reserve.is_none() {
+            self.reserve = new_buffer(self.buffer);
         }
-        let Some(another) = new_buffer(self.buffer) else {
+        if self.reserve.is_none() {
             self.spare.push(buffer);
             self.report();
             self.lost.no_memory += 1;
             return None;
-        };
-        self.spare.push(another);
-        let frame = Frame::from_parts(buffer, HEADER, len, offload);
-        self.lost.malformed += u64::from(frame.is_none());
-        frame
+        }
+        self.lent = true;
+        Frame::from_parts(buffer, HEADER, len, offload)
+    }
+
+    /// Uses the buffer of a frame again, or the one in reserve if it was kept.
+    fn take_back(&mut self, frame: Frame) {
+        if !core::mem::take(&mut self.lent) {
+            return;
+        }
+        let (buffer, ..) = frame.into_parts();
+        let kept = buffer.len() != self.buffer;
+        self.spare.extend(if kept { self.reserve.take() } else { Some(buffer) });
     }
 
     /// Puts the parts together.

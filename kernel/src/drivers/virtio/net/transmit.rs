@@ -20,25 +20,25 @@ pub(super) struct Transmit {
 
 /// Writes the header of `frame` in front of it. `None` if it has no room there.
 fn push_header(frame: &mut Frame) -> Option<()> {
-    let offload = frame.offload;
-    let headers = segment_headers(frame);
-    let header = frame.push_front(HEADER)?;
-    header.fill(0);
+    let mut header = [0; HEADER];
     let mut put = |at: usize, value: u16| {
         if let Some(half) = header.get_mut(at..at + 2) {
             half.copy_from_slice(&value.to_le_bytes());
         }
     };
-    if let Some((start, offset)) = offload.partial_checksum {
+    if let Some((start, offset)) = frame.offload.partial_checksum {
         put(0, u16::from(NEEDS_CHECKSUM) | u16::from(GSO_NONE) << 8);
         put(6, start);
         put(8, offset);
     }
-    if let (Some(size), Some(len)) = (offload.segment_size, headers) {
+    if let Some(size) = frame.offload.segment_size
+        && let Some(len) = segment_headers(frame)
+    {
         put(0, u16::from(NEEDS_CHECKSUM) | u16::from(GSO_TCP4) << 8);
         put(2, len);
         put(4, size);
     }
+    frame.push_front(HEADER)?.copy_from_slice(&header);
     Some(())
 }
 
