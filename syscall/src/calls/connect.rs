@@ -26,7 +26,7 @@ impl Syscall for Connect {
         let file = socket::file(ctx, self.fd)?;
         let socket = socket::of(&file)?;
         let address = load(ctx, self.address, self.len, socket.family(), Use::Connect)?;
-        let mut waiting = Waiting::to_send(&file, socket, 0);
+        let mut waiting = Waiting::to_send(&file, 0);
         let nonblocking = waiting.is_nonblocking();
         let begun = waiting.retry(ctx, &file, || {
             match socket::on_behalf(ctx, |caller| socket.connect(&address, caller)) {

@@ -42,7 +42,7 @@ impl Syscall for RecvFrom {
         let buffer = checked(self.buffer)?;
         let file = socket::file(ctx, self.fd)?;
         let socket = socket::of(&file)?;
-        let mut waiting = Waiting::to_receive(&file, socket, self.flags);
+        let mut waiting = Waiting::to_receive(&file, self.flags);
         let received = transfer::receive(ctx, &file, &[buffer], &mut waiting, self.flags)?;
         if self.address != 0 {
             store(ctx, self.address, self.len, received.from.as_ref())?;

@@ -54,7 +54,7 @@ impl Syscall for RecvMMsg {
         let length = timeout.map(|time| crate::time::nanoseconds(&time)).transpose()?;
         let deadline = length.map(|ns| crate::time::deadline_in(ctx, ns));
         let file = socket::file(ctx, self.fd)?;
-        let mut waiting = Waiting::to_receive(&file, socket::of(&file)?, self.flags);
+        let mut waiting = Waiting::to_receive(&file, self.flags);
         // As on Linux the time is looked at after each message only.
         let late = || deadline.is_some_and(|deadline| ctx.platform.monotonic_ns() >= deadline);
         let flags = self.flags & !MSG_WAITFORONE;

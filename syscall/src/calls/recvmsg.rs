@@ -23,7 +23,7 @@ impl Syscall for RecvMsg {
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let file = socket::file(ctx, self.fd)?;
-        let mut waiting = Waiting::to_receive(&file, socket::of(&file)?, self.flags);
+        let mut waiting = Waiting::to_receive(&file, self.flags);
         message::receive(ctx, &file, self.msg, &mut waiting, self.flags)
     }
 }

@@ -27,6 +27,12 @@ fn header(ctx: &Context<'_>, msg: UserPtr<MsgHdr>) -> CallResult<(MsgHdr, IoVecs
 pub fn send(ctx: &Context<'_>, file: &OpenFile, msg: UserPtr<MsgHdr>, flags: u32) -> CallResult<u64> {
     let socket = of(file)?;
     let (header, vectors) = header(ctx, msg)?;
+    if header.namelen == 0
+        && header.controllen == 0
+        && let Some(stream) = socket.as_byte_stream()
+    {
+        return transfer::send_bytes(ctx, file, stream, vectors.slices(), flags);
+    }
     let to = match header.namelen {
         0 => None,
         len => Some(address::load_destination(ctx, header.name, len, socket)?),

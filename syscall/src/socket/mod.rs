@@ -91,13 +91,14 @@ pub fn on_behalf<T>(ctx: &Context<'_>, operation: impl FnOnce(&Caller<'_>) -> T)
 /// How a call waits for a socket.
 pub struct Waiting {
     nonblocking: bool,
-    timeout: Option<u64>,
+    /// The socket's timeout that bounds it.
+    timeout: fn(&dyn Socket) -> Option<u64>,
     /// Kept over several waits of one call.
     deadline: Option<u64>,
 }
 
 impl Waiting {
-    fn new(file: &OpenFile, flags: u32, timeout: Option<u64>) -> Self {
+    fn new(file: &OpenFile, flags: u32, timeout: fn(&dyn Socket) -> Option<u64>) -> Self {
         // Errors are there or not.
         let nonblocking = flags & (raw::MSG_DONTWAIT | raw::MSG_ERRQUEUE) != 0
             || file.flags().contains(OpenFlags::NONBLOCK);
@@ -105,13 +106,13 @@ impl Waiting {
     }
 
     /// For what SO_RCVTIMEO bounds.
-    pub fn to_receive(file: &OpenFile, socket: &dyn Socket, flags: u32) -> Self {
-        Self::new(file, flags, socket.timeouts().0)
+    pub fn to_receive(file: &OpenFile, flags: u32) -> Self {
+        Self::new(file, flags, |socket| socket.timeouts().0)
     }
 
     /// For what SO_SNDTIMEO bounds.
-    pub fn to_send(file: &OpenFile, socket: &dyn Socket, flags: u32) -> Self {
-        Self::new(file, flags, socket.timeouts().1)
+    pub fn to_send(file: &OpenFile, flags: u32) -> Self {
+        Self::new(file, flags, |socket| socket.timeouts().1)
     }
 
     /// Whether it does not wait at all.
@@ -135,13 +136,17 @@ impl Waiting {
         if let Some(done) = operation()? {
             return Ok(done);
         }
-        if self.nonblocking || self.timeout == Some(0) {
+        if self.nonblocking {
             return Err(late.into());
         }
-        let deadline = self.deadline.or_else(|| self.timeout.map(|ns| crate::time::deadline_in(ctx, ns)));
+        let timeout = (self.timeout)(of(file)?);
+        if timeout == Some(0) {
+            return Err(late.into());
+        }
+        let deadline = self.deadline.or_else(|| timeout.map(|ns| crate::time::deadline_in(ctx, ns)));
         self.deadline = deadline;
         let done = ctx.sleep_on(deadline, &[&**file.file()], operation);
-        let done = done.map_err(|error| match self.timeout {
+        let done = done.map_err(|error| match timeout {
             // With a time limit it would begin anew.
             Some(_) => error,
             None => error.if_interrupted(Errno::ERESTARTSYS),
@@ -165,6 +170,9 @@ impl Waiting {
 
 /// The flags that sockets act on.
 fn message_flags(flags: u32, waiting: &Waiting) -> MessageFlags {
+    if flags == 0 {
+        return MessageFlags { nonblocking: waiting.nonblocking, ..MessageFlags::default() };
+    }
     let has = |flag| flags & flag != 0;
     MessageFlags {
         peek: has(raw::MSG_PEEK),

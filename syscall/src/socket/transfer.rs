@@ -5,7 +5,7 @@ use crate::{CallError, CallResult, Context, files, pipes};
 use abi::{Errno, net as raw};
 use core::cell::Cell;
 use fs::pipe::PipeEnd;
-use fs::socket::{Address, Control, Received, Socket};
+use fs::socket::{Address, ByteStream, Control, Received, Socket};
 use fs::{FsError, OpenFile, Sink, Source, UserSink, UserSource};
 use mm::user::UserSlice;
 
@@ -19,7 +19,10 @@ pub fn send(
     flags: u32,
 ) -> CallResult<u64> {
     let socket = of(file)?;
-    let mut waiting = Waiting::to_send(file, socket, flags);
+    if let Some(stream) = socket.as_byte_stream() {
+        return send_bytes(ctx, file, stream, segments, flags);
+    }
+    let mut waiting = Waiting::to_send(file, flags);
     let message = message_flags(flags, &waiting);
     let mut control = control;
     let mut done = 0;
@@ -44,6 +47,41 @@ pub fn send(
             Err(error) => {
                 return Err(if flags & raw::MSG_NOSIGNAL == 0 { broken(ctx, socket, error) } else { error });
             }
+        }
+    }
+}
+
+/// As [`send`], on a socket that takes nothing but bytes.
+pub fn send_bytes(
+    ctx: &Context<'_>,
+    file: &OpenFile,
+    stream: &dyn ByteStream,
+    segments: &[UserSlice],
+    flags: u32,
+) -> CallResult<u64> {
+    let mut waiting = Waiting::to_send(file, flags);
+    let message = message_flags(flags, &waiting);
+    let mut done = 0;
+    loop {
+        let result = waiting.retry(ctx, file, || {
+            let mut source = UserSource::new(ctx.memory(), segments, abi::MAX_RW_COUNT);
+            if done > 0 {
+                source.skip(done);
+            }
+            let left = source.remaining();
+            let n = stream.send_bytes(&mut source, message)?;
+            Ok((n, left - n.min(left)))
+        });
+        match result {
+            Ok((n, left)) => {
+                done += n;
+                if n == 0 || left == 0 || waiting.is_nonblocking() {
+                    return Ok(done as u64);
+                }
+            }
+            Err(_) if done > 0 => return Ok(done as u64),
+            Err(error) if flags & raw::MSG_NOSIGNAL == 0 => return Err(broken(ctx, of(file)?, error)),
+            Err(error) => return Err(error),
         }
     }
 }
@@ -77,7 +115,12 @@ pub fn read(ctx: &Context<'_>, file: &OpenFile, segments: &[UserSlice]) -> CallR
     if segments.iter().all(|segment| segment.len == 0) {
         return Ok(0);
     }
-    let mut waiting = Waiting::to_receive(file, of(file)?, 0);
+    let mut waiting = Waiting::to_receive(file, 0);
+    if let Some(stream) = of(file)?.as_byte_stream() {
+        let flags = message_flags(0, &waiting);
+        let mut sink = UserSink::new(ctx.memory(), segments, abi::MAX_RW_COUNT);
+        return Ok(waiting.retry(ctx, file, || stream.receive_bytes(&mut sink, flags))? as u64);
+    }
     // Descriptors that come along are closed.
     Ok(receive(ctx, file, segments, &mut waiting, 0)?.bytes as u64)
 }
@@ -103,7 +146,7 @@ pub fn send_file(
     count: usize,
 ) -> CallResult<usize> {
     let socket = of(output)?;
-    let mut waiting = Waiting::to_send(output, socket, 0);
+    let mut waiting = Waiting::to_send(output, 0);
     let mut done = 0;
     loop {
         let from = (input, start.map(|start| start.saturating_add(done as u64)));
@@ -136,7 +179,7 @@ pub fn splice_out(
     flags: u32,
 ) -> CallResult<usize> {
     let socket = of(output)?;
-    let mut waiting = Waiting::to_send(output, socket, 0);
+    let mut waiting = Waiting::to_send(output, 0);
     if !pipes::wait(ctx, flags, &[input], || from.has_bytes())? {
         return Ok(0);
     }
