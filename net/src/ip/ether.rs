@@ -55,9 +55,9 @@ impl Header {
     pub fn push(&self, frame: &mut Frame) -> bool {
         let header = frame.push_front(HEADER_LEN).and_then(|header| header.first_chunk_mut::<HEADER_LEN>());
         let Some(header) = header else { return false };
-        let ([a, b, c, d, e, f], [g, h, i, j, k, l]) = (self.destination, self.source);
-        let [m, n] = self.kind.to_be_bytes();
-        *header = [a, b, c, d, e, f, g, h, i, j, k, l, m, n];
+        header[..6].copy_from_slice(&self.destination);
+        header[6..12].copy_from_slice(&self.source);
+        header[12..].copy_from_slice(&self.kind.to_be_bytes());
         true
     }
 }

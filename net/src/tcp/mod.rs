@@ -290,15 +290,16 @@ impl Tcp {
         let (local, remote) = (plain.flow.local().ip(), plain.flow.remote().ip());
         let Ok(route) = self.output.route(remote, Some(local), None) else { return };
         match segment::build(plain, route.checksum) {
-            Some(frame) => self.transmit(&PathHint::new(), frame.into()),
+            Some(frame) => self.transmit(&PathHint::new(), &mut frame.into()),
             None => self.extended.no_memory.inc(),
         }
     }
 
-    fn transmit(&self, hint: &PathHint, mut frames: Frames) {
+    #[inline]
+    fn transmit(&self, hint: &PathHint, frames: &mut Frames) {
         if !frames.is_empty() {
             self.stats.out_segments.add(frames.len() as u64);
-            self.output.send(hint, &mut frames);
+            self.output.send(hint, frames);
         }
     }
 

@@ -13,7 +13,7 @@ use smoltcp::socket::tcp::State as Engine;
 
 impl Tcp {
     /// What `settle` comes to in the usual case: a connection that is open both ways, and either has nothing to send
-    /// now or sends all there is. Returns what is to be sent, and the readiness; `None` in all
+    /// now or sends all there is. Gives what is to be sent to `frames`, and returns the readiness; `None` in all
     /// other cases, when `settle` is to do the rest.
     #[inline]
     pub(super) fn settle_quickly(
@@ -22,7 +22,8 @@ impl Tcp {
         slot: &Slot,
         state: &mut State,
         now: u64,
-    ) -> Option<(Frames, PollEvents)> {
+        frames: &mut Frames,
+    ) -> Option<PollEvents> {
         let usual = state.owned
             && !(state.connecting || state.detached || state.aborted || state.pausing || state.probing)
             && !(state.no_receive || state.no_send)
@@ -62,9 +63,8 @@ impl Tcp {
         if deadline <= now {
             return None;
         }
-        let mut frames = Frames::new();
         if rests.is_none() {
-            frames = unit.take_output();
+            *frames = unit.take_output();
             let counts = unit.take_counts();
             self.stats.retransmitted.add(counts.retransmitted);
             self.extended.no_memory.add(counts.no_memory);
@@ -86,7 +86,7 @@ impl Tcp {
         if load.room > 0 && load.room >= load.unacknowledged / 2 {
             events |= PollEvents::OUT | PollEvents::WRNORM;
         }
-        Some((frames, events))
+        Some(events)
     }
 
     /// Takes bytes out of the engine of a socket that its last change left quietly open ([`settle_quickly`](Self::settle_quickly)),

@@ -106,15 +106,14 @@ impl Tcp {
         now: u64,
         taken: u32,
     ) -> bool {
-        let (frames, events) = match self.settle_quickly(index, slot, &mut state, now) {
-            Some(settled) => {
-                state.settled_quickly = true;
-                settled
-            }
+        let mut frames = Frames::new();
+        let quickly = self.settle_quickly(index, slot, &mut state, now, &mut frames);
+        state.settled_quickly = quickly.is_some();
+        let events = match quickly {
+            Some(events) => events,
             None => {
-                state.settled_quickly = false;
-                let frames = self.settle(index, slot, &mut state, now);
-                (frames, state.events(slot.left.load(Ordering::Relaxed)))
+                frames = self.settle(index, slot, &mut state, now);
+                state.events(slot.left.load(Ordering::Relaxed))
             }
         };
         let events = u32::from(events.bits());
@@ -131,7 +130,7 @@ impl Tcp {
             self.slots.release(index);
         }
         if !frames.is_empty() {
-            self.transmit(&slot.hint, frames);
+            self.transmit(&slot.hint, &mut frames);
         }
         events & !before != 0
     }
@@ -164,6 +163,7 @@ impl Tcp {
     }
 
     /// Gives the engine a packet; false if it is not for this connection.
+    #[inline]
     fn absorb_one(&self, state: &mut State, packet: &[u8], segment: &Segment, now: u64) -> bool {
         let (connecting, probing, detached) = (state.connecting, state.probing, state.detached);
         let unit = state.unit().filter(|unit| !detached && segment.flow == unit.flow());

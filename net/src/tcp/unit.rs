@@ -236,6 +236,7 @@ impl Unit {
         }
     }
 
+    #[inline(always)]
     pub(super) fn socket(&self) -> &Socket<'static> {
         self.sockets.get(self.handle)
     }
