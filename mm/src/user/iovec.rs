@@ -59,18 +59,24 @@ impl IoVecs {
     ///
     /// # Errors
     /// [`IoVecError`].
+    #[inline]
     pub fn load<M: UserMemory + ?Sized>(memory: &M, addr: u64, count: usize) -> Result<Self, IoVecError> {
-        if count > IOV_MAX {
+        let few = [UserSlice::new(0, 0); FEW];
+        let mut vectors = IoVecs { few, many: Vec::new(), count, total: 0 };
+        vectors.fill(memory, addr)?;
+        Ok(vectors)
+    }
+
+    /// Reads and checks the elements.
+    fn fill<M: UserMemory + ?Sized>(&mut self, memory: &M, addr: u64) -> Result<(), IoVecError> {
+        if self.count > IOV_MAX {
             return Err(IoVecError::Invalid);
         }
-        let mut many = Vec::new();
-        if count > FEW {
-            many.try_reserve_exact(count).map_err(|_| IoVecError::NoMemory)?;
+        if self.count > FEW {
+            self.many.try_reserve_exact(self.count).map_err(|_| IoVecError::NoMemory)?;
         }
-        let mut few = [UserSlice::new(0, 0); FEW];
         let mut piece = [IoVec { base: 0, len: 0 }; FEW];
-        // The sum does not wrap: each length fits isize, and so does the sum before it.
-        let (mut at, mut left, mut asked, mut total) = (addr, count, 0, 0);
+        let (mut at, mut left, mut asked) = (addr, self.count, 0);
         while left > 0 {
             let some = left.min(FEW);
             let bytes = some * size_of::<IoVec>();
@@ -78,21 +84,22 @@ impl IoVecs {
             // What has been read does not wrap.
             at = at.wrapping_add(bytes as u64);
             left -= some;
-            for (&IoVec { base, len }, place) in piece.iter().zip(&mut few).take(some) {
+            for (&IoVec { base, len }, place) in piece.iter().zip(&mut self.few).take(some) {
+                // The sum does not wrap: each length fits isize, and so does the sum before it.
                 asked += len & !LEN_SIGN;
                 if (len | asked) & LEN_SIGN != 0 {
                     return Err(IoVecError::Invalid);
                 }
                 check_range(base, len)?;
-                let kept = (len as usize).min(MAX_RW_COUNT - total);
-                total += kept;
+                let kept = (len as usize).min(MAX_RW_COUNT - self.total);
+                self.total += kept;
                 *place = UserSlice::new(base, kept);
             }
-            if count > FEW {
-                many.extend_from_slice(few.get(..some).unwrap_or_default());
+            if self.count > FEW {
+                self.many.extend_from_slice(self.few.get(..some).unwrap_or_default());
             }
         }
-        Ok(IoVecs { few, many, count, total })
+        Ok(())
     }
 
     /// One buffer: read(2) and write(2) as the vector calls see them.
