@@ -72,9 +72,14 @@ impl Item {
         }
     }
 
+    /// What is wanted now.
+    fn interest(&self) -> Interest {
+        self.watch.lock().interest
+    }
+
     /// The wanted events that have happened.
-    fn events(&self, file: &dyn File) -> u32 {
-        let wanted = self.watch.lock().interest.events;
+    fn events(&self, interest: Interest, file: &dyn File) -> u32 {
+        let wanted = interest.events;
         // A one-shot watch that has fired wants nothing, not even errors.
         if wanted & !OPTIONS == 0 {
             return 0;
@@ -210,7 +215,7 @@ impl Epoll {
     }
 
     fn queue_if_ready(&self, item: Arc<Item>, file: &OpenFile) {
-        if item.events(file.file().as_ref()) != 0 {
+        if item.events(item.interest(), file.file().as_ref()) != 0 {
             item.enqueue(self);
             self.generation.fetch_add(1, Ordering::Relaxed);
             self.changed.notify();
@@ -314,14 +319,14 @@ impl Epoll {
                 let level = watch.interest.events & raw::EPOLLET == 0;
                 level || now.0 != before.0 || !before.1.contains(now.1)
             };
-            if edge && item.events(file.file().as_ref()) != 0 {
+            if edge && item.events(item.interest(), file.file().as_ref()) != 0 {
                 item.enqueue(self);
             }
         }
     }
 
-    /// The next thing that has happened, and whose it is. Each item is met once in a round: `left` counts down.
-    fn take(&self, left: &mut usize) -> Option<(Arc<Item>, Interest)> {
+    /// The next thing that has happened, whose it is, and what is wanted there. Each item is met once in a round: `left` counts down.
+    fn take(&self, left: &mut usize) -> Option<(Arc<Item>, Interest, u32)> {
         while *left > 0 {
             *left -= 1;
             let item = self.ready.lock().pop_front()?;
@@ -331,26 +336,22 @@ impl Epoll {
                 self.forget(&item);
                 continue;
             };
-            let events = item.events(file.file().as_ref());
+            let wanted = item.interest();
+            let events = item.events(wanted, file.file().as_ref());
             if events != 0 {
-                let data = item.watch.lock().interest.data;
-                return Some((item, Interest { events, data }));
+                return Some((item, Interest { events, data: wanted.data }, wanted.events));
             }
         }
         None
     }
 
-    /// After an event of `item` has been passed on, or not. A level stays until somebody finds that it is gone.
-    fn passed_on(&self, item: Arc<Item>, done: bool) {
-        let options = {
-            let mut watch = item.watch.lock();
-            let options = watch.interest.events & OPTIONS;
-            if done && options & raw::EPOLLONESHOT != 0 {
-                watch.interest.events = options;
-            }
-            options
-        };
-        if !done || options & (raw::EPOLLET | raw::EPOLLONESHOT) == 0 {
+    /// After an event of `item`, of which `wanted` was wanted, has been passed on, or not. A level stays until somebody finds that it is
+    /// gone. The turn is held, so nothing else is wanted meanwhile.
+    fn passed_on(&self, item: Arc<Item>, wanted: u32, done: bool) {
+        if done && wanted & raw::EPOLLONESHOT != 0 {
+            item.watch.lock().interest.events = wanted & OPTIONS;
+        }
+        if !done || wanted & (raw::EPOLLET | raw::EPOLLONESHOT) == 0 {
             item.enqueue(self);
         }
     }
@@ -363,10 +364,10 @@ impl Epoll {
         let mut left = self.ready.lock().len();
         let mut found = false;
         for _ in 0..max {
-            let Some((item, event)) = self.take(&mut left) else { break };
+            let Some((item, event, wanted)) = self.take(&mut left) else { break };
             found = true;
             let done = emit(event);
-            self.passed_on(item, done);
+            self.passed_on(item, wanted, done);
             if !done {
                 break;
             }
@@ -431,8 +432,9 @@ impl File for Epoll {
 
     fn readiness(&self) -> PollEvents {
         self.look();
-        let happened =
-            |item: &Arc<Item>| item.file.upgrade().is_some_and(|file| item.events(file.file().as_ref()) != 0);
+        let happened = |item: &Arc<Item>| {
+            item.file.upgrade().is_some_and(|file| item.events(item.interest(), file.file().as_ref()) != 0)
+        };
         // From the end: what is taken from the front meanwhile moves the others down, so that none is left out.
         let mut left = self.ready.lock().len();
         while let Some(next) = left.checked_sub(1) {
