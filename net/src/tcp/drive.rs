@@ -14,8 +14,8 @@ const DEFAULT_SEGMENT: usize = 536;
 /// Time after which a run that the engine wanted at once, but that did nothing, is tried again.
 const RETRY: u64 = 10_000_000;
 
-/// The least time after which the engine sends again, nanoseconds.
-const LEAST_TIMEOUT: u64 = 1_000_000_000;
+/// The engine never sends again before so many nanoseconds are over; when they are, it is asked for the exact time.
+const LEAST_TIMEOUT: u64 = 250_000_000;
 
 /// How long an acknowledgement waits for data to go with, nanoseconds.
 const ACK_DELAY: u64 = 40_000_000;
