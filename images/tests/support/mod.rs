@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
@@ -144,4 +145,16 @@ pub fn elf() -> Vec<u8> {
     }
     out.extend_from_slice(code);
     out
+}
+
+/// The guest's command line without the time that `nospin run` tells, which must be there once and be this host's.
+pub fn without_clock(line: &str) -> String {
+    let (clocks, others): (Vec<&str>, Vec<&str>) =
+        line.split(' ').partition(|word| word.starts_with("clock="));
+    let [clock] = clocks[..] else { panic!("the time is not told once: {line}") };
+    let told: f64 = clock.trim_end().trim_start_matches("clock=").parse().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!((now - 60.0..=now).contains(&told), "{line}");
+    let end = if clock.ends_with('\n') { "\n" } else { "" };
+    others.join(" ") + end
 }
