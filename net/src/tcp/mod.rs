@@ -41,6 +41,7 @@ pub mod syn;
 mod tests;
 mod texts;
 pub mod time_wait;
+mod timers;
 mod transfer;
 pub mod unit;
 mod wire;

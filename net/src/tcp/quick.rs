@@ -4,8 +4,8 @@
 //! without asking the engine for its timers; whatever is not as usual is left to the general way.
 
 use super::Tcp;
-use super::run::GIVE_UP;
 use super::state::{NEVER, Phase, SECOND, Slot, State, WANTS_ACKS};
+use super::timers::GIVE_UP;
 use crate::frame::Frames;
 use abi::PollEvents;
 use core::sync::atomic::Ordering;

@@ -3,9 +3,9 @@
 //! Program memory is touched with the turn to read or to write held, never with the state's lock: bytes pass through a piece on the
 //! stack. What left the engine and did not arrive, because program memory was not there, is kept and comes first at the next read.
 
-use super::run::CORKED;
 use super::socket::TcpSocket;
 use super::state::{Phase, Slot, State};
+use super::timers::CORKED;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;

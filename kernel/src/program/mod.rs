@@ -1,7 +1,10 @@
-//! The program: how it is started, and what its traps and system calls lead to.
+//! The program: how it is started, what its system calls lead to, and what it does before it goes on.
 //!
 //! Between the processor (`arch`) and the layers that know Linux (`task`, `syscall`). One process runs, in any number of threads;
 //! each is run by a thread of the kernel, which knows it ([`threads::program`]).
+
+mod files;
+mod traps;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -9,51 +12,30 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering, fence};
 
 use abi::regs::UserRegs;
-use fs::archive::ArchiveFs;
-use fs::devfs::DevFs;
-use fs::device::{Devices, RandomSource};
-use fs::memfs::Space;
-use fs::{Clock, Console, ConsoleOptions, FileSystem, MemFs, Vfs};
+use fs::{Console, ConsoleOptions};
 use image_format::cmdline::CommandLine;
-use mm::addr::PhysAddr;
-use mm::space::{Access, FaultError};
-use mm::user::UserMemory;
 use sync::SetOnce;
 use syscall::{Context as CallContext, Outcome};
-use task::fault::{Cause, Exception, TrapInfo};
-use task::hlt::{self, Site};
-use task::procfs::{self, Tasks};
-use task::signal::deliver::Target;
-use task::{
-    Entry, ExecRequest, ExitStatus, NewThread, NoThread, Platform, Process, Runner, StartOptions, Thread,
-};
+use task::procfs::Tasks;
+use task::{Entry, ExecRequest, ExitStatus, NewThread, NoThread, Process, Runner, StartOptions, Thread};
 
 use crate::arch::switch::Context;
-use crate::arch::trap::{self, Trap};
+use crate::arch::trap;
 use crate::arch::vectors::VectorArea;
-use crate::arch::{cpu, percpu, syscall_entry, usercopy, vectors};
+use crate::arch::{cpu, percpu, syscall_entry};
 use crate::drivers::serial::SerialConsole;
 use crate::mem::heap;
 use crate::platform::MACHINE;
 use crate::{network, platform, power, program_timer, threads};
 
+pub use traps::{attend, page_fault, trap};
+
 /// Environment of a program whose image and command line set nothing else.
 const DEFAULT_ENV: [(&str, &[u8]); 2] =
     [("PATH", b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), ("HOME", b"/root")];
-/// Device numbers of the file systems.
-const ROOT_DEVICE: u64 = 1;
-const DEV_DEVICE: u64 = 5;
-/// Directories below the root that are file systems of their own, in memory: name, device number, permissions.
-const TEMPORARY: [(&[u8], u64, u32); 2] = [(b"tmp", 6, 0o1777), (b"run", 7, 0o755)];
-/// POSIX shared memory (shm_overview(7)).
-const SHM_DEVICE: u64 = 8;
-const PROC_DEVICE: u64 = 21;
-const SYS_DEVICE: u64 = 22;
 /// Status of a program that cannot be started, as a shell gives it: not found, not executable.
 const STATUS_NOT_FOUND: u8 = 127;
 const STATUS_NOT_EXECUTABLE: u8 = 126;
-
-const HLT: u8 = 0xf4;
 
 /// A thread of the program, as the kernel's thread that runs it knows it.
 pub struct Running {
@@ -91,7 +73,7 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
     }
     let tasks = Tasks::new(&MACHINE);
     tasks.tell_command_line(&line.render());
-    let vfs = match file_tree(archive, archive_at, &console, &tasks) {
+    let vfs = match files::tree(archive, archive_at, &console, &tasks) {
         Ok(vfs) => Arc::new(vfs),
         Err(error) => {
             log::error!("the image's root archive: {error}");
@@ -124,63 +106,6 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
             power::exit(ExitStatus::Code(if missing { STATUS_NOT_FOUND } else { STATUS_NOT_EXECUTABLE }))
         }
     }
-}
-
-/// The image's files, which can be changed in memory, with the devices mounted on `/dev`, and what is known about the tasks
-/// on `/proc` and `/sys`.
-fn file_tree(
-    archive: &'static [u8],
-    at: u64,
-    console: &Arc<Console>,
-    tasks: &Arc<Tasks>,
-) -> Result<Vfs, fs::archive::ArchiveError> {
-    struct MachineRandom;
-    impl RandomSource for MachineRandom {
-        fn fill(&self, buf: &mut [u8]) {
-            MACHINE.random(buf);
-        }
-    }
-    struct WallClock;
-    impl Clock for WallClock {
-        fn now_ns(&self) -> u64 {
-            MACHINE.realtime_ns()
-        }
-    }
-    let archive = ArchiveFs::new(archive, Some(PhysAddr(at)), ROOT_DEVICE)?;
-    let half = Space { frames: MACHINE.frames(), bytes: MACHINE.memory().total / 2 };
-    let clock: Arc<dyn Clock> = Arc::new(WallClock);
-    let root = MemFs::over(archive.clone(), half, clock.clone());
-    let mut vfs = Vfs::new(root, Devices::new(Arc::new(MachineRandom), console.clone()));
-    for (name, device, mode) in TEMPORARY {
-        // What the image has there is not hidden: the root can be written too.
-        let empty = archive.lookup(archive.root(), name).is_ok_and(|dir| {
-            let mut empty = true;
-            let listed = archive.read_dir(dir, 0, &mut |_| {
-                empty = false;
-                false
-            });
-            listed.is_ok() && empty
-        });
-        if empty {
-            let fs = MemFs::new(device, half, clock.clone(), mode, platform::boot_time_ns());
-            if let Err(error) = vfs.mount(&[b"/", name].concat(), fs) {
-                log::warn!("/{} is not mounted: {error}", name.escape_ascii());
-            }
-        }
-    }
-    let now = platform::boot_time_ns();
-    let mounts: [(&str, Arc<dyn FileSystem>); 4] = [
-        ("/dev", DevFs::new(DEV_DEVICE, now)),
-        ("/dev/shm", MemFs::new(SHM_DEVICE, half, clock, 0o1777, now)),
-        ("/proc", procfs::proc_fs(tasks, PROC_DEVICE, now)),
-        ("/sys", procfs::sys_fs(tasks, SYS_DEVICE, now)),
-    ];
-    for (path, fs) in mounts {
-        if let Err(error) = vfs.mount(path.as_bytes(), fs) {
-            log::warn!("{path} is not mounted: {error}");
-        }
-    }
-    Ok(vfs)
 }
 
 /// `NAME=VALUE` of each variable: those of the command line, and the defaults that it does not set.
@@ -269,65 +194,6 @@ pub fn process() -> Option<&'static Arc<Process>> {
     PROGRAM.get().map(|program| &program.process)
 }
 
-/// An exception of the program, on its kernel stack with interrupts on.
-pub fn trap(frame: &mut UserRegs, trap: &Trap) {
-    let running = running();
-    let cause = if trap.gs_moved {
-        if syscall_entry::is_entry(frame.rip) {
-            // The program's next instruction is what it can be told.
-            frame.rip = frame.rcx;
-        }
-        Cause::Exception(Exception::GsChanged)
-    } else if let Some(addr) = trap.page_address() {
-        match running.process.fault(addr, trap.access()) {
-            Ok(()) => return,
-            Err(error) => Cause::Page { addr, access: trap.access(), error },
-        }
-    } else {
-        Cause::Exception(Exception::from_vector(trap.vector))
-    };
-    fault(running, frame, cause, trap_info(trap, cause));
-}
-
-/// A fault of the program becomes its signal.
-fn fault(running: &Running, frame: &mut UserRegs, cause: Cause, info: TrapInfo) {
-    let target = Target { platform: &MACHINE, process: &running.process, thread: &running.thread };
-    if let Some(status) = target.fault(frame, cause, info) {
-        end(status)
-    }
-}
-
-/// What a signal frame shows of a trap: as if the program ran in ring 3.
-fn trap_info(trap: &Trap, cause: Cause) -> TrapInfo {
-    const FROM_USER: u64 = 1 << 2;
-    const PRESENT: u64 = 1;
-    let mut error = u64::from(trap.error);
-    if trap.page_address().is_some() {
-        error |= FROM_USER;
-        if trap.address >= mm::addr::USER_END {
-            error |= PRESENT;
-        }
-    }
-    let status = match cause {
-        Cause::Exception(Exception::Debug) => cpu::take_debug_status(),
-        Cause::Exception(Exception::X87) => vectors::x87_exceptions(),
-        Cause::Exception(Exception::Simd) => vectors::simd_exceptions(),
-        _ => 0,
-    };
-    TrapInfo { vector: trap.vector.into(), error, cr2: trap.address, status }
-}
-
-/// #GP, as whom Linux shows what ring 0 does not find by itself.
-const GENERAL_PROTECTION: TrapInfo = TrapInfo { vector: 13, error: 0, cr2: 0, status: 0 };
-
-/// A fault of the kernel on program memory, inside `usercopy`.
-pub fn page_fault(addr: u64, access: Access) -> Result<(), FaultError> {
-    match threads::program() {
-        Some(running) => running.process.fault(addr, access),
-        None => Err(FaultError::NotMapped),
-    }
-}
-
 /// Called by the console's interrupt handler.
 pub fn input_arrived() {
     INPUT_ARRIVED.store(true, Ordering::Release);
@@ -360,7 +226,7 @@ pub fn sample(in_program: bool) {
 /// handler: looks, and does nothing else.
 pub fn needs_attention(frame: &UserRegs) -> bool {
     let signals = threads::program().is_some_and(|running| running.process.needs_attention(&running.thread));
-    signals || INPUT_ARRIVED.load(Ordering::Relaxed) || byte_before(frame.rip) == Some(HLT)
+    signals || INPUT_ARRIVED.load(Ordering::Relaxed) || traps::is_behind_halt(frame.rip)
 }
 
 /// Whether something has come for the running thread of the program. With interrupts masked.
@@ -390,45 +256,6 @@ fn attend_signals(frame: &mut UserRegs) {
     if let Some(status) = syscall::deliver_signals(&mut context(running(), frame)) {
         end(status)
     }
-}
-
-/// What [`needs_attention`] asked for, on the thread's kernel stack.
-pub fn attend(frame: &mut UserRegs) {
-    let running = running();
-    attend_signals(frame);
-    if byte_before(frame.rip) == Some(HLT) && was_halted(frame) {
-        // In ring 3 the instruction would not have run.
-        frame.rip -= 1;
-        fault(running, frame, Cause::Exception(Exception::Halt), GENERAL_PROTECTION);
-    }
-}
-
-/// The byte in front of `rip`, if it is the program's and mapped.
-fn byte_before(rip: u64) -> Option<u8> {
-    let at = rip.checked_sub(1).filter(|&at| at < mm::addr::USER_END)?;
-    let mut byte = [0];
-    (usercopy::read(at, &mut byte) == 0).then_some(byte[0])
-}
-
-/// Whether the program was interrupted in a `hlt`: decided from the code around it and the flags.
-fn was_halted(frame: &UserRegs) -> bool {
-    const AROUND: usize = 4096;
-    let memory: &dyn UserMemory = &MACHINE;
-    let (mut before, mut after) = ([0; AROUND], [0; AROUND]);
-    // Backwards page by page, as far as code is mapped.
-    let mut known = 0;
-    while known < AROUND {
-        let end = frame.rip.saturating_sub(known as u64);
-        let piece = ((end.saturating_sub(1) & 4095) as usize + 1).min(AROUND - known);
-        let slot = &mut before[AROUND - known - piece..AROUND - known];
-        if memory.read(end.saturating_sub(piece as u64), slot).is_err() {
-            break;
-        }
-        known += piece;
-    }
-    let got = memory.read(frame.rip, &mut after).map_or_else(|fault| fault.done, |()| AROUND);
-    let before = &before[AROUND - known..];
-    hlt::was_halted(&Site { rip: frame.rip, rflags: frame.rflags, before, after: &after[..got] })
 }
 
 #[inline]
