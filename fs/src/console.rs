@@ -12,16 +12,15 @@
 
 mod file;
 mod options;
+mod requests;
 
 use crate::notify::Notifier;
 use crate::tty::{Available, LineDiscipline, default_termios};
 use crate::{FsError, Sink, Source};
-use abi::general as raw;
-use abi::{PollEvents, Signal, ioctl, structs::Termios, structs::Winsize};
+use abi::{PollEvents, Signal, structs::Termios, structs::Winsize};
 use alloc::{collections::VecDeque, sync::Arc};
 use core::sync::atomic::{AtomicU32, Ordering};
 use image_format::channel::{Input, InputDecoder};
-use mm::user::{UserMemory, UserPtr};
 use sync::{Mutex, SetOnce};
 
 pub use file::{ConsoleFile, End, standard_files};
@@ -62,6 +61,8 @@ pub struct Console {
     host_termios: Mutex<Termios>,
     winsize: Mutex<Winsize>,
     foreground: AtomicU32,
+    /// The session whose terminal it is.
+    session: AtomicU32,
     target: SetOnce<Arc<dyn SignalTarget>>,
     /// Told when input has been taken in.
     changed: Notifier,
@@ -87,14 +88,17 @@ impl Console {
             host_termios: Mutex::new(default_termios()),
             winsize: Mutex::new(Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 }),
             foreground: AtomicU32::new(0),
+            session: AtomicU32::new(0),
             target: SetOnce::new(),
             changed: Notifier::new(),
         })
     }
 
-    /// Says who gets the terminal's signals, and the foreground process group. Later calls change only the group.
+    /// Says who gets the terminal's signals, and the foreground process group, which is also the session's number. Later calls change
+    /// only the group.
     pub fn set_foreground(&self, group: u32, target: Option<Arc<dyn SignalTarget>>) {
         self.foreground.store(group, Ordering::Relaxed);
+        self.session.store(group, Ordering::Relaxed);
         if let Some(target) = target {
             // The first target stays: there is one session.
             let _ = self.target.set(target);
@@ -280,43 +284,6 @@ impl Console {
             Buffered::Host { ready, .. } => ready.len(),
         };
         u32::try_from(len).unwrap_or(u32::MAX)
-    }
-
-    /// The requests of ioctl_tty(2) that have a meaning for a terminal on a line.
-    pub fn ioctl(&self, request: u32, arg: u64, memory: &dyn UserMemory) -> Result<u64, FsError> {
-        let fault = |_| FsError::Fault;
-        match request {
-            ioctl::TCGETS => UserPtr::new(arg).write(memory, &self.termios()).map_err(fault)?,
-            ioctl::TCSETS | ioctl::TCSETSW | ioctl::TCSETSF => {
-                let termios = UserPtr::<Termios>::new(arg).read(memory).map_err(fault)?;
-                self.set_termios(termios, request == ioctl::TCSETSF);
-            }
-            ioctl::TIOCGWINSZ => UserPtr::new(arg).write(memory, &*self.winsize.lock()).map_err(fault)?,
-            ioctl::TIOCSWINSZ => {
-                let size = UserPtr::<Winsize>::new(arg).read(memory).map_err(fault)?;
-                *self.winsize.lock() = size;
-            }
-            ioctl::TIOCGPGRP | ioctl::TIOCGSID => {
-                let group = self.foreground.load(Ordering::Relaxed);
-                UserPtr::new(arg).write(memory, &group).map_err(fault)?;
-            }
-            ioctl::TIOCSPGRP => {
-                let group = UserPtr::<i32>::new(arg).read(memory).map_err(fault)?;
-                let group = u32::try_from(group).map_err(|_| FsError::Invalid)?;
-                self.foreground.store(group, Ordering::Relaxed);
-            }
-            ioctl::FIONREAD => UserPtr::new(arg).write(memory, &self.readable_len()).map_err(fault)?,
-            ioctl::TIOCOUTQ => UserPtr::new(arg).write(memory, &0u32).map_err(fault)?,
-            ioctl::TCFLSH => match u32::try_from(arg) {
-                Ok(raw::TCIFLUSH | raw::TCIOFLUSH) => self.flush(),
-                Ok(raw::TCOFLUSH) => {}
-                _ => return Err(FsError::Invalid),
-            },
-            // Output is sent at once, so there is nothing to drain and a break has no meaning.
-            ioctl::TCSBRK | ioctl::TCSBRKP | ioctl::TIOCSCTTY => {}
-            _ => return Err(FsError::NotTty),
-        }
-        Ok(0)
     }
 
     fn flush(&self) {

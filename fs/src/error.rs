@@ -29,6 +29,8 @@ pub enum FsError {
     NotSeekable,
     /// The request is not one for this kind of file.
     NotTty,
+    /// No such process group in the terminal's session.
+    NoProcess,
     /// No device behind this node.
     NoDevice,
     /// The seek went beyond the end for SEEK_DATA and SEEK_HOLE.
@@ -112,6 +114,7 @@ impl fmt::Display for FsError {
             FsError::BadMode => "not opened for this operation",
             FsError::NotSeekable => "the file has no position",
             FsError::NotTty => "not a terminal",
+            FsError::NoProcess => "no such process group",
             FsError::NoDevice => "no such device",
             FsError::BeyondEnd => "beyond the end of the file",
             FsError::NoSpace => "no space left on device",

@@ -130,6 +130,7 @@ errors! {
         FsError::BadMode => EBADF,
         FsError::NotSeekable => ESPIPE,
         FsError::NotTty => ENOTTY,
+        FsError::NoProcess => ESRCH,
         FsError::NoDevice | FsError::BeyondEnd => ENXIO,
         FsError::NoSpace => ENOSPC,
         FsError::Overflow => EOVERFLOW,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::testing::FakeLine;
 use crate::{OpenFile, SliceSink, SliceSource};
-use abi::{Mode, OpenFlags};
+use abi::{Mode, OpenFlags, general as raw, ioctl};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use mm::fake::FakeUserMemory;
@@ -106,6 +106,64 @@ fn terminal_requests() {
     }
     assert_eq!(call(0x1234, 0), Err(FsError::NotTty));
     assert_eq!(call(ioctl::TCFLSH, 9), Err(FsError::Invalid));
+}
+
+#[test]
+fn groups_sizes_and_typed_bytes() {
+    for mode in [ConsoleMode::Serial, ConsoleMode::Host { tty_in: true, tty_out: true }] {
+        let (files, console, line) = console(mode);
+        let signals = Arc::new(Signals(Mutex::new(Vec::new())));
+        console.set_foreground(2, Some(signals.clone()));
+        let memory = FakeUserMemory::new();
+        memory.map(0x1000, 4096);
+        let call = |request, arg| files[0].file().ioctl(request, arg, &memory);
+        for (group, want) in [(2i32, Ok(0)), (3, Err(FsError::NoProcess)), (-1, Err(FsError::Invalid))] {
+            memory.put(0x1000, &group.to_le_bytes());
+            assert_eq!(call(ioctl::TIOCSPGRP, 0x1000), want);
+        }
+        assert_eq!((call(ioctl::TIOCGSID, 0x1000), memory.get(0x1000, 4)), (Ok(0), vec![2, 0, 0, 0]));
+        // The same size is no change.
+        memory.put(0x1000, &[50, 0, 132, 0, 0, 0, 0, 0]);
+        assert_eq!((call(ioctl::TIOCSWINSZ, 0x1000), signals.0.lock().len()), (Ok(0), 0));
+        memory.put(0x1000, &[51, 0]);
+        assert_eq!(
+            (call(ioctl::TIOCSWINSZ, 0x1000), signals.0.lock().clone()),
+            (Ok(0), vec![Signal::SIGWINCH])
+        );
+        // What is typed in is input, also a byte that means something to whoever sends real input.
+        for byte in [b'x', 0xff, b'\n'] {
+            memory.put(0x1000, &[byte]);
+            assert_eq!(call(ioctl::TIOCSTI, 0x1000), Ok(0));
+        }
+        assert_eq!(read(&files[0], 100).unwrap(), b"x\xff\n");
+        assert_eq!(line.output.lock().is_empty(), mode != ConsoleMode::Serial, "a line echoes");
+        memory.put(0x1000, &[1, 0, 0, 0]);
+        assert_eq!(call(ioctl::TIOCSETD, 0x1000), Err(FsError::Invalid));
+        assert_eq!((call(ioctl::TIOCGETD, 0x1000), memory.get(0x1000, 4)), (Ok(0), vec![0; 4]));
+    }
+}
+
+#[test]
+fn speeds() {
+    let (files, _, _) = console(ConsoleMode::Serial);
+    let memory = FakeUserMemory::new();
+    memory.map(0x1000, 4096);
+    let call = |request| files[0].file().ioctl(request, 0x1000, &memory);
+    let word = |at: u64| u32::from_le_bytes(memory.get(0x1000 + at, 4).try_into().unwrap());
+    assert_eq!((call(ioctl::TCGETS2), word(36), word(40)), (Ok(0), 38_400, 38_400));
+    let flags = word(8) & !raw::CBAUD;
+    for (code, given, want) in [
+        (raw::B115200, 0, (raw::B115200, 115_200)),
+        (raw::B4000000, 0, (raw::B4000000, 4_000_000)),
+        (raw::BOTHER, 9600, (raw::B9600, 9600)),
+        (raw::BOTHER, 12_345, (raw::B9600, 9600)),
+        (raw::B0, 0, (raw::B0, 0)),
+    ] {
+        memory.put(0x1008, &(flags | code).to_le_bytes());
+        memory.put(0x1028, &u32::to_le_bytes(given));
+        assert_eq!((call(ioctl::TCSETS2), call(ioctl::TCGETS2)), (Ok(0), Ok(0)));
+        assert_eq!((word(8) & raw::CBAUD, word(40)), want);
+    }
 }
 
 struct Signals(Mutex<Vec<Signal>>);

@@ -104,6 +104,7 @@ mod structs {
         Rlimit { rlim_cur, rlim_max }
         PollFd { fd, events, revents }
         Termios { c_iflag, c_oflag, c_cflag, c_lflag, c_line, c_cc }
+        Termios2 { c_iflag, c_oflag, c_cflag, c_lflag, c_line, c_cc, c_ispeed, c_ospeed }
         Winsize { ws_row, ws_col, ws_xpixel, ws_ypixel }
         Utsname { sysname, nodename, release, version, machine, domainname }
         StatFs { kind, bsize, blocks, bfree, bavail, files, ffree, fsid, namelen, frsize, flags, spare }

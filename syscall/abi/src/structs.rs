@@ -6,7 +6,7 @@
 pub use linux_raw_sys::general::{
     __kernel_old_timeval as Timeval, __kernel_timespec as Timespec, pollfd as PollFd, rlimit64 as Rlimit,
     stat as Stat, statx as Statx, statx_timestamp as StatxTimestamp, termios as Termios,
-    timezone as Timezone, winsize as Winsize,
+    termios2 as Termios2, timezone as Timezone, winsize as Winsize,
 };
 pub use linux_raw_sys::system::new_utsname as Utsname;
 
