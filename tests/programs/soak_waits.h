@@ -108,9 +108,10 @@ static void futex(struct worker *me)
         if (seen == 2)
             return;
         me->steps++;
-        turn = stopping && me->index == 0 ? 2 : 1 - me->index;
+        int last = stopping && me->index == 0;
+        turn = last ? 2 : 1 - me->index;
         syscall(SYS_futex, &turn, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-        if (stopping && me->index == 0)
+        if (last)
             return;
     }
 }
