@@ -144,6 +144,13 @@ static void *wait_at_gate(void *arg)
 
 static void many(int threads)
 {
+    // A machine with little memory allows fewer.
+    FILE *limit = fopen("/proc/sys/kernel/threads-max", "r");
+    int most;
+    if (limit && fscanf(limit, "%d", &most) == 1 && most - 50 < threads)
+        threads = most - 50;
+    if (limit)
+        fclose(limit);
     pthread_t *all = malloc(threads * sizeof *all);
     pthread_attr_t attr;
     pthread_attr_init(&attr);
@@ -158,7 +165,7 @@ static void many(int threads)
         sem_post(&gate);
     for (int i = 0; i < made; i++)
         pthread_join(all[i], NULL);
-    printf("at once: %d\n", made);
+    check("at once", made == threads);
 }
 
 /* As many as there may be, twice: nothing is left of the first ones. */
