@@ -117,17 +117,21 @@ fn two_wakers() {
     });
 }
 
+/// An inbox, and two threads that push their numbers.
+fn inbox_with_pushers() -> (Arc<Inbox>, Vec<thread::JoinHandle<()>>) {
+    let inbox = Arc::new(Inbox::new());
+    assert!(inbox.grow(0));
+    let pushers = (0..2).map(|thread| {
+        let inbox = inbox.clone();
+        thread::spawn(move || inbox.push(thread))
+    });
+    (inbox.clone(), pushers.collect())
+}
+
 /// Pushes against a drain: each thread is in what was drained, or the inbox says that there is more.
 fn inbox() {
     loom::model(|| {
-        let inbox = Arc::new(Inbox::new());
-        assert!(inbox.grow(0));
-        let pushers: Vec<_> = (0..2)
-            .map(|thread| {
-                let inbox = inbox.clone();
-                thread::spawn(move || inbox.push(thread))
-            })
-            .collect();
+        let (inbox, pushers) = inbox_with_pushers();
         let mut got = Vec::new();
         let mut scan = inbox.drain(|thread| got.push(thread));
         inbox.drained();
@@ -142,14 +146,7 @@ fn inbox() {
 /// The same with a CPU that first takes the entry that is alone, and takes only what is there.
 fn inbox_with_one() {
     loom::model(|| {
-        let inbox = Arc::new(Inbox::new());
-        assert!(inbox.grow(0));
-        let pushers: Vec<_> = (0..2)
-            .map(|thread| {
-                let inbox = inbox.clone();
-                thread::spawn(move || inbox.push(thread))
-            })
-            .collect();
+        let (inbox, pushers) = inbox_with_pushers();
         let mut got: Vec<u32> = inbox.take_only().into_iter().collect();
         assert!(got.is_empty() || inbox.waits(), "taken, in no queue, and invisible");
         let mut scan = inbox.drain(|thread| got.push(thread));

@@ -120,6 +120,19 @@ pub struct Treatment {
     pub waited: u64,
 }
 
+impl Treatment {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Treatment {
+            voluntary: self.voluntary.wrapping_add(other.voluntary),
+            involuntary: self.involuntary.wrapping_add(other.involuntary),
+            turns: self.turns.wrapping_add(other.turns),
+            waited: self.waited.wrapping_add(other.waited),
+        }
+    }
+}
+
 /// Policy and nice value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Params {

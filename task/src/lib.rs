@@ -40,10 +40,9 @@ pub use credentials::Credentials;
 pub use exec::{Entry, ExecError, ExecRequest, StartOptions, start};
 pub use fd_table::{Fd, FdError, FdTable};
 pub use memory::LockedSpace;
-pub use platform::{
-    Activity, CpuFeatures, CpuInfo, MemoryUse, NewThread, NoThread, Platform, Runner, Treatment, Vdso,
-};
+pub use platform::{Activity, CpuFeatures, CpuInfo, MemoryUse, NewThread, NoThread, Platform, Runner, Vdso};
 pub use process::{FIRST_PID, NAME_LEN, Process};
+pub use sched::Treatment;
 pub use signal::Signals;
 pub use status::ExitStatus;
 pub use thread::{AltStackError, RestartBlock, Thread};

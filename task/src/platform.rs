@@ -12,6 +12,7 @@ use mm::addr::PhysAddr;
 use mm::paging::{FrameSource, PageTables};
 use mm::store::BackingStore;
 use mm::user::UserMemory;
+use sched::Treatment;
 use sync::Handle;
 
 /// Memory of the machine, in bytes.
@@ -67,32 +68,6 @@ pub struct CpuInfo {
     pub physical_bits: u32,
     /// Width of virtual addresses.
     pub virtual_bits: u32,
-}
-
-/// How a thread has been treated by the scheduler.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Treatment {
-    /// How often it gave way because it slept.
-    pub voluntary: u64,
-    /// How often another took its place.
-    pub involuntary: u64,
-    /// How often it was chosen to run.
-    pub turns: u64,
-    /// How long it was ready and did not run, nanoseconds.
-    pub waited: u64,
-}
-
-impl Treatment {
-    /// Both together.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Treatment {
-            voluntary: self.voluntary.wrapping_add(other.voluntary),
-            involuntary: self.involuntary.wrapping_add(other.involuntary),
-            turns: self.turns.wrapping_add(other.turns),
-            waited: self.waited.wrapping_add(other.waited),
-        }
-    }
 }
 
 /// What the CPUs have done since boot, all together.

@@ -5,7 +5,7 @@
 
 use crate::exec::{self, Entry, ExecError, ExecRequest, StartOptions};
 use crate::platform::{
-    Activity, CpuFeatures, CpuInfo, MemoryUse, NewThread, NoThread, Platform, Runner, Treatment, Vdso,
+    Activity, CpuFeatures, CpuInfo, MemoryUse, NewThread, NoThread, Platform, Runner, Vdso,
 };
 use crate::vector::VectorLayout;
 use crate::{Process, Thread};
@@ -17,6 +17,7 @@ use mm::addr::{PhysAddr, VirtAddr};
 use mm::fake::{FakeFrames, FakeStore, FakeTables};
 use mm::paging::{FrameSource, PageTables};
 use mm::user::{Paging, RawUserMemory, UserMemory};
+use sched::Treatment;
 use std::boxed::Box;
 use std::string::{String, ToString};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -24,7 +24,7 @@ enum { GROUPS = 60000, HIGH = 19999, PAIRS = 150, AREAS = 1500, LINK = 4000, FIL
 
 static char out[1 << 17], big[1 << 18], deep[PATH_MAX], text[LINK + 1], path[PATH_MAX];
 static size_t used;
-static int maps, smaps, status, netunix, locks, fdinfo, fddir, tmpdir, comm, route, file, epoll, pair[2 * PAIRS], pipes[2];
+static int maps, smaps, status, netunix, locks, fdinfo, fddir, tmpdir, comm, route, file, epoll, pair[2 * PAIRS];
 static struct pollfd polled[4096];
 static struct iovec vectors[1024];
 static struct epoll_event events[2 * PAIRS];
@@ -50,20 +50,12 @@ static void went(const char *what, long result) {
 #define CALL(nr, ...) CALL_(nr, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
 #define CALL_(nr, a, b, c, d, e, f, ...) RAW(nr, a, b, c, d, e, f)
 
-static void slurp(const char *what, int fd) {
+// Makes a call that reads again and again, from the beginning to the end.
+static void all_of(const char *what, long nr, int fd) {
     CALL(SYS_lseek, fd, 0, SEEK_SET);
     long n;
     do
-        n = CALL(SYS_read, fd, big, sizeof big);
-    while (n > 0);
-    went(what, n);
-}
-
-static void list(const char *what, int fd) {
-    CALL(SYS_lseek, fd, 0, SEEK_SET);
-    long n;
-    do
-        n = CALL(SYS_getdents64, fd, big, sizeof big);
+        n = CALL(nr, fd, big, sizeof big);
     while (n > 0);
     went(what, n);
 }
@@ -120,8 +112,8 @@ static void files(void) {
     went("punch a hole", CALL(SYS_fallocate, file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 8192, 6 * MIB));
     went("cut", CALL(SYS_ftruncate, file, 5000));
     went("write a name", CALL(SYS_write, comm, big, 4096) < 0 ? -ENOMEM : 0);
-    list("list descriptors", fddir);
-    list("list files", tmpdir);
+    all_of("list descriptors", SYS_getdents64, fddir);
+    all_of("list files", SYS_getdents64, tmpdir);
 }
 
 static void messages(void) {
@@ -183,8 +175,9 @@ static void others(void) {
 }
 
 static void texts(void) {
-    slurp("maps", maps), slurp("smaps", smaps), slurp("status", status), slurp("sockets", netunix);
-    slurp("locks", locks), slurp("fdinfo", fdinfo);
+    all_of("maps", SYS_read, maps), all_of("smaps", SYS_read, smaps);
+    all_of("status", SYS_read, status), all_of("sockets", SYS_read, netunix);
+    all_of("locks", SYS_read, locks), all_of("fdinfo", SYS_read, fdinfo);
 }
 
 static void round_of_calls(void) {

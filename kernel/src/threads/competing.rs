@@ -1,8 +1,7 @@
 //! How threads compete: their scheduling, CPUs and processor time, for `Platform`.
 
 use abi::general as raw;
-use sched::{CpuSet, Params, Policy, SpawnError, ThreadId};
-use task::Treatment;
+use sched::{CpuSet, Params, Policy, SpawnError, ThreadId, Treatment};
 use task::attributes::Scheduling;
 
 use super::{now, preempt_point, scheduler};
@@ -17,9 +16,7 @@ pub fn run_time_ns(id: ThreadId) -> u64 {
 
 /// How the scheduler has treated a thread.
 pub fn treatment(id: ThreadId) -> Treatment {
-    let treatment = scheduler().and_then(|scheduler| scheduler.treatment(id)).unwrap_or_default();
-    let sched::Treatment { voluntary, involuntary, turns, waited } = treatment;
-    Treatment { voluntary, involuntary, turns, waited }
+    scheduler().and_then(|scheduler| scheduler.treatment(id)).unwrap_or_default()
 }
 
 /// How a thread of the program competes, as the scheduler has it.

@@ -34,6 +34,13 @@ struct State {
     splits: u64,
 }
 
+impl State {
+    fn is_plenty(&self) -> bool {
+        let stats = self.allocator.stats();
+        self.budget.is_none() && stats.free > stats.total / 8
+    }
+}
+
 impl FakeFrames {
     /// A machine with `count` frames. Leaked, because address spaces want a `'static` source.
     ///
@@ -120,14 +127,8 @@ impl FrameSource for FakeFrames {
     }
 
     fn alloc_zeroed_if_plenty(&self) -> Option<Frame> {
-        {
-            let state = self.lock();
-            let stats = state.allocator.stats();
-            if state.budget.is_some() || stats.free <= stats.total / 8 {
-                return None;
-            }
-        }
-        self.alloc(0)
+        let plenty = self.lock().is_plenty();
+        plenty.then(|| self.alloc(0)).flatten()
     }
 
     fn alloc_uninit(&self) -> Option<Frame> {
@@ -143,8 +144,7 @@ impl FrameSource for FakeFrames {
 
     fn alloc_large_zeroed(&self) -> Option<Frame> {
         let mut state = self.lock();
-        let stats = state.allocator.stats();
-        if state.budget.is_some() || stats.free <= stats.total / 8 {
+        if !state.is_plenty() {
             return None;
         }
         let first = state.allocator.alloc(9)?;

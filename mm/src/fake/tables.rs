@@ -38,12 +38,6 @@ impl FakeTables {
 }
 
 impl FakeTables {
-    /// Large pages that are whole.
-    #[must_use]
-    pub fn large_count(&self) -> usize {
-        self.large.len()
-    }
-
     /// Changes the entry of `va`; returns the old one.
     fn set(&mut self, va: VirtAddr, new: Option<(Frame, PageFlags)>) -> Option<(Frame, PageFlags)> {
         let old = match new {

@@ -64,10 +64,7 @@ impl AddressSpace {
         if (part.flags - clear) | set == part.flags {
             return Ok(());
         }
-        if self.vmas.count() + self.vmas.splits(part.start, part.end) > self.layout.max_map_count {
-            return Err(MmError::NoMemory);
-        }
-        self.reserve_areas()?;
+        self.reserve_splits(part.start, part.end)?;
         self.vmas.set_flags(part.start, part.end, set, clear);
         Ok(())
     }
@@ -77,10 +74,7 @@ impl AddressSpace {
     /// # Errors
     /// `NoMemory`: too many areas, or no memory for one more.
     pub fn set_given(&mut self, part: Part, given: Option<&Arc<[u8]>>) -> Result<(), MmError> {
-        if self.vmas.count() + self.vmas.splits(part.start, part.end) > self.layout.max_map_count {
-            return Err(MmError::NoMemory);
-        }
-        self.reserve_areas()?;
+        self.reserve_splits(part.start, part.end)?;
         self.vmas.set_given(part.start, part.end, given);
         Ok(())
     }

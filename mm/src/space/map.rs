@@ -143,10 +143,7 @@ impl AddressSpace {
                 if more_data {
                     self.check_commit(stop - at, prot, flags)?;
                 }
-                if self.vmas.count() + self.vmas.splits(at, stop) > self.layout.max_map_count {
-                    return Err(MmError::NoMemory);
-                }
-                self.reserve_areas()?;
+                self.reserve_splits(at, stop)?;
                 self.vmas.protect(at, stop, prot);
                 if prot.is_empty() {
                     self.join_in_flight(at, stop);
@@ -165,6 +162,14 @@ impl AddressSpace {
     /// Sets memory aside for a change of the areas.
     pub(super) fn reserve_areas(&mut self) -> Result<(), MmError> {
         if self.vmas.reserve() { Ok(()) } else { Err(MmError::NoMemory) }
+    }
+
+    /// As [`reserve_areas`](Self::reserve_areas), for a change of what areas have in `start..end`: may they be cut there?
+    pub(super) fn reserve_splits(&mut self, start: u64, end: u64) -> Result<(), MmError> {
+        if self.vmas.count() + self.vmas.splits(start, end) > self.layout.max_map_count {
+            return Err(MmError::NoMemory);
+        }
+        self.reserve_areas()
     }
 
     /// Chooses the start of a mapping of `len` bytes (a multiple of the page size) and whether it replaces others.

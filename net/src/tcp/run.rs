@@ -26,8 +26,7 @@ impl Tcp {
         change: impl FnOnce(&mut State) -> R,
     ) -> R {
         let mut state = slot.state.lock();
-        let mut late = None;
-        let taken = if slot.inbox.is_empty() { 0 } else { self.absorb(slot, &mut state, &mut late, now) };
+        let (taken, late) = self.absorb(slot, &mut state, now);
         if taken > 0 && state.pausing {
             // The acknowledgement that ends the pause is seen by who was woken by it: nobody else tells it.
             self.grow(&mut state, now);
@@ -54,8 +53,7 @@ impl Tcp {
     ) {
         // An acknowledgement changes nothing that somebody with room enough waits for.
         let tell = !segment.is_pure_ack() || slot.flags.load(Ordering::Relaxed) & WANTS_ACKS != 0;
-        let mut late = None;
-        let taken = if slot.inbox.is_empty() { 0 } else { self.absorb(slot, &mut state, &mut late, now) };
+        let (taken, late) = self.absorb(slot, &mut state, now);
         let again = comes_late(&state, segment);
         if !again && !self.absorb_one(&mut state, packet, segment, now) && taken == 0 {
             return;
@@ -124,21 +122,26 @@ impl Tcp {
         }
     }
 
-    /// Gives the engine what is in the inbox; returns how many packets that were. A SYN behind the reset of the connection is left in
-    /// `late`.
-    fn absorb(&self, slot: &Slot, state: &mut State, late: &mut Option<(Frame, Segment)>, now: u64) -> u32 {
+    /// Gives the engine what is in the inbox; returns how many packets that were, and a SYN that came behind the reset of the connection.
+    #[inline]
+    fn absorb(&self, slot: &Slot, state: &mut State, now: u64) -> (u32, Option<(Frame, Segment)>) {
+        if slot.inbox.is_empty() { (0, None) } else { self.absorb_all(slot, state, now) }
+    }
+
+    fn absorb_all(&self, slot: &Slot, state: &mut State, now: u64) -> (u32, Option<(Frame, Segment)>) {
+        let mut late = None;
         let mut taken = 0;
         for entry in slot.inbox.drain() {
             let (packet, segment) = entry.value;
             slot.inbox_bytes.fetch_sub(packet.len(), Ordering::Relaxed);
             taken += 1;
             if comes_late(state, &segment) {
-                *late = Some((packet, segment));
+                late = Some((packet, segment));
                 continue;
             }
             self.absorb_one(state, packet.data(), &segment, now);
         }
-        taken
+        (taken, late)
     }
 
     /// Gives the engine a packet; false if it is not for this connection.

@@ -297,11 +297,6 @@ impl State {
         }
     }
 
-    /// Whether a handshake was completed.
-    pub fn is_connected(&self) -> bool {
-        matches!(self.phase, Phase::Open(_)) && !self.connecting
-    }
-
     /// The engine's options as the settings say.
     pub fn apply_settings(&mut self) {
         let settings = self.settings;
