@@ -2,13 +2,14 @@
 
 Called by the area `cpython`, natively and in the VM: `cpython.py MODULE DIRECTORY`, with the names of the tests to run
 on its input, one per line; without names it runs them all, but for those that a line with `!` in front names (`*` stands for
-any rest). Lines: `> NAME` when a test starts, `= NAME OUTCOME REASON`
+any rest). A third argument is a directory where `test` has more modules. Lines: `> NAME` when a test starts, `= NAME OUTCOME REASON`
 when it has ended. If the program ends in the middle of a test, that test is the one without a second line.
 """
 
 import fnmatch
 import importlib
 import os
+import pkgutil
 import sys
 import traceback
 import unittest
@@ -25,7 +26,10 @@ for stream in (0, 1, 2):
     os.dup2(null, stream)
 os.close(null)
 
+import test
 from test import support
+
+test.__path__ += sys.argv[3:]
 
 support.use_resources = []  # neither network nor what takes very long
 support.verbose = 0
@@ -74,14 +78,21 @@ class Report(unittest.TestResult):
 
 
 def tests(suite):
-    for test in suite:
-        if isinstance(test, unittest.TestSuite):
-            yield from tests(test)
-        elif name(test) in chosen or not chosen and not any(fnmatch.fnmatchcase(name(test), p) for p in left_out):
-            yield test
+    for each in suite:
+        if isinstance(each, unittest.TestSuite):
+            yield from tests(each)
+        elif name(each) in chosen or not chosen and not any(fnmatch.fnmatchcase(name(each), p) for p in left_out):
+            yield each
 
 
-module = importlib.import_module("test." + sys.argv[1])
-unittest.TestSuite(list(tests(unittest.defaultTestLoader.loadTestsFromModule(module)))).run(Report())
+def modules(name):
+    """The module of that name, or if it is a package its modules."""
+    module = importlib.import_module(name)
+    inner = [each.name for each in pkgutil.iter_modules(getattr(module, "__path__", []))]
+    return [importlib.import_module(f"{name}.{each}") for each in inner if each.startswith("test_")] or [module]
+
+
+found = map(unittest.defaultTestLoader.loadTestsFromModule, modules("test." + sys.argv[1]))
+unittest.TestSuite(list(tests(found))).run(Report())
 report.flush()
 os._exit(0)

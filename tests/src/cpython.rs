@@ -8,13 +8,14 @@
 
 use crate::exec::{self, Outcome, Streams};
 use crate::lab::Lab;
+use crate::sources::upstream;
 use crate::stock::{self, PYTHON};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// The modules. Some of their tests need what the VM cannot do: see the list. (Debian's package leaves test_sqlite3 out.)
+/// The modules. Some of their tests need what the VM cannot do: see the list.
 pub const MODULES: &[&str] = &[
     "test_struct",
     "test_time",
@@ -25,6 +26,7 @@ pub const MODULES: &[&str] = &[
     "test_select",
     "test_mmap",
     "test_signal",
+    "test_sqlite3",
     "test_tempfile",
     "test_posix",
     "test_os",
@@ -40,6 +42,9 @@ pub const MODULES: &[&str] = &[
     "test_fileio",
     "test_pathlib",
 ];
+
+/// The modules that Debian's package of the tests leaves out; they are in the source package.
+const SOURCE_ONLY: &[&str] = &["test_sqlite3"];
 
 /// Where driver and list lie.
 pub(crate) const DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance");
@@ -134,13 +139,14 @@ pub fn run(lab: &Lab, module: &str) -> Result<(), String> {
     // What is not run in the VM need not be run natively.
     let never: Vec<String> =
         known.iter().filter(|known| known.never_ends).map(|known| format!("!{}", known.pattern)).collect();
-    let native = Report::read(&natively(lab, module, &never.join("\n"))?.stdout);
+    let subject = Subject::find(lab, module)?;
+    let native = Report::read(&natively(lab, &subject, &never.join("\n"))?.stdout);
     let wanted: Vec<&str> =
         native.order.iter().map(String::as_str).filter(|name| native.passed(name)).collect();
     if wanted.is_empty() {
         return Err("no test passes natively".into());
     }
-    let (vm, ends) = in_vms(lab, module, wanted.clone())?;
+    let (vm, ends) = in_vms(lab, &subject, wanted.clone())?;
     judge(module, &wanted, &known, &vm, &ends)
 }
 
@@ -174,33 +180,52 @@ pub(crate) fn judge(
     if new.is_empty() { Ok(()) } else { Err(format!("{} not listed:\n{}", new.len(), new.join("\n"))) }
 }
 
-fn python(module: &str, dir: &Path) -> Vec<PathBuf> {
-    let driver = Path::new(DIR).join("cpython.py");
-    ["-X", "utf8", "-B", "-s"]
-        .iter()
-        .map(PathBuf::from)
-        .chain([driver, PathBuf::from(module), dir.to_path_buf()])
-        .collect()
+/// What is run: a module, and where its tests lie if they are not installed.
+struct Subject<'a> {
+    module: &'a str,
+    tests: Option<PathBuf>,
 }
 
-fn natively(lab: &Lab, module: &str, never: &str) -> Result<Outcome, String> {
+impl<'a> Subject<'a> {
+    fn find(lab: &Lab, module: &'a str) -> Result<Self, String> {
+        let tests = match SOURCE_ONLY.contains(&module) {
+            true => Some(upstream(lab, "python3.11")?.join("Lib/test")),
+            false => None,
+        };
+        Ok(Subject { module, tests })
+    }
+
+    /// Python's arguments, the same natively and in the VM but for the directory to run in.
+    fn arguments(&self, dir: &Path) -> Vec<PathBuf> {
+        let driver = Path::new(DIR).join("cpython.py");
+        let options = ["-X", "utf8", "-B", "-s"].iter().map(PathBuf::from);
+        let words = [driver, PathBuf::from(self.module), dir.to_path_buf()];
+        options.chain(words).chain(self.tests.clone()).collect()
+    }
+}
+
+fn natively(lab: &Lab, subject: &Subject<'_>, never: &str) -> Result<Outcome, String> {
     let dir = lab.scratch()?;
     let mut command = Command::new(PYTHON);
-    command.args(python(module, dir.path()));
+    command.args(subject.arguments(dir.path()));
     command.env_clear().env("HOME", "/").env("PATH", "/usr/bin:/bin").current_dir("/");
     let done = exec::run(&mut command, never.as_bytes(), Streams::Apart, LIMIT)?;
     if done.timed_out { Err("the native run does not end".into()) } else { Ok(done) }
 }
 
 /// Runs the tests in as many machines as it takes. Returns the outcomes, and how machines ended by test.
-fn in_vms(lab: &Lab, module: &str, names: Vec<&str>) -> Result<(Report, HashMap<String, String>), String> {
+fn in_vms(
+    lab: &Lab,
+    subject: &Subject<'_>,
+    names: Vec<&str>,
+) -> Result<(Report, HashMap<String, String>), String> {
     let (mut all, mut ends) = (Report::default(), HashMap::new());
     let mut left: Vec<&str> = names;
     for _ in 0..MACHINES {
         if left.is_empty() {
             break;
         }
-        let done = in_vm(lab, module, &left)?;
+        let done = in_vm(lab, subject, &left)?;
         let report = Report::read(&done.stdout);
         let unfinished = report.unfinished.clone();
         let ran: HashSet<&String> = report.outcomes.keys().collect();
@@ -224,16 +249,17 @@ fn in_vms(lab: &Lab, module: &str, names: Vec<&str>) -> Result<(Report, HashMap<
     Ok((all, ends))
 }
 
-fn in_vm(lab: &Lab, module: &str, names: &[&str]) -> Result<Outcome, String> {
+fn in_vm(lab: &Lab, subject: &Subject<'_>, names: &[&str]) -> Result<Outcome, String> {
     let mut command = Command::new(&lab.nospin);
     command.args(["run", PYTHON, "-m", "768", "--smp", "2", "-e", "HOME=/", "-e", "PATH=/usr/bin:/bin"]);
     let mut paths = stock::python(true);
     paths.push(PathBuf::from(DIR));
+    paths.extend(subject.tests.as_ref().map(|tests| tests.join(subject.module)));
     for path in paths {
         let kind = if path.is_dir() { "--dir" } else { "--file" };
         command.arg(kind).arg(format!("{0}:{0}", path.display()));
     }
-    command.arg("--").args(python(module, Path::new("/tmp")));
+    command.arg("--").args(subject.arguments(Path::new("/tmp")));
     command.env("TMPDIR", &lab.work).current_dir("/");
     exec::run(&mut command, names.join("\n").as_bytes(), Streams::Apart, LIMIT)
 }
