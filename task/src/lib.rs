@@ -18,6 +18,7 @@ pub mod futex;
 pub mod hlt;
 pub mod limits;
 mod memory;
+pub mod pidfd;
 mod platform;
 mod process;
 pub mod procfs;

@@ -118,6 +118,7 @@ pub fn cases() -> Vec<Case> {
         c("identity").case("calls/identity and signals"),
         ours("identity", Variant::Musl).case("calls/identity and signals/musl"),
         c("who").case("calls/who the process is"),
+        c("pidfds").case("calls/the process as a file, and children that are not there"),
         ours("who", Variant::Musl).case("calls/who the process is/musl"),
         c("clocks").case("calls/clocks"),
         c("policies").case("calls/scheduling attributes, input and output, adjusting clocks"),
