@@ -477,6 +477,21 @@ static void clean(void) {
         purge(left[i], 8);
 }
 
+static int memory_works(void) {
+    long size = 4 << 20;
+    char *memory = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        // The last round may have given up the right to raise a limit that it lowered.
+        struct rlimit data, space;
+        getrlimit(RLIMIT_DATA, &data), getrlimit(RLIMIT_AS, &space);
+        return errno == ENOMEM && (data.rlim_max != RLIM_INFINITY || space.rlim_max != RLIM_INFINITY);
+    }
+    int works = 1;
+    for (long i = 0; works && i < size; i += 4096)
+        works = memory[i] == 0 && (memory[i] = 1);
+    return works && !munmap(memory, size);
+}
+
 // Ordinary work: a program that starts over after all this finds a system that works.
 static int still_works(void) {
     char back[8] = "";
@@ -487,11 +502,7 @@ static int still_works(void) {
         fd = memfd_create("after", 0);
     int file = fd >= 0 && write(fd, "content", 8) == 8 && pread(fd, back, 8, 0) == 8 && !strcmp(back, "content");
     close(fd);
-    char *memory = mmap(0, 4 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    int mapped = memory != MAP_FAILED;
-    for (long i = 0; mapped && i < 4 << 20; i += 4096)
-        mapped = memory[i] == 0 && (memory[i] = 1);
-    return file && mapped && !munmap(memory, 4 << 20) && (!named || !unlink("/tmp/after"));
+    return file && (!named || !unlink("/tmp/after")) && memory_works();
 }
 
 // Fills and empties a file, so that memory that the kernel keeps for such things is its own before it is counted.
