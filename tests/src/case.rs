@@ -39,6 +39,8 @@ pub enum Body {
 pub enum Source {
     /// `tests/programs`.
     Ours(&'static str, Variant),
+    /// A program of this crate, which cargo has put beside the test runner.
+    Beside(&'static str),
     /// A program of the host, by name.
     Host(&'static str),
     /// A distribution's program: its path, and Debian's package to install when it is missing.
@@ -263,6 +265,12 @@ pub fn ours(name: &'static str, variant: Variant) -> Program {
 #[must_use]
 pub fn c(name: &'static str) -> Program {
     ours(name, Variant::Glibc)
+}
+
+/// A Rust program of this crate, which may use other crates; linked dynamically.
+#[must_use]
+pub fn beside(name: &'static str) -> Program {
+    Program::new(Source::Beside(name))
 }
 
 /// The static busybox of the host.

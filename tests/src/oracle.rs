@@ -130,6 +130,11 @@ fn find(lab: &Lab, source: &Source) -> Result<PathBuf, String> {
             crate::stock::installed(path, package)?;
             Ok(PathBuf::from(path))
         }
+        Source::Beside(name) => {
+            let runner = std::env::current_exe().map_err(|error| error.to_string())?;
+            let file = runner.with_file_name(name);
+            if file.is_file() { Ok(file) } else { Err(format!("{name} is not beside {}", runner.display())) }
+        }
         Source::Host(name) => {
             let path = std::env::var_os("PATH").unwrap_or_default();
             let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());

@@ -1,6 +1,6 @@
 //! Area: threads of the program, on one CPU and on several.
 
-use crate::case::{Case, c, ours};
+use crate::case::{Case, beside, c, ours};
 use crate::compare::Text;
 use crate::compile::Variant;
 
@@ -14,17 +14,23 @@ pub fn cases() -> Vec<Case> {
     let full = "no more: Resource temporarily unavailable\nmany: ok\nas many again: ok\n".repeat(2);
     let program = c("threads").args(&["all"]).smp(2).memory(128).status(0);
     cases.push(program.stdout(vec![Text::Is(full.into())]).case("threads/as many as there may be"));
+    cases.extend([1, 2].map(crossbeam));
     cases
 }
 
 /// On more CPUs than there are, and 100,000 threads one after the other.
 pub fn full() -> Vec<Case> {
     let mut cases = on(8);
+    cases.extend([4, 8].map(crossbeam));
     for smp in [1, 2, 4, 8] {
         let storm = c("threads").args(&["storm", "100000"]).smp(smp).limit(600);
         cases.push(storm.case(format!("threads/100000 made and joined, {smp} CPUs")));
     }
     cases
+}
+
+fn crossbeam(smp: u32) -> Case {
+    beside("crossbeams").smp(smp).case(format!("threads/crossbeam, {smp} CPUs"))
 }
 
 /// The cases that run on any number of CPUs.

@@ -20,7 +20,7 @@ fn try_run(
     filter: Option<&str>,
     tally: &mut Tally,
 ) -> Result<(), String> {
-    process::run(cx.cargo().args(["build", "--quiet", "-p", "nospin-tests", "--bin", "vmtests"]))?;
+    process::run(cx.cargo().args(["build", "--quiet", "-p", "nospin-tests", "--bins"]))?;
     let mut command = Command::new(cx.target.join("debug/vmtests"));
     cx.clean(&mut command);
     command.arg("--nospin").arg(&built.nospin).arg("--mkimage").arg(&built.mkimage);
