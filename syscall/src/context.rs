@@ -2,7 +2,7 @@
 
 use crate::{CallError, CallResult};
 use abi::structs::SigInfo;
-use abi::{AT_FDCWD, Errno, FdFlags, OpenFlags, PATH_MAX, SigSet, Signal, UserRegs};
+use abi::{AT_FDCWD, Errno, FdFlags, OpenFlags, PATH_MAX, PollEvents, SigSet, Signal, UserRegs};
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::Range;
 use fs::access::CAP_FSETID;
@@ -161,11 +161,13 @@ impl<'a> Context<'a> {
         self.sleep_for(deadline, || None, &[], false, ready)
     }
 
-    /// As [`sleep`](Self::sleep), for `files`, some of which may become ready by themselves.
+    /// As [`sleep`](Self::sleep), for `files`, some of which may become ready by themselves. `exclusive`: for one file, of which a
+    /// change lets one of those who wait like this go on; who goes on wakes the next if there is more.
     pub fn sleep_on<T>(
         &self,
         deadline: Option<u64>,
         files: &[&dyn File],
+        exclusive: bool,
         mut ready: impl FnMut() -> CallResult<Option<T>>,
     ) -> CallResult<Option<T>> {
         if let Some(value) = ready()? {
@@ -177,7 +179,14 @@ impl<'a> Context<'a> {
             notifiers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             notifiers.push(notifier);
         }
-        self.sleep_after_look(Wait::new(self, deadline, &ready_at, &notifiers, false), ready)
+        let wait = Wait::new(self, deadline, &ready_at, &notifiers, exclusive);
+        let result = self.sleep_after_look(wait, ready);
+        if exclusive {
+            // Several changes may have been one wake, and an end or an error concerns them all.
+            let more = || files.iter().any(|file| file.readiness().intersects(WAKES_NEXT));
+            notifiers.iter().for_each(|notifier| notifier.pass_on_if(more));
+        }
+        result
     }
 
     /// As [`sleep`](Self::sleep), until one of `notifiers` tells, or the time of `ready_at`. `exclusive`: one change wakes one of
@@ -351,6 +360,10 @@ impl<'a> Context<'a> {
         Ok(self.process.files().insert(file, flags, 0, limit)?.into())
     }
 }
+
+/// With one of these, the next of those who wait for a file to have something goes on as well.
+const WAKES_NEXT: PollEvents =
+    PollEvents::IN.union(PollEvents::HUP).union(PollEvents::RDHUP).union(PollEvents::ERR);
 
 /// What a call that waits does between its looks, the first of which found nothing.
 struct Wait<'w> {

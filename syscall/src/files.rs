@@ -30,7 +30,7 @@ pub fn new_node<'t>(ctx: &Context<'_>, mode: u32, rdev: u64, target: &'t [u8]) -
 /// Waits until an opened file is open: a FIFO needs its other end (fifo(7)).
 pub fn wait_until_open(ctx: &Context<'_>, file: &OpenFile) -> CallResult<()> {
     if !file.file().is_open() {
-        let opened = ctx.sleep_on(None, &[&**file.file()], || Ok(file.file().is_open().then_some(())));
+        let opened = ctx.sleep_on(None, &[&**file.file()], false, || Ok(file.file().is_open().then_some(())));
         opened.map_err(|error| error.if_interrupted(Errno::ERESTARTSYS))?;
     }
     Ok(())

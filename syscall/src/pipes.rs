@@ -58,7 +58,7 @@ pub fn wait_on<T>(
     let mut files: Vec<&dyn File> = Vec::new();
     files.try_reserve_exact(pipes.len()).map_err(|_| Errno::ENOMEM)?;
     files.extend(pipes.iter().map(|pipe| &**pipe.file() as &dyn File));
-    let done = ctx.sleep_on(None, &files, || match operation() {
+    let done = ctx.sleep_on(None, &files, false, || match operation() {
         Err(FsError::WouldBlock) if waits => Ok(None),
         result => Ok(Some(result?)),
     });

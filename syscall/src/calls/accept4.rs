@@ -13,7 +13,7 @@ pub fn accept(ctx: &Context<'_>, fd: i32, address: u64, len: UserPtr<i32>, flags
     // A connection that cannot get a descriptor stays where it is.
     let limit = ctx.fd_limit();
     ctx.process.files().check_room(limit)?;
-    let mut waiting = Waiting::to_receive(&file, 0);
+    let mut waiting = Waiting::to_accept(&file);
     let (accepted, peer) = waiting.retry(ctx, &file, || listener.accept())?;
     if address != 0 {
         address::store(ctx, address, len, Some(&peer))?;

@@ -34,7 +34,7 @@ pub fn poll(ctx: &Context<'_>, fds: UserPtr<PollFd>, count: u64, deadline: Optio
         files.push(ctx.file(entry.fd).ok());
     }
     waited.extend(files.iter().flatten().map(|file| &**file.file() as &dyn File));
-    let ready = ctx.sleep_on(deadline, &waited, || {
+    let ready = ctx.sleep_on(deadline, &waited, false, || {
         let mut ready = 0;
         for (entry, file) in entries.iter_mut().zip(&files) {
             entry.revents = events(entry, file.as_deref()).bits() as i16;

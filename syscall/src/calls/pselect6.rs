@@ -57,7 +57,7 @@ pub fn select(ctx: &Context<'_>, sets: &Sets, deadline: Option<u64>) -> CallResu
     let mut waited: Vec<&dyn File> = Vec::new();
     waited.try_reserve_exact(entries.len()).map_err(|_| Errno::ENOMEM)?;
     waited.extend(entries.iter().map(|entry| &**entry.file.file() as &dyn File));
-    let found = ctx.sleep_on(deadline, &waited, || {
+    let found = ctx.sleep_on(deadline, &waited, false, || {
         let mut bits = [zeros(words)?, zeros(words)?, zeros(words)?];
         let mut total = 0;
         for entry in &entries {

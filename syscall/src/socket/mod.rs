@@ -95,6 +95,8 @@ pub struct Waiting {
     timeout: fn(&dyn Socket) -> Option<u64>,
     /// Kept over several waits of one call.
     deadline: Option<u64>,
+    /// One of those who wait like this is woken for each thing that comes.
+    exclusive: bool,
 }
 
 impl Waiting {
@@ -102,12 +104,19 @@ impl Waiting {
         // Errors are there or not.
         let nonblocking = flags & (raw::MSG_DONTWAIT | raw::MSG_ERRQUEUE) != 0
             || file.flags().contains(OpenFlags::NONBLOCK);
-        Waiting { nonblocking, timeout, deadline: None }
+        Waiting { nonblocking, timeout, deadline: None, exclusive: false }
     }
 
     /// For what SO_RCVTIMEO bounds.
     pub fn to_receive(file: &OpenFile, flags: u32) -> Self {
-        Self::new(file, flags, |socket| socket.timeouts().0)
+        // One message is one thread's; how many want a part of a stream's bytes, nobody knows.
+        let exclusive = file.file().as_socket().is_some_and(|socket| !is_stream(socket));
+        Waiting { exclusive, ..Self::new(file, flags, |socket| socket.timeouts().0) }
+    }
+
+    /// For accept(2), which SO_RCVTIMEO bounds too.
+    pub fn to_accept(file: &OpenFile) -> Self {
+        Waiting { exclusive: true, ..Self::new(file, 0, |socket| socket.timeouts().0) }
     }
 
     /// For what SO_SNDTIMEO bounds.
@@ -145,7 +154,7 @@ impl Waiting {
         }
         let deadline = self.deadline.or_else(|| timeout.map(|ns| crate::time::deadline_in(ctx, ns)));
         self.deadline = deadline;
-        let done = ctx.sleep_on(deadline, &[&**file.file()], operation);
+        let done = ctx.sleep_on(deadline, &[&**file.file()], self.exclusive, operation);
         let done = done.map_err(|error| match timeout {
             // With a time limit it would begin anew.
             Some(_) => error,

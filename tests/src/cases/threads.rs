@@ -44,6 +44,7 @@ fn on(smp: u32) -> Vec<Case> {
     cases.push(c("membarriers").smp(smp).case(format!("threads/barriers of memory, {smp} CPUs")));
     cases.push(c("futexes").smp(smp).case(format!("threads/futexes, {smp} CPUs")));
     cases.push(ours("std_threads", Variant::Rust).smp(smp).case(format!("threads/Rust, {smp} CPUs")));
+    cases.push(c("herd").smp(smp).case(format!("threads/one is woken, {smp} CPUs")));
     cases.push(ours("goroutines", Variant::Go).smp(smp).case(format!("threads/Go, {smp} CPUs")));
     for how in ["exit", "exit_group", "leader"] {
         let name = format!("threads/the process ends by {how}, {smp} CPUs");
