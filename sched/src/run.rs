@@ -396,6 +396,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         }
         c.current_key.store(key, RELAXED);
         c.charged.store(now, RELAXED);
+        c.started.store(now, RELAXED);
         c.turn.store(now, RELAXED);
         c.wakes.store(0, RELAXED);
         c.current.store(index, RELAXED);

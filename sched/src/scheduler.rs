@@ -78,6 +78,7 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         slot.deadline.store(NEVER, Ordering::Relaxed);
         slot.virtual_time.store(0, Ordering::Relaxed);
         slot.home.store(first as u32, Ordering::Relaxed);
+        slot.favoured.store(0, Ordering::Relaxed);
         slot.arrival.store(0, Ordering::Relaxed);
         slot.run_time.store(0, Ordering::Relaxed);
         let counts = &slot.counts;

@@ -62,6 +62,8 @@ pub(crate) struct Slot<T> {
     /// Virtual run time, against the queue of CPU `home`. Both are written by the CPU that runs it.
     pub(crate) virtual_time: AtomicU64,
     pub(crate) home: AtomicU32,
+    /// When it last was in a shorter queue than others (ns).
+    pub(crate) favoured: AtomicU64,
     /// Its number among the real-time threads of its priority, 0: to be given.
     pub(crate) arrival: AtomicU64,
     /// Run time (ns), up to when it was last charged.
@@ -87,6 +89,7 @@ impl<T> Slot<T> {
             deadline: AtomicU64::new(NEVER),
             virtual_time: AtomicU64::new(0),
             home: AtomicU32::new(0),
+            favoured: AtomicU64::new(0),
             arrival: AtomicU64::new(0),
             run_time: AtomicU64::new(0),
             counts: Counts::default(),
@@ -135,6 +138,8 @@ pub(crate) struct Cpu {
     /// Its running thread, or NOBODY, and that thread's key when it was last charged.
     pub(crate) current: AtomicU32,
     pub(crate) current_key: AtomicU64,
+    /// Since when its running thread has run without a wait (ns).
+    pub(crate) started: AtomicU64,
     /// Up to when the running thread is charged (ns).
     pub(crate) charged: AtomicU64,
     pub(crate) inbox: Inbox,
@@ -164,6 +169,7 @@ impl Cpu {
             virtual_now: AtomicU64::new(0),
             current: AtomicU32::new(NOBODY),
             current_key: AtomicU64::new(u64::MAX),
+            started: AtomicU64::new(0),
             charged: AtomicU64::new(0),
             inbox: Inbox::new(),
             queue: Heap::new(),

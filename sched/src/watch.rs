@@ -32,10 +32,15 @@ use crate::word::{State, Word};
 const RELAXED: Ordering = Ordering::Relaxed;
 /// CPUs that look after each CPU.
 const WATCHERS: usize = 4;
+/// CPUs that are asked whether they should rather take a thread.
+const LOOK_AT: usize = 16;
 /// Places of another CPU's queue that are looked at.
 const PEEK: u32 = 8;
 /// Threads taken over from a CPU that does not answer, per tick.
 const TAKE_OVER: usize = 8;
+
+/// A thread that waits: its number, its slot, and the word that said so.
+type Waiting<'s, T> = (u32, &'s Slot<T>, Word);
 
 /// The CPUs that watch `cpu`, of `count`.
 #[inline]
@@ -176,12 +181,12 @@ impl<T, I: Interrupts> Scheduler<T, I> {
     }
 
     /// A thread that waits for another CPU and may run on this one.
-    pub(crate) fn find_elsewhere(&self, cpu: usize, now: u64, age: u64) -> Option<(u32, &Slot<T>, Word)> {
+    pub(crate) fn find_elsewhere(&self, cpu: usize, now: u64, age: u64) -> Option<Waiting<'_, T>> {
         self.others(cpu).find_map(|other| self.find_waiting(other, cpu, now, age))
     }
 
     /// A thread that has waited for `other` for `age` ns and may run on `cpu`.
-    fn find_waiting(&self, other: usize, cpu: usize, now: u64, age: u64) -> Option<(u32, &Slot<T>, Word)> {
+    fn find_waiting(&self, other: usize, cpu: usize, now: u64, age: u64) -> Option<Waiting<'_, T>> {
         let o = self.cpus.get(other)?;
         let fits = |index: u32, age: u64| {
             let slot = self.slots.get(index as usize)?;
@@ -222,31 +227,88 @@ impl<T, I: Interrupts> Scheduler<T, I> {
         len.saturating_sub(gone as u32)
     }
 
-    /// A busy CPU takes threads from those that have more, and from those that do not answer.
+    /// A busy CPU takes all from those that do not answer, and a thread from one that has more.
     fn take_over(&self, cpu: usize, c: &Cpu, now: u64) {
+        let mut best: Option<((u32, u64), usize, Waiting<'_, T>)> = None;
         for other in self.others(cpu) {
-            let Some(o) = self.cpus.get(other) else { continue };
-            if !o.has_waiting() {
-                continue;
-            }
-            let silent = Self::is_silent(o, now);
-            let busy = u32::from(o.current.load(RELAXED) != NOBODY);
-            if !silent && self.waiting_for(other, o) + busy <= c.queue.len() + 1 {
-                continue;
-            }
-            for _ in 0..if silent { TAKE_OVER } else { 1 } {
-                let Some((index, slot, word)) = self.find_waiting(other, cpu, now, BALANCE_AGE) else {
-                    break;
-                };
-                let key = self.boosted(c, slot, self.key_of(cpu, c, index, slot));
-                self.enqueue(cpu, c, index, key, now);
-                // Who moves it is who announces it: it lies in a queue whose CPU runs.
-                slot.ready_since.store(now, RELAXED);
-                if let Some(word) = slot.word.migrate(word, cpu) {
-                    slot.announced.store(word.seq(), Ordering::Release);
+            let Some(o) = self.cpus.get(other).filter(|o| o.has_waiting()) else { continue };
+            if Self::is_silent(o, now) {
+                for _ in 0..TAKE_OVER {
+                    let Some(found) = self.find_waiting(other, cpu, now, BALANCE_AGE) else { break };
+                    self.take_into_queue(cpu, c, found, now);
                 }
+                continue;
+            }
+            let running = o.current.load(RELAXED);
+            let current = self.slots.get(running as usize);
+            let load = self.waiting_for(other, o) + u32::from(current.is_some());
+            if load <= c.queue.len() + 1 {
+                continue;
+            }
+            let Some(found) = self.find_waiting(other, cpu, now, BALANCE_AGE) else { continue };
+            // Who stays gets more of its CPU: it shall be the one whose last time in a shorter queue is longer ago. If that is the
+            // other, they change places soon, if they take turns at all and both may move.
+            let stays = current.map_or(0, |slot| slot.favoured.load(RELAXED));
+            let takes_turns = share::fair_time(o.current_key.load(RELAXED)).is_some();
+            if stays > found.1.favoured.load(RELAXED) && takes_turns && self.allowed(running, cpu) {
+                continue;
+            }
+            let rank = (u32::MAX - load, stays);
+            if best.as_ref().is_none_or(|(least, ..)| rank < *least) {
+                best = Some((rank, other, found));
             }
         }
+        if let Some((_, from, found)) = best
+            && !self.is_anothers_turn(cpu, c, from, found.0, found.1, now)
+        {
+            self.take_into_queue(cpu, c, found, now);
+        }
+    }
+
+    /// Moves a thread that waits elsewhere into the own queue.
+    fn take_into_queue(&self, cpu: usize, c: &Cpu, (index, slot, word): Waiting<'_, T>, now: u64) {
+        let queued = (0..c.queue.len().min(PEEK)).filter_map(|place| Some(c.queue.entry(place)?.0));
+        for favoured in queued.chain([c.current.load(RELAXED)]) {
+            if let Some(slot) = self.slots.get(favoured as usize) {
+                slot.favoured.store(now, RELAXED);
+            }
+        }
+        let key = self.boosted(c, slot, self.key_of(cpu, c, index, slot));
+        self.enqueue(cpu, c, index, key, now);
+        // Who moves it is who announces it: it lies in a queue whose CPU runs.
+        slot.ready_since.store(now, RELAXED);
+        if let Some(word) = slot.word.migrate(word, cpu) {
+            slot.announced.store(word.seq(), Ordering::Release);
+        }
+    }
+
+    /// Whether the thread, which waits on `from`, is rather for another CPU than `cpu`: one whose queue is shorter, or else whose
+    /// thread has run longer without a wait. Otherwise the CPU that happens to look first would take it each time, and a thread
+    /// on another one would never wait.
+    fn is_anothers_turn(
+        &self,
+        cpu: usize,
+        c: &Cpu,
+        from: usize,
+        index: u32,
+        slot: &Slot<T>,
+        now: u64,
+    ) -> bool {
+        let weight = Packed(slot.params.load(RELAXED)).weight();
+        let place = |c: &Cpu| (c.queue.len(), c.started.load(RELAXED));
+        self.others(cpu).take(LOOK_AT).filter(|&other| other != from && self.allowed(index, other)).any(
+            |other| {
+                let Some(o) = self.cpus.get(other) else { return false };
+                // Who does not answer is not waited for. Those that watch look once in a `GRACE`.
+                let answers = now.saturating_sub(o.answered.load(RELAXED)) < 2 * GRACE;
+                let running = self.slots.get(o.current.load(RELAXED) as usize);
+                let gives_way = running.is_some_and(|running| {
+                    let packed = Packed(running.params.load(RELAXED));
+                    !packed.is_realtime() && packed.weight() <= weight
+                });
+                answers && gives_way && place(o) < place(c)
+            },
+        )
     }
 
     /// A thread that was taken from a longer queue takes the place of one that runs alone, unless it has the smaller share: so

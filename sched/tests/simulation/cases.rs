@@ -162,8 +162,10 @@ fn nice(nice: i8) -> Params {
 
 #[test]
 fn equal_threads_get_equal_shares() {
-    // Among the seeds of (4, 8) are some where more than one CPU takes from the longest queue at a time.
-    for (cpus, threads, count) in [(1, 4, 1), (2, 3, 1), (4, 8, 5), (8, 20, 1)] {
+    // Where threads do not divide evenly among the CPUs, they take turns in longer and in shorter queues.
+    for (cpus, threads, count) in
+        [(1, 4, 1), (2, 3, 2), (4, 5, 4), (4, 6, 4), (4, 7, 4), (4, 8, 3), (8, 9, 1), (8, 20, 2)]
+    {
         seeds(count, |seed| {
             let mut machine = Machine::new(cpus, seed, NEVER);
             let all = CpuSet::first(cpus).unwrap();
