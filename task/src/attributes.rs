@@ -65,6 +65,9 @@ pub struct Attributes {
     pub timezone: (i32, i32),
 }
 
+/// The name of a machine that has been given none.
+pub const HOST: &[u8] = b"nospin";
+
 /// The slack of timers that nobody has set, nanoseconds.
 pub const TIMER_SLACK_NS: u64 = 50_000;
 
@@ -81,7 +84,7 @@ impl Attributes {
             no_huge_pages: false,
             timer_slack: TIMER_SLACK_NS,
             memory_barriers: false,
-            host: b"nospin".to_vec(),
+            host: HOST.to_vec(),
             domain: b"(none)".to_vec(),
             timezone: (0, 0),
         }

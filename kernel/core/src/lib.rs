@@ -8,6 +8,7 @@
 extern crate alloc;
 
 pub mod acpi;
+pub mod hosts;
 pub mod memmap;
 pub mod pvclock;
 pub mod rtc;

@@ -7,6 +7,7 @@ mod files;
 mod traps;
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering, fence};
@@ -81,7 +82,8 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
         }
     };
     let network = network::start(line);
-    network::write_files(&network, &vfs);
+    let name = network.hostname().map_or_else(|| task::attributes::HOST.to_vec(), String::into_bytes);
+    network::write_files(&network, &vfs, &name);
     let args: Vec<&[u8]> = line.program.iter().flatten().map(Vec::as_slice).collect();
     let Some(&path) = args.first() else {
         log::error!("no program: the command line has no `-- PROGRAM ARG...`");
@@ -93,9 +95,7 @@ pub fn start(line: &CommandLine, archive: &'static [u8], archive_at: u64) -> ! {
     let options = StartOptions { strace: line.get("strace").is_some_and(|value| value != b"off") };
     match task::start(&MACHINE, vfs, &console, &request, options) {
         Ok((process, thread, entry)) => {
-            if let Some(name) = network.hostname() {
-                process.attributes().host = name.into_bytes();
-            }
+            process.attributes().host = name;
             process.set_network(network);
             tasks.enter(&process);
             enter(Running { process, thread }, console, entry)

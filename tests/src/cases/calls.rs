@@ -174,6 +174,10 @@ pub fn cases() -> Vec<Case> {
         ours("sigio", Variant::MuslPie).case("calls/signals about pipes and sockets/musl-pie"),
         c("unixctl").case("calls/descriptors and credentials in messages"),
         c("udp").case("calls/datagrams within the host"),
+        ours("ownname", Variant::MuslPie)
+            .status(0)
+            .stdout(vec![Text::Is("/etc/hostname: nospin\nnospin: 127.0.1.1\nlocalhost: 127.0.0.1\n".into())])
+            .case("calls/the name of the machine and its address"),
         c("netinfo").case("calls/what programs learn of interfaces"),
         c("xattr").args(&["/tmp"]).case("calls/extended attributes in /tmp"),
         ours("xattr", Variant::MuslPie)
