@@ -185,6 +185,10 @@ impl File for DeviceFile {
         if self.has_position() { Ok(0) } else { Err(FsError::NotSeekable) }
     }
 
+    fn sync(&self) -> Result<(), FsError> {
+        Err(FsError::Invalid)
+    }
+
     fn ioctl(&self, request: u32, arg: u64, memory: &dyn UserMemory) -> Result<u64, FsError> {
         match &self.device {
             Device::Tty(console) | Device::Console(console) => console.ioctl(request, arg, memory),

@@ -291,7 +291,7 @@ pub trait File: Send + Sync {
 pub fn seek_in(size: u64, to: SeekFrom, position: u64) -> Result<u64, FsError> {
     let from = |base: u64, delta: i64| {
         let target = base.checked_add_signed(delta).ok_or(FsError::Invalid)?;
-        if target > i64::MAX as u64 { Err(FsError::Overflow) } else { Ok(target) }
+        if target > i64::MAX as u64 { Err(FsError::Invalid) } else { Ok(target) }
     };
     match to {
         SeekFrom::Start(offset) => from(0, offset),
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(seek_in(10, SeekFrom::Start(-1), 0), Err(FsError::Invalid));
         assert_eq!(seek_in(10, SeekFrom::Current(-3), 5), Ok(2));
         assert_eq!(seek_in(10, SeekFrom::Current(-6), 5), Err(FsError::Invalid));
-        assert_eq!(seek_in(10, SeekFrom::Current(i64::MAX), 5), Err(FsError::Overflow));
+        assert_eq!(seek_in(10, SeekFrom::Current(i64::MAX), 5), Err(FsError::Invalid));
         assert_eq!(seek_in(10, SeekFrom::End(-10), 5), Ok(0));
         assert_eq!(seek_in(10, SeekFrom::Data(3), 0), Ok(3));
         assert_eq!(seek_in(10, SeekFrom::Hole(3), 0), Ok(10));

@@ -8,7 +8,7 @@ use core::ops::Range;
 use fs::access::CAP_FSETID;
 use fs::notify::{Notifier, Sleeper, Sleeping};
 use fs::{File, FsError, NodeRef, OpenFile, Source, UserSink, UserSource, View};
-use mm::addr::page_floor;
+use mm::addr::{USER_END, page_floor};
 use mm::user::{CStrBuffer, Fault, UserMemory, UserPtr, UserSlice};
 use task::signal::deliver::Target;
 use task::{Fd, Platform, Process, Thread};
@@ -82,10 +82,13 @@ impl<'a> Context<'a> {
     }
 
     /// Where a lookup of `path` relative to the directory descriptor `dirfd` begins. For absolute paths the descriptor does
-    /// not matter, not even a bad one (openat(2)).
+    /// not matter, not even a bad one (openat(2)). An empty path is ENOENT; what it may mean else is the caller's.
     pub fn base(&self, dirfd: i32, path: &[u8]) -> CallResult<NodeRef> {
         if path.starts_with(b"/") {
             return Ok(self.process.vfs.root().clone());
+        }
+        if path.is_empty() {
+            return Err(Errno::ENOENT.into());
         }
         if dirfd == AT_FDCWD {
             return Ok(self.process.cwd());
@@ -430,5 +433,8 @@ pub fn descriptor(fd: i32) -> Result<Fd, Errno> {
 #[inline]
 pub fn checked(buffer: UserSlice) -> Result<UserSlice, Fault> {
     buffer.check()?;
+    if buffer.addr > USER_END {
+        return Err(Fault { addr: buffer.addr, done: 0 });
+    }
     Ok(buffer.part(0, abi::MAX_RW_COUNT))
 }

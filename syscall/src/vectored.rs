@@ -28,7 +28,7 @@ impl Vectored {
     /// `(fd, vectors, count, low, high)`: the offset is all in `low`.
     pub fn at(args: &RawArgs) -> CallResult<Self> {
         let offset = u64::try_from(args.long::<3>() as i64).map_err(|_| Errno::EINVAL)?;
-        let (fd, vectors, count) = (args.int::<0>(), args.long::<1>(), args.size::<2>());
+        let (fd, vectors, count) = (args.int::<0>(), args.long::<1>(), args.uint::<2>() as usize);
         Ok(Vectored { fd, vectors, count, at: Some(Offset(offset)), flags: 0 })
     }
 
@@ -36,7 +36,7 @@ impl Vectored {
     pub fn with_flags(args: &RawArgs) -> CallResult<Self> {
         let flags = args.uint::<5>();
         if args.long::<3>() == u64::MAX {
-            let (fd, vectors, count) = (args.int::<0>(), args.long::<1>(), args.size::<2>());
+            let (fd, vectors, count) = (args.int::<0>(), args.long::<1>(), args.uint::<2>() as usize);
             return Ok(Vectored { fd, vectors, count, at: None, flags });
         }
         Ok(Vectored { flags, ..Vectored::at(args)? })

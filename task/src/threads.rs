@@ -17,7 +17,7 @@ use core::ops::Bound;
 use core::sync::atomic::{Ordering, fence};
 use mm::addr::VirtAddr;
 use mm::user::{Paging, UserMemory, UserPtr};
-use mm::vma::{Backing, VmaFlags};
+use mm::vma::{Backing, Prot, VmaFlags};
 
 /// Numbers of threads are below this (proc(5), pid_max).
 pub const MAX_TID: u32 = 4 << 20;
@@ -204,28 +204,31 @@ impl Process {
 
     /// Wakes one who waits for the word at `addr`.
     fn wake_futex(&self, addr: u64) {
-        let key = self.futex_key(addr, true);
+        let Some(key) = self.futex_key(addr, true) else { return };
         // Those who wait for a lock there are not woken by this.
         let _ = self.futexes.wake(&key, 1, ANY);
     }
 
-    /// What identifies the word at `addr`: its address, or its place in a file if `shared` and the mapping is.
-    pub fn futex_key(&self, addr: u64, shared: bool) -> Key {
+    /// What identifies the word at `addr`: its address, or its place in a file if `shared` and the mapping is. `None` for a
+    /// `shared` word that nobody else can see and nobody can change.
+    pub fn futex_key(&self, addr: u64, shared: bool) -> Option<Key> {
         let private = || Key::Private { space: u64::from(self.pid), addr };
         if !shared {
-            return private();
+            return Some(private());
         }
         let space = self.space();
-        let Some(vma) = space.find(VirtAddr(addr)).filter(|vma| vma.flags.contains(VmaFlags::SHARED)) else {
-            return private();
-        };
-        match &vma.backing {
+        let Some(vma) = space.find(VirtAddr(addr)) else { return Some(private()) };
+        if !vma.flags.contains(VmaFlags::SHARED) {
+            let constant = matches!(vma.backing, Backing::Anonymous) && !vma.prot.contains(Prot::WRITE);
+            return (!constant).then(private);
+        }
+        Some(match &vma.backing {
             Backing::File(file) => {
                 let offset = vma.file_offset().saturating_add(addr.saturating_sub(vma.start));
                 Key::Shared { file: Arc::downgrade(&file.store), offset }
             }
             _ => private(),
-        }
+        })
     }
 
     /// Walks the list of locks that the thread holds, which lies in its memory (get_robust_list(2)).

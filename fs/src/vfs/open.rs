@@ -96,15 +96,17 @@ impl View<'_> {
         if flags.contains(OpenFlags::PATH) {
             return Ok(Arc::new(PathOnly(Pinned::new(node.clone()))));
         }
-        let writing = flags.writable() || flags.contains(OpenFlags::TRUNC);
+        // Access mode 3 asks for permission to do both and gives neither (open(2)).
+        let both = flags.contains(OpenFlags::WRONLY | OpenFlags::RDWR);
+        let writing = flags.writable() || both || flags.contains(OpenFlags::TRUNC);
         match kind {
             NodeKind::Symlink => return Err(FsError::Loop),
-            NodeKind::Directory if flags.writable() || creating => return Err(FsError::IsDirectory),
+            NodeKind::Directory if writing || creating => return Err(FsError::IsDirectory),
             NodeKind::Regular if writing && node.fs.is_read_only() => return Err(FsError::ReadOnly),
             _ => {}
         }
         let mut want = Want::empty();
-        want.set(Want::READ, flags.readable());
+        want.set(Want::READ, flags.readable() || both);
         want.set(Want::WRITE, writing);
         self.who.check(node, want)?;
         if flags.contains(OpenFlags::NOATIME) && !self.who.owns(&node.metadata()?) {

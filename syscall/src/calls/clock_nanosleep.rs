@@ -39,8 +39,7 @@ impl Syscall for ClockNanoSleep {
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         match u32::try_from(self.clock) {
             Ok(raw::CLOCK_REALTIME | raw::CLOCK_MONOTONIC | raw::CLOCK_BOOTTIME | raw::CLOCK_TAI) => {}
-            // These clocks cannot be slept on (clock_nanosleep(2)); the thread's own never.
-            Ok(raw::CLOCK_THREAD_CPUTIME_ID) => return Err(Errno::EINVAL.into()),
+            // These clocks cannot be slept on (clock_nanosleep(2)).
             _ => {
                 time::now(ctx, self.clock)?;
                 return Err(Errno::EOPNOTSUPP.into());

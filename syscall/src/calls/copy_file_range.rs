@@ -3,7 +3,7 @@
 use crate::files;
 use crate::prelude::*;
 use abi::{Mode, OpenFlags};
-use fs::FsError;
+use fs::{FsError, OpenFile};
 
 /// `copy_file_range(in, inoffset, out, outoffset, length, flags)`.
 pub struct CopyFileRange {
@@ -26,15 +26,15 @@ impl Syscall for CopyFileRange {
             inoffset: args.ptr::<1, _>(),
             output: args.int::<2>(),
             outoffset: args.ptr::<3, _>(),
-            length: args.size::<4>().min(abi::MAX_RW_COUNT),
+            length: args.size::<4>(),
             flags: args.uint::<5>(),
         })
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let (input, output) = (ctx.file(self.input)?, ctx.file(self.output)?);
-        let from = files::offset(ctx, self.inoffset)?;
-        let to = files::offset(ctx, self.outoffset)?;
+        let from = self.inoffset.non_null().map(|at| at.read(ctx.memory())).transpose()?;
+        let to = self.outoffset.non_null().map(|at| at.read(ctx.memory())).transpose()?;
         if self.flags != 0 {
             return Err(Errno::EINVAL.into());
         }
@@ -55,8 +55,9 @@ impl Syscall for CopyFileRange {
         {
             return Err(Errno::EBADF.into());
         }
-        let (start, place) = (files::position(&input, from)?, files::position(&output, to)?);
-        let length = (self.length as u64).min(source.size.saturating_sub(start));
+        let (from, start) = self.start(&input, from)?;
+        let (to, place) = self.start(&output, to)?;
+        let length = (self.length.min(abi::MAX_RW_COUNT) as u64).min(source.size.saturating_sub(start));
         let apart = start.saturating_add(length) <= place || place.saturating_add(length) <= start;
         if (source.dev, source.ino) == (target.dev, target.ino) && !apart {
             return Err(Errno::EINVAL.into());
@@ -74,5 +75,21 @@ impl Syscall for CopyFileRange {
         files::advance(ctx, self.inoffset, from, done)?;
         files::advance(ctx, self.outoffset, to, done)?;
         ctx.count_read(ctx.count_written(Ok(done as u64)))
+    }
+}
+
+impl CopyFileRange {
+    /// An offset as it was given, and where a copy from or to a file begins: its position, if none was given. EOVERFLOW if the
+    /// length leads beyond all offsets.
+    fn start(&self, file: &OpenFile, given: Option<i64>) -> CallResult<(Option<u64>, u64)> {
+        let start = match given {
+            Some(offset) => offset as u64,
+            None => files::position(file, None)?,
+        };
+        start.checked_add(self.length as u64).ok_or(Errno::EOVERFLOW)?;
+        if start > i64::MAX as u64 {
+            return Err(Errno::EINVAL.into());
+        }
+        Ok((given.map(|_| start), start))
     }
 }

@@ -34,6 +34,10 @@ impl Syscall for FAllocate {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let file = ctx.file(self.fd)?;
+        if file.is_path_only() {
+            return Err(Errno::EBADF.into());
+        }
         let offset = u64::try_from(self.offset).map_err(|_| Errno::EINVAL)?;
         let length = u64::try_from(self.length).ok().filter(|&length| length > 0).ok_or(Errno::EINVAL)?;
         const KEEP: u32 = raw::FALLOC_FL_KEEP_SIZE;
@@ -47,12 +51,13 @@ impl Syscall for FAllocate {
             ZERO_KEEP => Allocate::ZeroKeepSize,
             _ => return Err(Errno::EOPNOTSUPP.into()),
         };
-        let file = ctx.file(self.fd)?;
-        if file.is_path_only() || !file.flags().writable() {
+        if !file.flags().writable() {
             return Err(Errno::EBADF.into());
         }
-        if Mode(file.file().metadata()?.mode).file_type() == Mode::IFIFO {
-            return Err(Errno::ESPIPE.into());
+        match Mode(file.file().metadata()?.mode).file_type() {
+            Mode::IFREG | Mode::IFBLK => {}
+            Mode::IFIFO => return Err(Errno::ESPIPE.into()),
+            _ => return Err(Errno::ENODEV.into()),
         }
         let range = offset..offset.saturating_add(length);
         if matches!(how, Allocate::Extend | Allocate::Zero) {

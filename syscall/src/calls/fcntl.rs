@@ -5,7 +5,7 @@ use crate::locks;
 use crate::owners;
 use crate::prelude::*;
 use crate::sigio;
-use abi::{FdFlags, OpenFlags, general as raw};
+use abi::{FdFlags, Mode, OpenFlags, general as raw};
 use alloc::sync::Arc;
 use fs::{OpenFile, Seals};
 
@@ -25,6 +25,10 @@ const F_DUPFD_QUERY: u32 = 1027;
 /// Capacity of a pipe (F_LINUX_SPECIFIC_BASE + 7 and 8).
 const F_SETPIPE_SZ: u32 = 1031;
 const F_GETPIPE_SZ: u32 = 1032;
+
+/// What descriptors of O_PATH know.
+const ON_PATHS: [u32; 6] =
+    [raw::F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, raw::F_GETFD, raw::F_SETFD, raw::F_GETFL];
 
 const COMMANDS: Names = &[
     (raw::F_DUPFD as u64, "F_DUPFD"),
@@ -63,6 +67,9 @@ impl Syscall for Fcntl {
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let file = ctx.file(self.fd)?;
         let fd = descriptor(self.fd)?;
+        if file.is_path_only() && !ON_PATHS.contains(&self.command) {
+            return Err(Errno::EBADF.into());
+        }
         match self.command {
             raw::F_DUPFD | F_DUPFD_CLOEXEC => {
                 let limit = ctx.fd_limit();
@@ -85,13 +92,14 @@ impl Syscall for Fcntl {
                 ctx.process.files().set_flags(fd, flags)?;
                 Ok(0)
             }
-            F_SETPIPE_SZ | F_GETPIPE_SZ if file.is_path_only() => Err(Errno::EBADF.into()),
             F_SETPIPE_SZ => Ok(file.file().pipe_size(Some(self.arg as u32 as usize))? as u64),
             F_GETPIPE_SZ => Ok(file.file().pipe_size(None)? as u64),
             raw::F_GETFL => Ok(file.flags().bits().into()),
-            raw::F_SETFL if file.is_path_only() => Err(Errno::EBADF.into()),
             raw::F_SETFL => {
                 let flags = OpenFlags::from_bits_retain(self.arg as u32);
+                if flags.contains(OpenFlags::DIRECT) {
+                    check_direct(&file)?;
+                }
                 // Where no signals are sent the flag is ignored, as on Linux.
                 let (on, was) = (flags.contains(OpenFlags::ASYNC), file.flags().contains(OpenFlags::ASYNC));
                 if on != was && file.file().sends_signals() {
@@ -100,17 +108,12 @@ impl Syscall for Fcntl {
                 file.set_flags(flags);
                 Ok(0)
             }
-            raw::F_SETOWN..=raw::F_GETSIG | raw::F_SETOWN_EX | raw::F_GETOWN_EX if file.is_path_only() => {
-                Err(Errno::EBADF.into())
-            }
             raw::F_SETOWN..=raw::F_GETSIG | raw::F_SETOWN_EX | raw::F_GETOWN_EX => {
                 owners::owner(ctx, &file, self.command, self.arg)
             }
-            raw::F_GET_SEALS | raw::F_ADD_SEALS if file.is_path_only() => Err(Errno::EBADF.into()),
             raw::F_GET_SEALS => Ok(file.file().seals()?.bits().into()),
             raw::F_ADD_SEALS => add_seals(ctx, &file, self.arg),
             number => match locks::Command::from_number(number) {
-                Some(_) if file.is_path_only() => Err(Errno::EBADF.into()),
                 Some(command) => locks::record_lock(ctx, self.fd, &file, command, UserPtr::new(self.arg)),
                 None => Err(Errno::EINVAL.into()),
             },
@@ -118,14 +121,21 @@ impl Syscall for Fcntl {
     }
 }
 
+/// O_DIRECT is for files with blocks; with pipes it means packets.
+fn check_direct(file: &OpenFile) -> CallResult<()> {
+    match Mode(file.file().metadata()?.mode).file_type() {
+        Mode::IFREG | Mode::IFBLK | Mode::IFIFO => Ok(()),
+        _ => Err(Errno::EINVAL.into()),
+    }
+}
+
 /// F_ADD_SEALS.
 fn add_seals(ctx: &Context<'_>, file: &OpenFile, seals: u64) -> CallResult<u64> {
-    // Files without seals say so first.
-    file.file().seals()?;
     if !file.flags().writable() {
         return Err(Errno::EPERM.into());
     }
     let seals = u32::try_from(seals).ok().and_then(Seals::from_bits).ok_or(Errno::EINVAL)?;
+    file.file().seals()?;
     let store = file.file().backing().ok_or(Errno::EINVAL)?;
     // Under the lock, so that no mapping comes between the look and the seal.
     let space = ctx.process.space();

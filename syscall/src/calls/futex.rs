@@ -98,6 +98,10 @@ impl Syscall for Futex {
             raw::FUTEX_LOCK_PI | LOCK_PI2 => self.lock(ctx, Some(deadline)),
             raw::FUTEX_TRYLOCK_PI => self.lock(ctx, None),
             raw::FUTEX_UNLOCK_PI => {
+                // Whose it is comes before whether it can be one.
+                if self.word.read(ctx.memory())? & raw::FUTEX_TID_MASK != ctx.thread.tid {
+                    return Err(Errno::EPERM.into());
+                }
                 let key = self.key(ctx, self.word)?;
                 let word = ctx.process.futex_word(self.word.addr(), &key);
                 ctx.process.futexes.unlock_pi(word, ctx.thread.tid, ctx.memory())?;
@@ -120,7 +124,7 @@ pub fn key(ctx: &Context<'_>, addr: u64, shared: bool) -> CallResult<Key> {
         // The word must exist to be identified.
         UserPtr::<u32>::new(addr).read(ctx.memory())?;
     }
-    Ok(ctx.process.futex_key(addr, shared))
+    Ok(ctx.process.futex_key(addr, shared).ok_or(Errno::EFAULT)?)
 }
 
 /// Lets the calling thread sleep: until it is woken, until `deadline`, or until a signal comes.

@@ -18,6 +18,9 @@ impl Syscall for GetRobustList {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        if self.tid < 0 {
+            return Err(Errno::ESRCH.into());
+        }
         let thread = ctx.thread_of(self.tid)?;
         let (head, _) = *thread.robust_list.lock();
         self.size.write(ctx.memory(), &(super::set_robust_list::HEAD_SIZE as u64))?;

@@ -2,7 +2,8 @@
 
 use crate::context::descriptor;
 use crate::prelude::*;
-use abi::{FdFlags, OpenFlags, ioctl};
+use abi::{FdFlags, Mode, OpenFlags, ioctl};
+use fs::OpenFile;
 
 /// `ioctl(fd, request, argument)`.
 pub struct IoCtl {
@@ -31,6 +32,7 @@ const REQUESTS: Names = &[
     (ioctl::FIONREAD as u64, "FIONREAD"),
     (ioctl::FIONBIO as u64, "FIONBIO"),
     (ioctl::FIOASYNC as u64, "FIOASYNC"),
+    (ioctl::FIOQSIZE as u64, "FIOQSIZE"),
     (ioctl::FIOCLEX as u64, "FIOCLEX"),
     (ioctl::FIONCLEX as u64, "FIONCLEX"),
 ];
@@ -66,8 +68,17 @@ impl Syscall for IoCtl {
                     crate::sigio::set(ctx, self.fd, &file, on)?;
                 }
             }
+            ioctl::FIOQSIZE if is_file_or_directory(&file)? => {
+                let blocks = file.file().metadata()?.blocks;
+                UserPtr::<u64>::new(self.arg).write(ctx.memory(), &blocks.saturating_mul(512))?;
+            }
             request => return Ok(file.file().ioctl(request, self.arg, ctx.memory())?),
         }
         Ok(0)
     }
+}
+
+/// Whether a file takes up room in a file system.
+fn is_file_or_directory(file: &OpenFile) -> CallResult<bool> {
+    Ok(matches!(Mode(file.file().metadata()?.mode).file_type(), Mode::IFREG | Mode::IFDIR))
 }

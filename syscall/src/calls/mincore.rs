@@ -32,6 +32,9 @@ impl Syscall for MinCore {
         let pages = usize::try_from(self.len.div_ceil(PAGE_SIZE)).map_err(|_| Errno::ENOMEM)?;
         let vector = UserSlice::new(self.answers, pages);
         vector.check()?;
+        if self.answers > USER_END {
+            return Err(Errno::EFAULT.into());
+        }
         let mut chunk = [0; CHUNK];
         let mut done = 0;
         while done < pages {

@@ -61,6 +61,9 @@ const KNOWN: u32 = raw::MAP_TYPE
 /// Pages that are populated between two looks at signals: other threads' faults wait that long.
 const POPULATE_PAGES: u64 = 1024;
 
+/// Sizes of huge pages as MAP_HUGETLB names them: the usual one, or the exponents of 2 MiB and 1 GiB.
+const HUGE_SIZES: [u32; 3] = [0, 21, 30];
+
 impl Syscall for MMap {
     const NR: u32 = nr::MMAP;
     const ARGS: &'static [ArgKind] = &[
@@ -95,6 +98,10 @@ impl Syscall for MMap {
         }
         // No pages are set aside for it.
         if self.flags.contains(MapFlags::HUGETLB) {
+            let size = self.flags.bits() >> raw::MAP_HUGE_SHIFT & raw::MAP_HUGE_MASK;
+            if !self.flags.contains(MapFlags::ANONYMOUS) || !HUGE_SIZES.contains(&size) {
+                return Err(Errno::EINVAL.into());
+            }
             return Err(Errno::ENOMEM.into());
         }
         let mut flags = access;

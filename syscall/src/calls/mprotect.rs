@@ -24,13 +24,16 @@ impl Syscall for MProtect {
     const ARGS: &'static [ArgKind] = &[ArgKind::Ptr, ArgKind::Unsigned, ArgKind::Bits(PROTECTIONS)];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
+        let (addr, len) = (args.long::<0>(), args.long::<1>());
         let prot = Prot::from_bits_retain(args.uint::<2>());
         let known = Prot::READ | Prot::WRITE | Prot::EXEC | Prot::SEM;
         // PROT_GROWSDOWN and PROT_GROWSUP would change more than was named; nothing uses them.
-        if !known.contains(prot) {
+        let grows = Prot::GROWSDOWN | Prot::GROWSUP;
+        let nothing = len == 0 && VirtAddr(addr).is_page_aligned() && !prot.intersects(grows);
+        if !known.contains(prot) && !nothing {
             return Err(Errno::EINVAL.into());
         }
-        Ok(MProtect { addr: args.long::<0>(), len: args.long::<1>(), prot })
+        Ok(MProtect { addr, len, prot })
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {

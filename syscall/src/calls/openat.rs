@@ -48,24 +48,28 @@ impl Syscall for OpenAt {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let unnamed = self.flags.bits() & TMPFILE != 0;
+        let directory_or_new = OpenFlags::DIRECTORY | OpenFlags::CREAT;
+        if unnamed && (self.flags & directory_or_new != OpenFlags::DIRECTORY || !self.flags.writable())
+            || !unnamed && self.flags.contains(directory_or_new)
+        {
+            return Err(Errno::EINVAL.into());
+        }
         let mut buffer = CStrBuffer::default();
         let path = ctx.path_in(&mut buffer, self.path)?;
+        if path.is_empty() {
+            return Err(Errno::ENOENT.into());
+        }
+        // Before anything is looked up or made, so that nothing is made in vain.
+        let limit = ctx.fd_limit();
+        ctx.process.files().check_room(limit)?;
         // With a root of its own, an absolute path begins at the descriptor too.
         let in_root = self.resolve.contains(Resolve::IN_ROOT);
-        let base = ctx.base(self.dirfd, if in_root { b"" } else { path })?;
+        let base = ctx.base(self.dirfd, if in_root { b"." } else { path })?;
         let files = ctx.files().restricted(self.resolve);
         let new = files::new_node(ctx, Mode::IFREG | self.mode & 0o7777, 0, b"");
-        let directory_or_new = OpenFlags::DIRECTORY | OpenFlags::CREAT;
-        let file = if self.flags.bits() & TMPFILE != 0 {
-            if !self.flags.contains(OpenFlags::DIRECTORY)
-                || self.flags.contains(OpenFlags::CREAT)
-                || !self.flags.writable()
-            {
-                return Err(Errno::EINVAL.into());
-            }
+        let file = if unnamed {
             files.open_unnamed(&base, path, self.flags.difference(OpenFlags::DIRECTORY), &new)?
-        } else if self.flags.contains(directory_or_new) {
-            return Err(Errno::EINVAL.into());
         } else {
             files.open(&base, path, self.flags, &new)?
         };
@@ -74,7 +78,6 @@ impl Syscall for OpenAt {
         }
         files::wait_until_open(ctx, &file)?;
         let flags = if self.flags.contains(OpenFlags::CLOEXEC) { FdFlags::CLOEXEC } else { FdFlags::empty() };
-        let limit = ctx.fd_limit();
         Ok(ctx.process.files().insert(file, flags, 0, limit)?.into())
     }
 }

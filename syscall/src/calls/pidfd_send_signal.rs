@@ -1,6 +1,6 @@
 //! pidfd_send_signal(2): sends a signal to the process that a descriptor stands for.
 
-use super::rt_sigqueueinfo::read_info;
+use super::rt_sigqueueinfo::with_signal;
 use crate::prelude::*;
 use abi::structs::SigInfo;
 
@@ -31,10 +31,11 @@ impl Syscall for PidFdSendSignal {
             let uid = ctx.process.credentials().user.real;
             signal.map(|signal| (signal, SigInfo::sent(signal, 0, ctx.process.pid, uid)))
         } else {
-            if self.info.read(ctx.memory())?.signo != self.signal {
+            let info = self.info.read(ctx.memory())?;
+            if info.signo != self.signal {
                 return Err(Errno::EINVAL.into());
             }
-            read_info(ctx, self.signal, self.info)?
+            with_signal(self.signal, info)?
         };
         if let Some((signal, info)) = sent {
             ctx.process.send(signal, info)?;

@@ -42,6 +42,8 @@ const OPTIONS: Names = options![
     PR_SET_THP_DISABLE,
     PR_GET_THP_DISABLE,
     PR_SET_VMA,
+    PR_GET_TSC,
+    PR_SET_TSC,
 ];
 
 /// Longest name of memory, the NUL counted.
@@ -71,6 +73,9 @@ impl Syscall for Prctl {
             }
             raw::PR_GET_DUMPABLE => return Ok(ctx.process.attributes().dumpable.into()),
             raw::PR_GET_KEEPCAPS => return Ok(ctx.process.credentials().keep_capabilities.into()),
+            // The program may read the time-stamp counter, as it always may in ring 0.
+            raw::PR_GET_TSC => UserPtr::new(arg).write(ctx.memory(), &raw::PR_TSC_ENABLE)?,
+            raw::PR_SET_TSC if arg == u64::from(raw::PR_TSC_ENABLE) => {}
             // Off, as it always is: filters cannot be set.
             raw::PR_GET_SECCOMP => {}
             raw::PR_GET_TIMERSLACK => return Ok(ctx.process.attributes().timer_slack),

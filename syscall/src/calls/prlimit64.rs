@@ -50,10 +50,10 @@ impl Syscall for PrLimit64 {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
+        let new = self.new.non_null().map(|ptr| ptr.read(ctx.memory())).transpose()?;
         if self.pid != 0 && u32::try_from(self.pid) != Ok(ctx.process.pid) {
             return Err(Errno::ESRCH.into());
         }
-        let new = self.new.non_null().map(|ptr| ptr.read(ctx.memory())).transpose()?;
         let before = ctx.process.limits().get(self.resource).ok_or(Errno::EINVAL)?;
         if let Some(new) = new {
             let may_raise = ctx.process.capable(CAP_SYS_RESOURCE);

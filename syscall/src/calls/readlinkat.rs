@@ -2,6 +2,7 @@
 
 use crate::prelude::*;
 use alloc::vec::Vec;
+use fs::NodeKind;
 use fs::vfs::Follow;
 
 /// `readlinkat(dirfd, path, buffer, size)`.
@@ -33,7 +34,11 @@ impl Syscall for ReadLinkAt {
         let path = ctx.path_in(&mut buffer, self.path)?;
         let node = if path.is_empty() && self.dirfd != abi::AT_FDCWD {
             // A link opened with O_PATH and O_NOFOLLOW.
-            ctx.file(self.dirfd)?.file().node().ok_or(Errno::ENOENT)?.clone()
+            let node = ctx.file(self.dirfd)?.file().node().ok_or(Errno::ENOENT)?.clone();
+            if node.kind()? != NodeKind::Symlink {
+                return Err(Errno::ENOENT.into());
+            }
+            node
         } else {
             let base = ctx.base(self.dirfd, path)?;
             ctx.files().lookup(&base, path, Follow::No)?

@@ -15,7 +15,7 @@ impl Syscall for ReadV {
     const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::VectorOut(2), ArgKind::Int];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
-        Ok(ReadV { fd: args.int::<0>(), vectors: args.long::<1>(), count: args.size::<2>() })
+        Ok(ReadV { fd: args.int::<0>(), vectors: args.long::<1>(), count: args.uint::<2>() as usize })
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
@@ -24,6 +24,9 @@ impl Syscall for ReadV {
             return Err(Errno::EBADF.into());
         }
         let vectors = IoVecs::load(ctx.memory(), self.vectors, self.count)?;
+        if vectors.total() == 0 {
+            return Ok(0);
+        }
         ctx.read_file(&file, vectors.slices())
     }
 }

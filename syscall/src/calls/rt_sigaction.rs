@@ -6,7 +6,7 @@ use abi::{SigSet, Signal};
 
 /// `rt_sigaction(signal, new, old, set size)`.
 pub struct RtSigAction {
-    signal: Signal,
+    signal: u32,
     new: UserPtr<SigAction>,
     old: UserPtr<SigAction>,
 }
@@ -19,21 +19,21 @@ impl Syscall for RtSigAction {
         if args.size::<3>() != size_of::<u64>() {
             return Err(Errno::EINVAL.into());
         }
-        let signal = Signal::new(args.uint::<0>().into()).ok_or(Errno::EINVAL)?;
-        Ok(RtSigAction { signal, new: args.ptr::<1, _>(), old: args.ptr::<2, _>() })
+        Ok(RtSigAction { signal: args.uint::<0>(), new: args.ptr::<1, _>(), old: args.ptr::<2, _>() })
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let new = self.new.non_null().map(|ptr| ptr.read(ctx.memory())).transpose()?;
-        if new.is_some() && SigSet::UNBLOCKABLE.contains(self.signal) {
+        let signal = Signal::new(self.signal.into()).ok_or(Errno::EINVAL)?;
+        if new.is_some() && SigSet::UNBLOCKABLE.contains(signal) {
             return Err(Errno::EINVAL.into());
         }
-        let before = ctx.process.signals.action(self.signal);
+        let before = ctx.process.signals.action(signal);
         if let Some(new) = new {
-            ctx.process.signals.set_action(self.signal, new);
-            if ctx.process.signals.is_ignored(self.signal) {
-                ctx.thread.pending().discard(SigSet(1 << self.signal.index()));
-                ctx.process.timer_signals_discarded(ctx.platform, self.signal);
+            ctx.process.signals.set_action(signal, new);
+            if ctx.process.signals.is_ignored(signal) {
+                ctx.thread.pending().discard(SigSet(1 << signal.index()));
+                ctx.process.timer_signals_discarded(ctx.platform, signal);
             }
         }
         if let Some(old) = self.old.non_null() {

@@ -4,6 +4,9 @@ use crate::prelude::*;
 use abi::Signal;
 use abi::structs::SigInfo;
 
+/// Sent by tkill(2) or tgkill(2) (sigaction(2)).
+const SI_TKILL: i32 = -6;
+
 /// `rt_sigqueueinfo(process, signal, info)`.
 pub struct RtSigQueueInfo {
     pid: i32,
@@ -11,15 +14,16 @@ pub struct RtSigQueueInfo {
     info: UserPtr<SigInfo>,
 }
 
-/// Reads what is to be sent; for signal 0, which only checks, there is none.
-pub fn read_info(
-    ctx: &Context<'_>,
-    signal: i32,
-    info: UserPtr<SigInfo>,
-) -> CallResult<Option<(Signal, SigInfo)>> {
-    let info = info.read(ctx.memory())?;
+/// EPERM for a signal to others that says it comes from the kernel or from kill(2). `own` is the sender's number, `to` whom it
+/// is for.
+pub fn may_claim(info: &SigInfo, own: u32, to: i32) -> CallResult<()> {
+    let claims = info.code >= 0 || info.code == SI_TKILL;
+    if claims && u32::try_from(to) != Ok(own) { Err(Errno::EPERM.into()) } else { Ok(()) }
+}
+
+/// The signal and what goes with it; `None` for signal 0, which only asks.
+pub fn with_signal(signal: i32, info: SigInfo) -> CallResult<Option<(Signal, SigInfo)>> {
     let signal = super::kill::signal_number(signal)?;
-    // A process may tell itself anything, and nobody else is there.
     Ok(signal.map(|signal| (signal, SigInfo { signo: signal.raw().into(), pad: 0, ..info })))
 }
 
@@ -32,11 +36,12 @@ impl Syscall for RtSigQueueInfo {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let sent = read_info(ctx, self.signal, self.info)?;
+        let info = self.info.read(ctx.memory())?;
+        may_claim(&info, ctx.process.pid, self.pid)?;
         if u32::try_from(self.pid) != Ok(ctx.process.pid) {
             return Err(Errno::ESRCH.into());
         }
-        if let Some((signal, info)) = sent {
+        if let Some((signal, info)) = with_signal(self.signal, info)? {
             ctx.process.send(signal, info)?;
         }
         Ok(0)

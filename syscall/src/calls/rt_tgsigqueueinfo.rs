@@ -1,6 +1,6 @@
 //! rt_tgsigqueueinfo(2): sends a signal with a value to a thread (pthread_sigqueue(3)).
 
-use super::rt_sigqueueinfo::read_info;
+use super::rt_sigqueueinfo::{may_claim, with_signal};
 use crate::prelude::*;
 use abi::structs::SigInfo;
 
@@ -22,15 +22,16 @@ impl Syscall for RtTgSigQueueInfo {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let sent = read_info(ctx, self.signal, self.info)?;
+        let info = self.info.read(ctx.memory())?;
         if self.pid <= 0 || self.tid <= 0 {
             return Err(Errno::EINVAL.into());
         }
+        may_claim(&info, ctx.thread.tid, self.tid)?;
         if u32::try_from(self.pid) != Ok(ctx.process.pid) {
             return Err(Errno::ESRCH.into());
         }
         let thread = ctx.thread_of(self.tid)?;
-        if let Some((signal, info)) = sent {
+        if let Some((signal, info)) = with_signal(self.signal, info)? {
             ctx.process.send_to_thread(&thread, signal, info)?;
         }
         Ok(0)

@@ -18,14 +18,28 @@ impl Syscall for SendFile {
     const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::Int, ArgKind::Ptr, ArgKind::Unsigned];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
-        let count = args.size::<3>().min(abi::MAX_RW_COUNT);
-        Ok(SendFile { output: args.int::<0>(), input: args.int::<1>(), offset: args.ptr::<2, _>(), count })
+        Ok(SendFile {
+            output: args.int::<0>(),
+            input: args.int::<1>(),
+            offset: args.ptr::<2, _>(),
+            count: args.size::<3>(),
+        })
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let start = files::offset(ctx, self.offset)?;
-        let (input, output) = (ctx.file(self.input)?, ctx.file(self.output)?);
-        if !input.flags().readable() || !output.flags().writable() {
+        let start = self.offset.non_null().map(|at| at.read(ctx.memory())).transpose()?;
+        let input = ctx.file(self.input)?;
+        if !input.flags().readable() {
+            return Err(Errno::EBADF.into());
+        }
+        if start.is_some() && !input.file().has_position() {
+            return Err(Errno::ESPIPE.into());
+        }
+        let start = start.map(u64::try_from).transpose().map_err(|_| Errno::EINVAL)?;
+        isize::try_from(self.count).map_err(|_| Errno::EINVAL)?;
+        let count = self.count.min(abi::MAX_RW_COUNT);
+        let output = ctx.file(self.output)?;
+        if !output.flags().writable() {
             return Err(Errno::EBADF.into());
         }
         // Callers fall back to read and write on EINVAL.
@@ -34,11 +48,11 @@ impl Syscall for SendFile {
         }
         ctx.strip_privileges(&**output.file())?;
         let sent = match output.file().as_pipe() {
-            Some(pipe) => pipes::fill(ctx, (&input, start), (pipe, &output), self.count, 0)?,
-            None if output.is_socket() => transfer::send_file(ctx, (&input, start), &output, self.count)?,
+            Some(pipe) => pipes::fill(ctx, (&input, start), (pipe, &output), count, 0)?,
+            None if output.is_socket() => transfer::send_file(ctx, (&input, start), &output, count)?,
             None => {
                 let sent =
-                    ctx.retry(&output, || files::transfer(ctx, (&input, start), (&output, None), self.count));
+                    ctx.retry(&output, || files::transfer(ctx, (&input, start), (&output, None), count));
                 ctx.refresh_mappings(&**output.file());
                 sent?
             }

@@ -17,7 +17,8 @@ impl Syscall for SetPgid {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        if self.group < 0 {
+        let group = if self.group == 0 { self.pid } else { self.group };
+        if group < 0 {
             return Err(Errno::EINVAL.into());
         }
         match u32::try_from(self.pid) {

@@ -28,6 +28,8 @@ impl Syscall for SocketPair {
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let (kind, flags) = socket::kind_and_flags(self.kind)?;
+        let limit = ctx.fd_limit();
+        ctx.process.files().check_room(limit)?;
         let network = ctx.process.network();
         let (one, other) =
             socket::on_behalf(ctx, |caller| network.pair(self.family, kind, self.protocol, caller))?;

@@ -35,9 +35,9 @@ impl Syscall for SyncFileRange {
         if self.flags & !7 != 0 || self.offset < 0 || end < self.offset {
             return Err(Errno::EINVAL.into());
         }
-        if Mode(file.file().metadata()?.mode).file_type() == Mode::IFIFO {
-            return Err(Errno::ESPIPE.into());
+        match Mode(file.file().metadata()?.mode).file_type() {
+            Mode::IFREG | Mode::IFBLK | Mode::IFDIR | Mode::IFLNK => Ok(0),
+            _ => Err(Errno::ESPIPE.into()),
         }
-        Ok(0)
     }
 }

@@ -23,12 +23,11 @@ impl Syscall for TgKill {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let signal = signal_number(self.signal)?;
         if u32::try_from(self.pid) != Ok(ctx.process.pid) {
             return Err(Errno::ESRCH.into());
         }
         let thread = ctx.thread_of(self.tid)?;
-        if let Some(signal) = signal {
+        if let Some(signal) = signal_number(self.signal)? {
             send_to_thread(ctx, &thread, signal)?;
         }
         Ok(0)

@@ -20,6 +20,9 @@ impl Syscall for TimerFdGetTime {
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let file = ctx.file(self.fd)?;
+        if file.is_path_only() {
+            return Err(Errno::EBADF.into());
+        }
         let timer = file.file().as_timer().ok_or(Errno::EINVAL)?;
         self.current.write(ctx.memory(), &itimerspec(timer.get()))?;
         Ok(0)

@@ -44,6 +44,9 @@ impl Syscall for TimerFdSetTime {
         }
         let new = Setting { value: nanoseconds(&value)?, interval: nanoseconds(&interval)? };
         let file = ctx.file(self.fd)?;
+        if file.is_path_only() {
+            return Err(Errno::EBADF.into());
+        }
         let timer = file.file().as_timer().ok_or(Errno::EINVAL)?;
         let absolute = self.flags & raw::TFD_TIMER_ABSTIME != 0;
         // It has a meaning for times of a clock only.

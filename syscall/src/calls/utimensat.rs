@@ -5,6 +5,8 @@ use crate::files;
 use crate::prelude::*;
 use abi::AtFlags;
 use abi::structs::Timespec;
+use fs::SetAttributes;
+use fs::vfs::Follow;
 
 /// `utimensat(dirfd, path, times, flags)`.
 pub struct UTimeNsAt {
@@ -28,11 +30,12 @@ impl Syscall for UTimeNsAt {
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
-        let set = match UserPtr::<[Timespec; 2]>::new(self.times).non_null() {
-            Some(times) => files::times(&times.read(ctx.memory())?)?,
-            None => files::present(),
+        let times = UserPtr::<[Timespec; 2]>::new(self.times).non_null();
+        let set = match times.map(|times| times.read(ctx.memory())).transpose()? {
+            Some(times) => files::times(&times),
+            None => Ok(files::present()),
         };
-        if set.atime.is_none() && set.mtime.is_none() {
+        if matches!(set, Ok(SetAttributes { atime: None, mtime: None, .. })) {
             return Ok(0);
         }
         if !(AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH).contains(self.flags) {
@@ -43,8 +46,13 @@ impl Syscall for UTimeNsAt {
             if !self.flags.is_empty() {
                 return Err(Errno::EINVAL.into());
             }
-            return files::set_open(ctx, self.dirfd, &set);
+            ctx.file(self.dirfd)?;
+            return files::set_open(ctx, self.dirfd, &set?);
         }
-        files::set(ctx, self.dirfd, self.path, self.flags, &set)
+        // That the file is missing comes before what is wrong with the times.
+        if set.is_err() {
+            files::place(ctx, self.dirfd, self.path, self.flags, Follow::Yes)?;
+        }
+        files::set(ctx, self.dirfd, self.path, self.flags, &set?)
     }
 }

@@ -25,7 +25,7 @@ impl Syscall for VmSplice {
         Ok(VmSplice {
             fd: args.int::<0>(),
             vectors: args.long::<1>(),
-            count: args.size::<2>(),
+            count: args.uint::<2>() as usize,
             flags: args.uint::<3>(),
         })
     }

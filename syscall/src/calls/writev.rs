@@ -15,7 +15,7 @@ impl Syscall for WriteV {
     const ARGS: &'static [ArgKind] = &[ArgKind::Int, ArgKind::VectorIn(2), ArgKind::Int];
 
     fn decode(args: &RawArgs) -> CallResult<Self> {
-        Ok(WriteV { fd: args.int::<0>(), vectors: args.long::<1>(), count: args.size::<2>() })
+        Ok(WriteV { fd: args.int::<0>(), vectors: args.long::<1>(), count: args.uint::<2>() as usize })
     }
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {

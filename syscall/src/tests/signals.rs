@@ -262,6 +262,10 @@ fn queued_and_waited_for() {
     c.fails(nr::RT_SIGTIMEDWAIT, &[BUF, 0, info, 8], Errno::EAGAIN);
     c.fails(nr::RT_SIGTIMEDWAIT, &[BUF, 0, info, 4], Errno::EINVAL);
     c.fails(nr::RT_SIGTIMEDWAIT, &[BAD, 0, info, 8], Errno::EFAULT);
+    c.put(info, &abi::structs::SigInfo::new(Signal::SIGHUP, raw::SI_KERNEL as i32));
+    c.fails(nr::RT_SIGQUEUEINFO, &[9, 10, info], Errno::EPERM);
+    c.fails(nr::RT_TGSIGQUEUEINFO, &[2, 3, 10, info], Errno::EPERM);
+    c.put(info, &abi::structs::SigInfo::new(Signal::SIGHUP, raw::SI_QUEUE));
     c.fails(nr::RT_SIGQUEUEINFO, &[2, 65, info], Errno::EINVAL);
     c.fails(nr::RT_SIGQUEUEINFO, &[9, 10, info], Errno::ESRCH);
     c.fails(nr::RT_SIGQUEUEINFO, &[2, 10, BAD], Errno::EFAULT);

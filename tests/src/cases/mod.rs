@@ -6,6 +6,7 @@ mod busybox;
 mod calls;
 mod console;
 mod ends;
+mod errors;
 mod faults;
 mod hostile;
 mod java;
@@ -36,6 +37,7 @@ pub fn quick() -> Vec<Case> {
         start::cases(),
         ends::cases(),
         calls::cases(),
+        errors::cases(),
         console::cases(),
         busybox::cases(),
         rust::cases(),
