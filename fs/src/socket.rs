@@ -385,6 +385,17 @@ pub trait Socket: Send + Sync {
     /// recvmsg(2).
     fn receive(&self, dst: &mut dyn Sink, flags: MessageFlags) -> Result<Received, SocketError>;
 
+    /// The last descriptor is being closed. If close(2) is to wait until the other side has all that was sent (SO_LINGER), begins to
+    /// close and returns how long it waits at most, nanoseconds; the caller waits while [`is_closing`](Self::is_closing).
+    fn begin_close(&self) -> Option<u64> {
+        None
+    }
+
+    /// Whether, after [`begin_close`](Self::begin_close), the other side does not have all that was sent.
+    fn is_closing(&self) -> bool {
+        false
+    }
+
     /// The error of what happened behind the program's back, once (SO_ERROR).
     fn take_error(&self) -> Option<SocketError>;
 

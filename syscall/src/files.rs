@@ -1,9 +1,10 @@
 //! What the calls that change files share: nodes by path or descriptor, attributes and times as arguments, copying from file to
 //! file. Called by `calls`.
 
-use crate::{CallResult, Context};
+use crate::{CallResult, Context, socket};
 use abi::structs::{StatFs, Timespec, Timeval};
 use abi::{AtFlags, Errno, Mode, OpenFlags, general as raw};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use fs::vfs::Follow;
@@ -34,6 +35,16 @@ pub fn wait_until_open(ctx: &Context<'_>, file: &OpenFile) -> CallResult<()> {
         opened.map_err(|error| error.if_interrupted(Errno::ERESTARTSYS))?;
     }
     Ok(())
+}
+
+/// After a descriptor of `file` was taken out of the table, which is unlocked by now: the last use of a file may do work when it ends, or
+/// wait until what was sent has arrived (SO_LINGER).
+pub fn closed(ctx: &Context<'_>, file: Arc<OpenFile>) {
+    if let Some(last) = ctx.process.closed(file)
+        && last.is_socket()
+    {
+        socket::linger(ctx, &last);
+    }
 }
 
 /// Makes a node at a path.

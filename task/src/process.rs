@@ -206,6 +206,17 @@ impl Process {
         }
     }
 
+    /// Ends all threads but `thread`, which ends the process: none of them goes on in the program. They may take a moment to notice.
+    pub fn stop_others(&self, thread: &Thread) {
+        self.for_each_thread(|other| {
+            if other.tid != thread.tid {
+                let info = SigInfo::new(Signal::SIGKILL, crate::signal::SI_KERNEL);
+                // It finds room in any queue.
+                let _ = self.send_to_thread(other, Signal::SIGKILL, info);
+            }
+        });
+    }
+
     /// Whether a thread is ending it.
     pub fn is_ending(&self) -> bool {
         self.ended_by.load(Ordering::Acquire) != 0
@@ -263,14 +274,15 @@ impl Process {
     }
 
     /// After a descriptor of `file` was taken out of the table: the process's record locks on the file go, whatever descriptor
-    /// they were set through (fcntl(2)). No lock may be held: the last reference may do work when it goes.
-    pub fn closed(&self, file: Arc<OpenFile>) {
+    /// they were set through (fcntl(2)). Returns the file if nobody else has it, and one of all who give it up. No lock may be held: what
+    /// comes back may do work when it goes.
+    pub fn closed(&self, file: Arc<OpenFile>) -> Option<OpenFile> {
         if self.vfs.locks().has_records()
             && let Ok(key) = file.lock_key()
         {
             self.vfs.locks().release(key, fs::locks::Holder::Process(self.pid));
         }
-        drop(file);
+        Arc::into_inner(file)
     }
 
     /// The resource limits.

@@ -1,8 +1,9 @@
 //! The network's wiring: the machine's cards, clock and random numbers for [`net::Stack`], and the threads that run it.
 //!
-//! [`start`] is called once, before the program. A thread for each pair of queues takes frames ([`receive`]); one more does what time
+//! [`start`] is called once, before the program, [`leave`] behind it. A thread for each pair of queues takes frames ([`receive`]); one more does what time
 //! brings ([`timer`]). Interrupts only wake them.
 
+mod end;
 mod files;
 mod receive;
 mod timer;
@@ -20,6 +21,7 @@ use sync::SetOnce;
 use sync::thread::Handle;
 use task::Platform;
 
+pub use self::end::leave;
 pub use self::files::write as write_files;
 use crate::arch::tsc;
 use crate::drivers::virtio::net::cards;
@@ -110,9 +112,10 @@ fn wait_for_addresses(stack: &Stack) {
     }
 }
 
-/// The stack has worked: whoever waits for its addresses looks again.
+/// The stack has worked: whoever waits for its addresses, or for what was sent to arrive, looks again.
 fn worked() {
     if let Some(waiting) = WAITING.get() {
         waiting.unpark();
     }
+    end::worked();
 }

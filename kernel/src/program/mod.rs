@@ -181,6 +181,7 @@ fn end(status: ExitStatus) -> ! {
         }
     }
     log::debug!("{} page faults", running.process.space().fault_count());
+    network::leave(&running.process, &running.thread);
     power::exit(status)
 }
 

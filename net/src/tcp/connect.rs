@@ -160,7 +160,7 @@ impl TcpSocket {
 
     /// connect(2) to no address: resets the connection, and the socket is as new.
     fn dissolve(&self) -> Result<(), SocketError> {
-        self.stop_listening()?;
+        self.tcp.stop_listening(self.index, self.slot()?, self.now());
         self.with(true, |state| {
             self.tcp.abort(state, None);
             state.owned = true;

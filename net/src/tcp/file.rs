@@ -146,6 +146,14 @@ impl Socket for TcpSocket {
         Ok(Received { bytes, length: bytes, ..Received::default() })
     }
 
+    fn begin_close(&self) -> Option<u64> {
+        self.begin_lingering()
+    }
+
+    fn is_closing(&self) -> bool {
+        self.lingers()
+    }
+
     fn take_error(&self) -> Option<SocketError> {
         self.with(false, |state| {
             if !state.connecting {

@@ -3,19 +3,20 @@
 //! Called by the IP layer with packets ([`Tcp::input`]), by the kernel's worker ([`Tcp::work`]) and by programs through
 //! [`TcpSocket`]. Every connection is a unit of its own: an engine ([`unit`]), an inbox and a lock. A packet is looked up without a lock
 //! ([`demux`]) and given to the engine where it comes. If somebody is at the connection, it goes into the inbox instead, and is
-//! handled by whoever looks at the socket next; the worker takes what nobody has looked at for [`PATIENCE`]. Cost does not grow with the number of connections. Half-open connections ([`syn`]) and those in TIME-WAIT ([`time_wait`])
-//! are compact records. Packets are sent with no lock held.
+//! handled by whoever looks at the socket next; the worker takes what nobody has looked at for [`PATIENCE`]. Cost does not grow with the
+//! number of connections. Half-open connections ([`syn`]) and those in TIME-WAIT ([`time_wait`]) are compact records. Packets are sent
+//! with no lock held.
 //!
-//! What the engine (smoltcp) cannot do: urgent data, selective acknowledgement of what it has
-//! sent. When routers say that packets are too large, its packets are cut as they leave ([`wire`]). Time stamps (RFC 7323) are not offered: the engine would echo them, but
+//! What the engine (smoltcp) cannot do: urgent data, selective acknowledgement of what it has sent. When routers say that packets are
+//! too large, its packets are cut as they leave ([`wire`]). Time stamps (RFC 7323) are not offered: the engine would echo them, but
 //! neither measures round trips by them nor tells old packets from new ones. Its clock is [`pace`]: timeouts are 250 ms at least, and 1 s
-//! where the other side is farther away than 50 ms.
-//! SO_LINGER with a time does not make close(2) wait. When acknowledgements leave is decided here ([`drive`]); rings grow by
-//! exchanging a calm engine ([`growth`]).
+//! where the other side is farther away than 50 ms. When acknowledgements leave is decided here ([`drive`]); rings grow by exchanging a
+//! calm engine ([`growth`]).
 //!
 //! Memory: rings are charged to one account with a limit; new rings are the smaller the less is left, and connections are refused
 //! (with a counter) when nothing is.
 
+mod closing;
 mod connect;
 mod deadlines;
 pub mod demux;
@@ -46,6 +47,7 @@ mod transfer;
 pub mod unit;
 mod wire;
 
+pub use closing::Leaving;
 pub use socket::TcpSocket;
 pub use stats::{Extended, Stats};
 

@@ -199,7 +199,10 @@ impl Tcp {
 
     /// Runs the engine and brings timers, tables and flags into line. Returns what is to be sent.
     fn settle(&self, index: u32, slot: &Slot, state: &mut State, now: u64) -> Frames {
-        if !state.owned && !state.aborted && state.unit().is_some_and(|unit| unit.receivable() > 0) {
+        if (!state.owned || state.left)
+            && !state.aborted
+            && state.unit().is_some_and(|unit| unit.receivable() > 0)
+        {
             // Nobody will read it (RFC 2525, 2.17).
             self.extended.aborts_on_data.inc();
             self.abort(state, None);

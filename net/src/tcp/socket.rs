@@ -14,7 +14,6 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::sync::atomic::{AtomicU64, Ordering};
 use fs::FsError;
 use fs::socket::{Address, Caller, Family, Kind, Shutdown, SocketError, Ucred};
-use smoltcp::socket::tcp::State as Engine;
 
 /// Most connections that wait to be accepted (`net.core.somaxconn`).
 const MAX_BACKLOG: i32 = 4096;
@@ -235,26 +234,9 @@ impl TcpSocket {
         Ok((socket, remote))
     }
 
-    /// Ends listening; connections that nobody has accepted are reset. Returns whether it listened.
-    pub(super) fn stop_listening(&self) -> Result<bool, SocketError> {
-        let listener = self.with(true, |state| {
-            let Phase::Listening(listener) = &mut state.phase else { return None };
-            let listener = core::mem::take(listener);
-            state.phase = Phase::Idle;
-            if let Some((_, port)) = state.bound {
-                self.tcp.ports.lock().stop_listening(self.id(), port);
-            }
-            Some(listener)
-        })?;
-        let listened = listener.is_some();
-        let now = self.now();
-        listener.into_iter().flat_map(|l| l.queue).for_each(|child| self.tcp.abandon(Some(child), now));
-        Ok(listened)
-    }
-
     pub(super) fn shut_down(&self, how: Shutdown) -> Result<(), SocketError> {
         let (read, write) = (how != Shutdown::Write, how != Shutdown::Read);
-        if read && self.stop_listening()? {
+        if read && self.tcp.stop_listening(self.index, self.slot()?, self.now()) {
             return Ok(());
         }
         self.with(true, |state| match &state.phase {
@@ -277,39 +259,5 @@ impl TcpSocket {
                 Ok(())
             }
         })?
-    }
-}
-
-impl Drop for TcpSocket {
-    fn drop(&mut self) {
-        let Ok(slot) = self.slot() else { return };
-        let _ = self.stop_listening();
-        let left = slot.reading.lock().drain(..).count();
-        slot.left.store(0, Ordering::Relaxed);
-        let linger = self.options.values().linger;
-        let now = self.now();
-        self.tcp.with(self.index, slot, now, false, |state| {
-            state.owned = false;
-            state.orphan_since = now.max(1);
-            self.tcp.orphans.fetch_add(1, Ordering::Relaxed);
-            let detached = state.detached;
-            let Some(unit) = state.unit() else { return };
-            if detached {
-                return;
-            }
-            let unread = left + unit.receivable();
-            if unread > 0 || linger == Some(0) {
-                // RFC 2525, 2.17: the other side is told that data was lost.
-                self.tcp.extended.aborts_on_close.add((unread > 0).into());
-                self.tcp.abort(state, None);
-            } else if unit.state() == Engine::SynSent {
-                self.tcp.abort(state, None);
-            } else {
-                flush_corked(state);
-                if let Some(unit) = state.unit() {
-                    unit.close();
-                }
-            }
-        });
     }
 }

@@ -226,6 +226,8 @@ pub struct State {
     pub settled_quickly: bool,
     /// Somebody has it.
     pub owned: bool,
+    /// It is closed, though somebody may have it who waits for what was sent.
+    pub left: bool,
     /// Where it was bound, by the user or by listen, and the port.
     pub bound: Option<(Place, u16)>,
     /// Share of a connection in its port.

@@ -1,6 +1,7 @@
 //! close(2): closes a descriptor.
 
 use crate::context::descriptor;
+use crate::files;
 use crate::prelude::*;
 
 /// `close(fd)`.
@@ -18,8 +19,7 @@ impl Syscall for Close {
 
     fn execute(self, ctx: &mut Context<'_>) -> CallResult<u64> {
         let closed = ctx.process.files().remove(descriptor(self.fd)?)?;
-        // The table is unlocked by now: the last reference may do work when it goes.
-        ctx.process.closed(closed);
+        files::closed(ctx, closed);
         Ok(0)
     }
 }

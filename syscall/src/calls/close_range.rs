@@ -1,5 +1,6 @@
 //! close_range(2): closes descriptors, or marks them for execve to close.
 
+use crate::files;
 use crate::prelude::*;
 use abi::FdFlags;
 
@@ -36,7 +37,7 @@ impl Syscall for CloseRange {
                 ctx.process.files().set_flags(fd, FdFlags::CLOEXEC)?;
             } else {
                 let closed = ctx.process.files().remove(fd)?;
-                ctx.process.closed(closed);
+                files::closed(ctx, closed);
             }
             let Some(after) = fd.checked_add(1) else { return Ok(0) };
             next = after;

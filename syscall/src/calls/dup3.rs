@@ -1,6 +1,7 @@
 //! dup3(2): as dup2, with flags.
 
 use crate::context::descriptor;
+use crate::files;
 use crate::prelude::*;
 use abi::{FdFlags, OpenFlags};
 
@@ -16,9 +17,8 @@ pub fn duplicate(ctx: &Context<'_>, old: i32, new: i32, flags: FdFlags) -> CallR
     let limit = ctx.fd_limit();
     let (old, new) = (descriptor(old)?, descriptor(new)?);
     let closed = ctx.process.files().dup_to(old, new, flags, limit)?;
-    // The table is unlocked by now.
     if let Some(closed) = closed {
-        ctx.process.closed(closed);
+        files::closed(ctx, closed);
     }
     Ok(new.into())
 }

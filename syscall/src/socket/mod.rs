@@ -88,6 +88,17 @@ pub fn on_behalf<T>(ctx: &Context<'_>, operation: impl FnOnce(&Caller<'_>) -> T)
     operation(&Caller { credentials, capable: &capable, tree: &Tree(ctx) })
 }
 
+/// The last use of `file` is about to end: waits until what was sent has arrived, if the program has asked for that (SO_LINGER), even on
+/// a socket that does not block. close(2) succeeds also when the time is over or a signal comes.
+pub fn linger(ctx: &Context<'_>, file: &OpenFile) {
+    let Some(socket) = file.file().as_socket() else { return };
+    if let Some(ns) = socket.begin_close() {
+        let deadline = crate::time::deadline_in(ctx, ns);
+        let arrived = || Ok((!socket.is_closing()).then_some(()));
+        let _ = ctx.sleep_on(Some(deadline), &[&**file.file()], false, arrived);
+    }
+}
+
 /// How a call waits for a socket.
 pub struct Waiting {
     nonblocking: bool,

@@ -178,6 +178,7 @@ pub fn cases() -> Vec<Case> {
             .status(0)
             .stdout(vec![Text::Is("/etc/hostname: nospin\nnospin: 127.0.1.1\nlocalhost: 127.0.0.1\n".into())])
             .case("calls/the name of the machine and its address"),
+        c("linger").case("calls/closing waits for what was sent"),
         c("netinfo").case("calls/what programs learn of interfaces"),
         c("xattr").args(&["/tmp"]).case("calls/extended attributes in /tmp"),
         ours("xattr", Variant::MuslPie)

@@ -2,7 +2,7 @@
 //! that never read, floods of SYNs, frames of noise. The server is stock memcached; a client of it must get what it asks for.
 
 use super::network::{LIMIT, memcached, pattern, wants};
-use crate::case::{Case, Program, server};
+use crate::case::{Case, Program, c, server};
 use crate::compare;
 use crate::lab::Lab;
 use crate::lan::{GUEST, Lan};
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(280);
 
 /// Short forms.
 pub fn cases() -> Vec<Case> {
-    vec![link_down(2), never_read(8), flood(2000), noise(10_000)]
+    vec![link_down(2), never_read(8), flood(2000), noise(10_000), last_words()]
 }
 
 /// Long forms.
@@ -166,6 +166,27 @@ fn never_read(clients: usize) -> Case {
             store_and_get(to, 500_000)
         })();
         ended(vm, talked)
+    })
+}
+
+/// A program sends and ends at once, over a line that loses and delays: its client gets all of it, and then the end.
+fn last_words() -> Case {
+    const SENT: usize = 1_000_000;
+    let rules =
+        Rules { loss: 10_000, delay: Duration::from_millis(5), spare_beginnings: true, ..Rules::default() };
+    let program = c("linger").args(&["11211"]);
+    server("faults/last words of a program that ends", program, move |lab, program| {
+        let cannot = |error| format!("a client: {error}");
+        let lan = Lan::start(lab, program, PORT, &rules, 1)?;
+        let mut stream = connect(lan.place, LIMIT)?;
+        let mut got = Vec::new();
+        stream.read_to_end(&mut got).map_err(cannot)?;
+        let outcome = lan.vm.wait(LIMIT);
+        wants("what was sent", &pattern(SENT), &got)?;
+        if outcome.status != 3 {
+            return Err(format!("status {}:\n{}", outcome.status, compare::tail(&outcome.stderr)));
+        }
+        wants("stdout", format!("sent {SENT}\n").as_bytes(), &outcome.stdout)
     })
 }
 

@@ -264,3 +264,102 @@ fn back_from_the_same_port() {
     world.pump();
     assert_eq!(receive(&server, 9).unwrap(), b"hello");
 }
+
+fn linger(socket: &TcpSocket, seconds: i32) {
+    let value = [1i32, seconds].map(i32::to_ne_bytes).concat();
+    with(|caller| Socket::set_option(socket, 1, abi::net::SO_LINGER as i32, &value, caller)).unwrap();
+}
+
+/// Sends until no more is taken; returns how much that was.
+fn fill(socket: &TcpSocket) -> usize {
+    let mut sent = 0;
+    while let Ok(more) = send(socket, &[7; 10_000]) {
+        sent += more;
+    }
+    sent
+}
+
+/// close(2) is to wait as long as the other side does not have all that was sent, and no longer.
+#[test]
+fn lingering() {
+    let mut world = World::new();
+    let (client, server) = world.pair();
+    assert_eq!(client.begin_close(), None, "nobody has asked for it");
+    linger(&client, 0);
+    assert_eq!(client.begin_close(), None, "it will be reset");
+    linger(&client, 3);
+    let sent = fill(&client);
+    assert_eq!(client.begin_close(), Some(3 * SECOND));
+    assert!(client.is_closing());
+    world.pass(SECOND);
+    assert!(client.is_closing(), "the other side reads nothing");
+    let mut got = 0;
+    while let Ok(bytes) = receive(&server, 100_000)
+        && !bytes.is_empty()
+    {
+        got += bytes.len();
+        world.settle(&[&client, &server]);
+    }
+    assert_eq!(got, sent);
+    assert!(!client.is_closing());
+    // The socket is free as after any close.
+    drop(client);
+    drop(server);
+    world.pass(100 * SECOND);
+    assert_eq!([0, 1].map(|n| world.hosts[n].tcp.memory_used()), [0, 0]);
+    assert_eq!(world.hosts[0].tcp.slots.used(), 0);
+}
+
+/// Who lingers does not read any more: what comes is answered by a reset, also while the socket is there.
+#[test]
+fn data_for_one_who_lingers() {
+    let mut world = World::new();
+    let (client, server) = world.pair();
+    linger(&client, 3);
+    fill(&client);
+    assert_eq!(client.begin_close(), Some(3 * SECOND));
+    send(&server, b"too late").unwrap();
+    world.settle(&[&client, &server]);
+    assert!(!client.is_closing());
+    assert_eq!(events(&server), "iorhe");
+    let (client, server) = world.pair_at("10.0.0.2:81");
+    linger(&client, 3);
+    send(&server, b"unread").unwrap();
+    world.settle(&[&client]);
+    assert_eq!(client.begin_close(), None, "it is reset at once");
+}
+
+/// A program ends: what it sent arrives, whoever reads slowly, connections that wait for it are reset, and nothing is left to wait for.
+#[test]
+fn the_end_of_the_program() {
+    let mut world = World::new();
+    let listener = world.listener(0, "10.0.0.1:80", 5);
+    let waiting = world.connect(1, "10.0.0.1:80");
+    let (client, server) = world.pair();
+    let (idle, other) = world.pair_at("10.0.0.2:81");
+    assert!(world.hosts[0].tcp.has_connections());
+    let sent = fill(&client);
+    let now = world.now();
+    let mut leaving = world.hosts[0].tcp.leave_all(now);
+    assert_eq!(leaving.rest(), (2, sent));
+    world.pass(SECOND);
+    assert!(!leaving.is_over());
+    assert_eq!(receive(&other, 9), Ok(Vec::new()), "the end of an idle connection");
+    assert_eq!(receive(&waiting, 9), Err(SocketError::Reset));
+    assert_eq!(leaving.rest().0, 1);
+    let mut got = 0;
+    while let Ok(bytes) = receive(&server, 100_000)
+        && !bytes.is_empty()
+    {
+        got += bytes.len();
+        world.pass(1_000_000);
+    }
+    assert_eq!(got, sent);
+    assert!(leaving.is_over());
+    assert_eq!(leaving.rest(), (0, 0));
+    // Sockets that somebody still has are good for nothing, and can be given up.
+    assert_eq!(send(&idle, b"x"), Err(SocketError::Shutdown));
+    drop((listener, waiting, client, server, idle, other));
+    world.pass(100 * SECOND);
+    assert_eq!([0, 1].map(|n| world.hosts[n].tcp.slots.used()), [0, 0]);
+}
