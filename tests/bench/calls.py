@@ -61,11 +61,11 @@ def build_plugin(work):
     return plugin
 
 
-def build(work, mkimage, kernel, counts, *operations):
-    """An image that runs ops, and the plugin."""
+def build(work, mkimage, kernel, counts, *operations, source="ops"):
+    """An image that runs ops or another program of this directory, and the plugin."""
     work.mkdir(parents=True, exist_ok=True)
-    ops, image = work / "ops", work / "ops.img"
-    subprocess.run(GCC + [ops, "-static", HERE / "ops.c"], check=True)
+    ops, image = work / source, work / f"{source}.img"
+    subprocess.run(GCC + [ops, "-static", HERE / f"{source}.c"], check=True)
     plugin = build_plugin(work)
     kernel = ["--kernel", kernel] if kernel else []
     subprocess.run([mkimage, "--elf", ops, "-o", image] + kernel + ["--"] + list(map(str, counts)) + list(operations),
@@ -78,8 +78,8 @@ def nospin(image):
     return ["-kernel", str(image), "-chardev", "null,id=log", "-device", "isa-debugcon,iobase=0xe9,chardev=log"]
 
 
-def measure(name, args, work, plugin, at_mark=lambda operation: None):
-    """Starts a guest and answers its marks. Returns {operation: instructions}."""
+def measure(name, args, work, plugin, at_mark=lambda operation: None, counter_at=0):
+    """Starts a guest and answers its marks. Returns {operation: instructions}, by the plugin's counter at an offset."""
     counter = work / f"count.{name}"
     command = QEMU + ["-plugin", f"{plugin},out={counter}"] + args
     guest = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
@@ -95,7 +95,7 @@ def measure(name, args, work, plugin, at_mark=lambda operation: None):
                 continue
             what, operation, count = line.decode(errors="replace").strip().split("|")
             seen = b""
-            now = struct.unpack("<Q", open(counter, "rb").read(8))[0]
+            now = struct.unpack_from("<Q", open(counter, "rb").read(16), counter_at)[0]
             if what != "done":
                 at_mark(operation)
             if what == "begin":

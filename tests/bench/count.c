@@ -1,6 +1,7 @@
 // A QEMU plugin that counts the instructions of the first processor: built and loaded by calls.py.
 //   gcc -shared -fPIC -O2 -o libcount.so count.c;  qemu-system-x86_64 -plugin ./libcount.so,out=FILE
-// FILE begins with the count, 64 bits, up to date at any time. A repeated string instruction counts once.
+// FILE begins with the count, 64 bits, up to date at any time. A repeated string instruction counts once. The second word counts
+// the instructions of all processors in the kernel's half of the addresses: for one thread of QEMU's (thread=single).
 // Behind it, the count of each block of instructions that was executed: struct block, up to one with the address 0.
 // Declares what it uses of version 1 of QEMU's plugin interface, which has no package of its own.
 #include <fcntl.h>
@@ -30,13 +31,15 @@ struct block {
 };
 
 static struct {
-    uint64_t count;
+    uint64_t count, kernel;
     struct block blocks[BLOCKS];
 } *shared;
 static unsigned used;
 
 static void executed(unsigned cpu, void *block) {
     struct block *b = block;
+    if (b->address >> 63)
+        shared->kernel += b->instructions;
     if (cpu == 0) {
         shared->count += b->instructions;
         b->count += b->instructions;

@@ -16,7 +16,7 @@ TIMES = 10000
 def blocks(counter):
     """{(address, instructions): count} so far."""
     found = {}
-    for address, instructions, count in struct.iter_unpack("<QQQ", counter.read_bytes()[8:]):
+    for address, instructions, count in struct.iter_unpack("<QQQ", counter.read_bytes()[16:]):
         if not address:
             break
         found[address, instructions] = count
