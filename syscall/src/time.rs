@@ -51,22 +51,26 @@ fn thread_time(ctx: &Context<'_>, clock: i32) -> CallResult<u64> {
     }
 }
 
-/// The base of a clock of processor time: those with a name, and those that have a process or thread number in
-/// themselves (clock_getcpuclockid(3)), of which there are the caller's.
+/// The base of a clock of processor time: those with a name, and those that have the number of the process or of one of its threads
+/// in themselves (clock_getcpuclockid(3), pthread_getcpuclockid(3)).
 pub fn cpu_clock(ctx: &Context<'_>, clock: i32) -> Result<Base, Errno> {
     match u32::try_from(clock) {
-        Ok(raw::CLOCK_PROCESS_CPUTIME_ID | raw::CLOCK_THREAD_CPUTIME_ID) => return Ok(Base::Cpu),
+        Ok(raw::CLOCK_PROCESS_CPUTIME_ID) => return Ok(Base::Cpu),
+        Ok(raw::CLOCK_THREAD_CPUTIME_ID) => return Ok(Base::Thread(ctx.thread.tid)),
         Ok(_) => return Err(Errno::EINVAL),
         Err(_) => {}
     }
-    let number = (!(clock >> 3)).unsigned_abs();
-    if number != 0 && number != ctx.process.pid {
+    let (number, of_thread) = (!(clock >> 3), is_of_thread(clock));
+    if !of_thread && number != 0 && number.unsigned_abs() != ctx.process.pid {
         return Err(Errno::EINVAL);
     }
-    match clock & 3 {
-        NO_CPU_CLOCK => Err(Errno::EINVAL),
-        USER => Ok(Base::User),
-        _ => Ok(Base::Cpu),
+    let tid = if of_thread { ctx.thread_of(number).map_err(|_| Errno::EINVAL)?.tid } else { 0 };
+    match (clock & 3, of_thread) {
+        (NO_CPU_CLOCK, _) => Err(Errno::EINVAL),
+        (USER, false) => Ok(Base::User),
+        (USER, true) => Ok(Base::ThreadUser(tid)),
+        (_, false) => Ok(Base::Cpu),
+        (_, true) => Ok(Base::Thread(tid)),
     }
 }
 

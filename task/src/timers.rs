@@ -1,9 +1,10 @@
 //! [`Timers`]: what interrupts a running program: interval timers (setitimer(2)), POSIX timers ([`posix`], timer_create(2)) and
 //! the limit on processor time (RLIMIT_CPU).
 //!
-//! Pending timers lie in one queue for each clock. The earliest is what the platform is asked to interrupt the program at
-//! ([`Platform::set_timer`]); its interrupt handler only marks ([`Timers::mark_due`]). The work is done in thread context, in
-//! [`Process::expire_timers`]: on the way back to the program and whenever a sleeping call wakes.
+//! Pending timers lie in one queue for each clock; those on clocks of threads in one, in which only their number counts. The
+//! earliest is what the platform is asked to interrupt the program at ([`Platform::set_timer`]); its interrupt handler only marks
+//! ([`Timers::mark_due`]). The work is done in thread context, in [`Process::expire_timers`]: on the way back to the program and
+//! whenever a sleeping call wakes.
 //!
 //! A periodic timer whose signal waits is not armed; it is again when the signal is taken ([`Process::signal_taken`]), which
 //! is also when the periods that passed meanwhile are counted. So a timer has one waiting signal at most, and a short
@@ -37,15 +38,20 @@ pub enum Base {
     Monotonic,
     /// The wall clock, which can be set.
     Realtime,
-    /// Processor time of the process, which with one thread is also the thread's.
+    /// Processor time of the process.
     Cpu,
     /// Processor time of the process in its own code.
     User,
+    /// Processor time of the thread with this number; it stands still when the thread has ended.
+    Thread(u32),
+    /// The same, in the program's code.
+    ThreadUser(u32),
 }
 
-/// Number of bases.
-const BASES: usize = 4;
-const ALL: [Base; BASES] = [Base::Monotonic, Base::Realtime, Base::Cpu, Base::User];
+/// Number of queues: one for each base, and one that has all timers on clocks of threads.
+const QUEUES: usize = 5;
+/// The bases that order their queue. Timers on clocks of threads are looked for in the table.
+const ALL: [Base; QUEUES - 1] = [Base::Monotonic, Base::Realtime, Base::Cpu, Base::User];
 
 /// The interval timers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +111,7 @@ struct IntervalTimer {
 }
 
 struct State {
-    queues: [TimerQueue<Owner>; BASES],
+    queues: [TimerQueue<Owner>; QUEUES],
     intervals: [IntervalTimer; 3],
     cpu_limit: Option<TimerKey>,
     posix: PosixTimers,
@@ -121,12 +127,13 @@ enum Action {
 
 impl State {
     fn queue(&mut self, base: Base) -> &mut TimerQueue<Owner> {
-        let [monotonic, realtime, cpu, user] = &mut self.queues;
+        let [monotonic, realtime, cpu, user, threads] = &mut self.queues;
         match base {
             Base::Monotonic => monotonic,
             Base::Realtime => realtime,
             Base::Cpu => cpu,
             Base::User => user,
+            Base::Thread(_) | Base::ThreadUser(_) => threads,
         }
     }
 
@@ -210,7 +217,7 @@ impl Timers {
     /// None armed.
     pub const fn new() -> Self {
         let state = State {
-            queues: [const { TimerQueue::new() }; BASES],
+            queues: [const { TimerQueue::new() }; QUEUES],
             intervals: [IntervalTimer { key: None, deadline: 0, interval: 0 }; 3],
             cpu_limit: None,
             posix: PosixTimers::new(),
@@ -238,6 +245,8 @@ impl Process {
             Base::Realtime => platform.realtime_ns(),
             Base::Cpu => self.run_time(platform),
             Base::User => self.cpu_times(platform).user,
+            Base::Thread(tid) => self.thread(tid).map_or(0, |thread| thread.run_time(platform)),
+            Base::ThreadUser(tid) => self.thread(tid).map_or(0, |thread| thread.cpu_times(platform).user),
         }
     }
 
@@ -258,6 +267,7 @@ impl Process {
                 self.act(action, now);
             }
         }
+        self.expire_thread_timers(platform);
         self.set_timer(platform);
     }
 
@@ -300,11 +310,21 @@ impl Process {
         bases.iter().filter_map(at).min()
     }
 
+    /// When timers on clocks of threads may expire at the earliest (monotonic).
+    fn earliest_of_threads(&self, platform: &dyn Platform) -> Option<u64> {
+        let left = self.thread_timers().map(|(_, base, deadline)| {
+            // No thread runs faster than time.
+            deadline.saturating_sub(self.base_now(platform, base)).max(USER_TIME_STEP)
+        });
+        left.min().map(|left| platform.monotonic_ns().saturating_add(left))
+    }
+
     /// Asks the platform for an interrupt at the next expiry. Called after each change, and after the wall clock was set.
     pub fn set_timer(&self, platform: &dyn Platform) {
         let next = {
             let _telling = self.timers.telling.lock();
-            let next = self.earliest(platform, &ALL);
+            let bases = self.earliest(platform, &ALL);
+            let next = bases.into_iter().chain(self.earliest_of_threads(platform)).min();
             platform.set_timer(next);
             next
         };

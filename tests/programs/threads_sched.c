@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,11 +194,76 @@ static void proc(void)
     show("of nobody", access(path, F_OK));
 }
 
+/* Timers on the clocks of threads: that of one who computes goes on, those of who sleep do not. */
+static volatile int computing;
+
+static void *compute(void *arg)
+{
+    (void)arg;
+    while (computing)
+        ;
+    return NULL;
+}
+
+static timer_t timer_on(clockid_t clock, int value, long ms)
+{
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2, .sigev_value.sival_int = value };
+    struct itimerspec at = { .it_value = { 0, ms * 1000000 } };
+    timer_t timer;
+    if (timer_create(clock, &event, &timer) < 0 || timer_settime(timer, 0, &at, NULL) < 0)
+        printf("no timer: %s\n", strerror(errno));
+    return timer;
+}
+
+/* The signal of these timers; all threads block it. */
+static sigset_t set;
+
+static void timers_of_threads(void)
+{
+    siginfo_t info;
+    clockid_t clock;
+    pthread_t thread;
+    computing = 1;
+    pthread_create(&thread, NULL, compute, NULL);
+    pthread_getcpuclockid(thread, &clock);
+    double before = clock_of(clock);
+    timer_t own = timer_on(CLOCK_THREAD_CPUTIME_ID, 1, 500);
+    timer_t other = timer_on(clock, 2, 30);
+    int signal = sigwaitinfo(&set, &info);
+    check("the other's timer", signal == SIGUSR2 && info.si_code == SI_TIMER && info.si_value.sival_int == 2);
+    check("after its time", clock_of(clock) - before >= 0.03);
+    struct itimerspec left;
+    timer_gettime(other, &left);
+    check("it is over", left.it_value.tv_sec == 0 && left.it_value.tv_nsec == 0);
+    // The process has had the time of the own timer, this thread has not.
+    while (clock_of(clock) - before < 0.6)
+        usleep(10000);
+    struct timespec now = { 0 };
+    check("the own one waits", sigtimedwait(&set, &info, &now) < 0 && errno == EAGAIN);
+    timer_gettime(own, &left);
+    check("nearly all of it", left.it_value.tv_nsec > 300000000 && left.it_value.tv_nsec <= 500000000);
+    struct itimerspec soon = { .it_value = { 0, 20000000 }, .it_interval = { 0, 20000000 } };
+    timer_settime(own, 0, &soon, NULL);
+    for (int i = 0; i < 3; i++) {
+        struct timespec none = { 0 };
+        while (sigtimedwait(&set, &info, &none) != SIGUSR2)
+            ;
+    }
+    check("the own one comes again and again", info.si_value.sival_int == 1);
+    timer_delete(own);
+    computing = 0;
+    pthread_join(thread, NULL);
+    timer_delete(other);
+}
+
 int main(void)
 {
     pthread_t thread;
     clockid_t clock;
     setvbuf(stdout, NULL, _IOLBF, 0);
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
     prctl(PR_SET_NAME, "first");
     show("nice value", setpriority(PRIO_PROCESS, 0, 3));
     pthread_create(&thread, NULL, body, NULL);
@@ -227,6 +293,7 @@ int main(void)
     getrusage(RUSAGE_SELF, &of_process);
     check("usage", of_thread.ru_utime.tv_sec * 1000000L + of_thread.ru_utime.tv_usec
                        <= of_process.ru_utime.tv_sec * 1000000L + of_process.ru_utime.tv_usec + 20000);
+    timers_of_threads();
     go = 4;
     pthread_join(thread, NULL);
     // Who joins is told before the number is free.

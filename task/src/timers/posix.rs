@@ -4,7 +4,7 @@
 //! table; places are used again. An expiry carries a number of its own (`SigInfo::pad`, which no program sees), by which the
 //! waiting signal of a timer that has been set anew or deleted is known and dropped.
 
-use super::{Base, FIXED, Owner, Setting, State, TICK, forward};
+use super::{Action, Base, FIXED, Owner, Setting, State, TICK, forward};
 use crate::{Platform, Process};
 use abi::structs::SigInfo;
 use abi::{Signal, general as raw};
@@ -237,6 +237,44 @@ impl Process {
         drop(state);
         self.set_timer(platform);
         Ok(old)
+    }
+
+    /// The armed timers on clocks of threads: number, base, deadline. Looks at all timers if there is one.
+    pub(super) fn thread_timers(&self) -> impl Iterator<Item = (u32, Base, u64)> + '_ {
+        let count = {
+            let mut state = self.timers.state.lock();
+            let none = state.queue(Base::Thread(0)).is_empty();
+            if none { 0 } else { state.posix.table.len() as u32 }
+        };
+        (0..count).filter_map(|id| {
+            let mut state = self.timers.state.lock();
+            let timer = state.posix.get(id).ok()?;
+            let of_thread = matches!(timer.base, Base::Thread(_) | Base::ThreadUser(_));
+            (of_thread && timer.key.is_some()).then_some((id, timer.base, timer.deadline))
+        })
+    }
+
+    /// Sends the signals of those that have expired.
+    pub(super) fn expire_thread_timers(&self, platform: &dyn Platform) {
+        for (id, base, deadline) in self.thread_timers() {
+            let now = self.base_now(platform, base);
+            if deadline > now {
+                continue;
+            }
+            let mut state = self.timers.state.lock();
+            let Ok(timer) = state.posix.get(id) else { continue };
+            // It may have been set anew meanwhile.
+            if (timer.base, timer.deadline) != (base, deadline) || timer.key.is_none() {
+                continue;
+            }
+            let key = timer.key;
+            state.disarm(base, key);
+            let expiry = state.posix.expired(id);
+            drop(state);
+            if let Some(expiry) = expiry {
+                self.act(Action::Posix(expiry), now);
+            }
+        }
     }
 
     /// timer_getoverrun(2).
