@@ -44,6 +44,10 @@ fn on(smp: u32) -> Vec<Case> {
     cases.push(c("membarriers").smp(smp).case(format!("threads/barriers of memory, {smp} CPUs")));
     cases.push(c("futexes").smp(smp).case(format!("threads/futexes, {smp} CPUs")));
     cases.push(ours("std_threads", Variant::Rust).smp(smp).case(format!("threads/Rust, {smp} CPUs")));
+    for variant in [Variant::Glibc, Variant::MuslPie] {
+        let program = ours("cancels", variant).args(&["500"]);
+        cases.push(program.smp(smp).case(format!("threads/cancelled at any moment, {smp} CPUs/{variant}")));
+    }
     cases.push(c("herd").smp(smp).case(format!("threads/one is woken, {smp} CPUs")));
     cases.push(ours("goroutines", Variant::Go).smp(smp).case(format!("threads/Go, {smp} CPUs")));
     for how in ["exit", "exit_group", "leader"] {
