@@ -7,7 +7,6 @@
 //! count, and only the next call fails, so that read(2) and write(2) report the bytes that arrived.
 
 use crate::FsError;
-use core::ops::Range;
 use mm::user::{UserMemory, UserSlice};
 
 /// Takes the bytes of a read.
@@ -131,77 +130,82 @@ impl Source for SliceSource<'_> {
 /// A position in a list of program buffers.
 struct Cursor<'a> {
     memory: &'a dyn UserMemory,
-    segments: &'a [UserSlice],
-    /// Bytes done of the first segment.
-    offset: usize,
+    /// The run of bytes that is next: its address, and its length as far as it is wanted.
+    addr: u64,
+    run: usize,
+    /// The buffers behind it.
+    rest: &'a [UserSlice],
+    /// Bytes wanted of the run and the rest.
     remaining: usize,
 }
 
 impl<'a> Cursor<'a> {
-    fn new(memory: &'a dyn UserMemory, segments: &'a [UserSlice], limit: usize) -> Self {
-        let total = segments.iter().fold(0usize, |sum, s| sum.saturating_add(s.len));
-        Cursor { memory, segments, offset: 0, remaining: total.min(limit) }
-    }
-
-    /// The address where the next `len` bytes go or come from, if they are in one run, as they mostly are.
     #[inline]
-    fn whole(&self, len: usize) -> Option<u64> {
-        let first = self.segments.first()?;
-        let end = self.offset.checked_add(len)?;
-        let fits = len > 0 && end <= first.len && len <= self.remaining;
-        fits.then(|| first.addr.wrapping_add(self.offset as u64))
+    fn new(memory: &'a dyn UserMemory, segments: &'a [UserSlice], limit: usize) -> Self {
+        let Some((first, rest)) = segments.split_first() else {
+            return Cursor { memory, addr: 0, run: 0, rest: segments, remaining: 0 };
+        };
+        let total = rest.iter().fold(first.len, |sum, s| sum.saturating_add(s.len));
+        let remaining = total.min(limit);
+        Cursor { memory, addr: first.addr, run: first.len.min(remaining), rest, remaining }
     }
 
+    /// Whether the next `len` bytes are in one run, as they mostly are.
+    #[inline]
+    fn is_whole(&self, len: usize) -> bool {
+        len.wrapping_sub(1) < self.run
+    }
+
+    /// Goes on by `len` bytes of the run.
     #[inline]
     fn advance(&mut self, len: usize) {
-        self.offset = self.offset.saturating_add(len);
-        self.remaining = self.remaining.saturating_sub(len);
+        // Both contain the bytes, and the address was checked with them.
+        self.addr = self.addr.wrapping_add(len as u64);
+        self.run = self.run.wrapping_sub(len);
+        self.remaining = self.remaining.wrapping_sub(len);
     }
 
-    /// Runs `copy(memory, address, done so far, length)` over successive runs until `len` bytes or a fault.
+    /// After `done` bytes of the wanted ones, which are in one run, have been copied.
+    #[inline]
+    fn moved(&mut self, done: usize) -> Result<usize, FsError> {
+        if done == 0 {
+            return Err(FsError::Fault);
+        }
+        self.advance(done);
+        Ok(done)
+    }
+
+    /// Comes to the next run that has bytes; false at the end of what is wanted.
+    #[inline]
+    fn has_run(&mut self) -> bool {
+        while self.run == 0 {
+            let Some((first, rest)) = self.rest.split_first() else { return false };
+            (self.addr, self.run, self.rest) = (first.addr, first.len.min(self.remaining), rest);
+        }
+        true
+    }
+
+    /// Lets `copy(memory, address, length)`, which returns how much it copied, do run after run until `len` bytes are
+    /// done or a fault comes.
     #[inline]
     fn each(
         &mut self,
         len: usize,
-        mut copy: impl FnMut(&dyn UserMemory, u64, Range<usize>) -> Result<(), usize>,
+        mut copy: impl FnMut(&dyn UserMemory, u64, usize) -> usize,
     ) -> Result<usize, FsError> {
-        let Some(addr) = self.whole(len) else { return self.each_run(len, copy) };
-        let done = match copy(self.memory, addr, 0..len) {
-            Ok(()) => len,
-            Err(part) => part.min(len),
-        };
-        self.advance(done);
-        if done > 0 { Ok(done) } else { Err(FsError::Fault) }
-    }
-
-    /// As [`each`](Self::each), over any number of runs.
-    fn each_run(
-        &mut self,
-        len: usize,
-        mut copy: impl FnMut(&dyn UserMemory, u64, Range<usize>) -> Result<(), usize>,
-    ) -> Result<usize, FsError> {
-        let mut left = len.min(self.remaining);
-        let want = left;
-        let mut fault = false;
-        while left > 0 && !fault {
-            let Some((first, rest)) = self.segments.split_first() else { break };
-            let mut n = first.len.saturating_sub(self.offset).min(left);
-            if n == 0 {
-                (self.segments, self.offset) = (rest, 0);
-                continue;
+        let mut done = 0;
+        while done < len && self.has_run() {
+            let n = self.run.min(len - done);
+            let copied = copy(self.memory, self.addr, n);
+            if copied > 0 {
+                self.advance(copied);
+                done += copied;
             }
-            let done = want - left;
-            if let Err(part) = copy(self.memory, first.addr.wrapping_add(self.offset as u64), done..done + n)
-            {
-                (n, fault) = (part.min(n), true);
+            if copied < n {
+                return if done == 0 { Err(FsError::Fault) } else { Ok(done) };
             }
-            // Both are bounded by the segment and by what was wanted.
-            self.offset += n;
-            left -= n;
         }
-        let done = want - left;
-        self.remaining -= done;
-        if fault && done == 0 { Err(FsError::Fault) } else { Ok(done) }
+        Ok(done)
     }
 }
 
@@ -210,8 +214,19 @@ pub struct UserSink<'a>(Cursor<'a>);
 
 impl<'a> UserSink<'a> {
     /// Fills `segments` in order, at most `limit` bytes in all.
+    #[inline]
     pub fn new(memory: &'a dyn UserMemory, segments: &'a [UserSlice], limit: usize) -> Self {
         UserSink(Cursor::new(memory, segments, limit))
+    }
+
+    #[cold]
+    fn put_runs(&mut self, src: &[u8]) -> Result<usize, FsError> {
+        let mut left = src;
+        self.0.each(src.len(), |memory, addr, n| {
+            let (part, rest) = left.split_at_checked(n).unwrap_or_default();
+            left = rest;
+            memory.write_some(addr, part)
+        })
     }
 }
 
@@ -221,13 +236,19 @@ impl Sink for UserSink<'_> {
     }
 
     fn put(&mut self, src: &[u8]) -> Result<usize, FsError> {
-        self.0.each(src.len(), |memory, addr, range| {
-            memory.write(addr, src.get(range).unwrap_or_default()).map_err(|fault| fault.done)
-        })
+        if !self.0.is_whole(src.len()) {
+            return self.put_runs(src);
+        }
+        let done = self.0.memory.write_some(self.0.addr, src);
+        self.0.moved(done)
     }
 
     fn put_zeros(&mut self, len: usize) -> Result<usize, FsError> {
-        self.0.each(len, |memory, addr, range| memory.zero(addr, range.len()).map_err(|fault| fault.done))
+        if !self.0.is_whole(len) {
+            return self.0.each(len, |memory, addr, n| memory.zero_some(addr, n));
+        }
+        let done = self.0.memory.zero_some(self.0.addr, len);
+        self.0.moved(done)
     }
 }
 
@@ -239,14 +260,27 @@ pub struct UserSource<'a> {
 
 impl<'a> UserSource<'a> {
     /// Gives the bytes of `segments` in order, at most `limit` in all.
+    #[inline]
     pub fn new(memory: &'a dyn UserMemory, segments: &'a [UserSlice], limit: usize) -> Self {
         UserSource { cursor: Cursor::new(memory, segments, limit), size_limit: u64::MAX }
     }
 
     /// For a writer with a limit on the size of files.
     #[must_use]
+    #[inline]
     pub fn limited(self, size_limit: u64) -> Self {
         UserSource { size_limit, ..self }
+    }
+
+    #[cold]
+    fn take_runs(&mut self, dst: &mut [u8]) -> Result<usize, FsError> {
+        let len = dst.len();
+        let mut left = dst;
+        self.cursor.each(len, |memory, addr, n| {
+            let (part, rest) = core::mem::take(&mut left).split_at_mut_checked(n).unwrap_or_default();
+            left = rest;
+            memory.read_some(addr, part)
+        })
     }
 }
 
@@ -256,13 +290,15 @@ impl Source for UserSource<'_> {
     }
 
     fn take(&mut self, dst: &mut [u8]) -> Result<usize, FsError> {
-        self.cursor.each(dst.len(), |memory, addr, range| {
-            memory.read(addr, dst.get_mut(range).unwrap_or_default()).map_err(|fault| fault.done)
-        })
+        if !self.cursor.is_whole(dst.len()) {
+            return self.take_runs(dst);
+        }
+        let done = self.cursor.memory.read_some(self.cursor.addr, dst);
+        self.cursor.moved(done)
     }
 
     fn skip(&mut self, len: usize) -> usize {
-        self.cursor.each(len, |_, _, _| Ok(())).unwrap_or(0)
+        self.cursor.each(len, |_, _, n| n).unwrap_or(0)
     }
 
     fn size_limit(&self) -> u64 {

@@ -220,16 +220,19 @@ impl Platform for Machine {
 const SIGNAL_FRAME: u64 = 1024;
 
 impl RawUserMemory for Machine {
+    #[inline]
     fn raw_read(&self, addr: u64, dst: &mut [u8]) -> usize {
-        dst.len() - usercopy::read(addr, dst)
+        usercopy::read(addr, dst)
     }
 
+    #[inline]
     fn raw_write(&self, addr: u64, src: &[u8]) -> usize {
-        src.len() - usercopy::write(addr, src)
+        usercopy::write(addr, src)
     }
 
+    #[inline]
     fn raw_zero(&self, addr: u64, len: usize) -> usize {
-        len - usercopy::zero(addr, len)
+        usercopy::zero(addr, len)
     }
 
     fn raw_load(&self, addr: u64, paging: Paging) -> Option<u32> {

@@ -94,7 +94,7 @@ pub(super) fn is_behind_halt(rip: u64) -> bool {
 fn byte_before(rip: u64) -> Option<u8> {
     let at = rip.checked_sub(1).filter(|&at| at < mm::addr::USER_END)?;
     let mut byte = [0];
-    (usercopy::read(at, &mut byte) == 0).then_some(byte[0])
+    (usercopy::read(at, &mut byte) == byte.len()).then_some(byte[0])
 }
 
 /// Whether the program was interrupted in a `hlt`: decided from the code around it and the flags.

@@ -88,7 +88,7 @@ pub fn run() {
 fn look(shared: &Shared) {
     let least = shared.round.load(Ordering::Acquire);
     let mut bytes = [0; 8];
-    let failed = usercopy::read(ADDRESS, &mut bytes) != 0;
+    let failed = usercopy::read(ADDRESS, &mut bytes) < bytes.len();
     if failed || u64::from_ne_bytes(bytes) < least {
         shared.old.fetch_add(1, Ordering::Relaxed);
     }

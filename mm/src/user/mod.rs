@@ -105,6 +105,15 @@ pub enum Paging {
 
 /// Checked access to program memory.
 pub trait UserMemory {
+    /// Copies from the program as far as it goes; returns how many bytes came: none if the range leaves the program's half.
+    fn read_some(&self, addr: u64, dst: &mut [u8]) -> usize;
+
+    /// Copies to the program as far as it goes, as [`read_some`](Self::read_some).
+    fn write_some(&self, addr: u64, src: &[u8]) -> usize;
+
+    /// Stores `len` zeros as far as it goes, as [`read_some`](Self::read_some).
+    fn zero_some(&self, addr: u64, len: usize) -> usize;
+
     /// Copies from the program.
     ///
     /// # Errors
@@ -174,26 +183,59 @@ fn check_word(addr: u64) -> Result<(), Fault> {
     if addr.is_multiple_of(4) { check_range(addr, 4) } else { Err(Fault { addr, done: 0 }) }
 }
 
-fn transfer(addr: u64, len: usize, raw: impl FnOnce() -> usize) -> Result<(), Fault> {
-    if len == 0 {
-        return Ok(());
-    }
-    check_range(addr, len as u64)?;
-    let done = raw();
-    if done >= len { Ok(()) } else { Err(Fault { addr: addr.saturating_add(done as u64), done }) }
+/// Whether there are bytes in the range, all of them in the program's half.
+#[inline]
+fn is_inside(addr: u64, len: usize) -> bool {
+    (len as u64).wrapping_sub(1) < USER_END.saturating_sub(addr)
+}
+
+/// What a transfer of `len` bytes from `addr` on comes to, of which `done` were.
+#[inline]
+fn whole(addr: u64, len: usize, done: usize) -> Result<(), Fault> {
+    if done >= len { Ok(()) } else { Err(fault(addr, len, done)) }
+}
+
+#[cold]
+fn fault(addr: u64, len: usize, done: usize) -> Fault {
+    let beyond = check_range(addr, len as u64).err();
+    beyond.unwrap_or(Fault { addr: addr.saturating_add(done as u64), done })
+}
+
+/// [`UserMemory::read`] where it is called.
+#[inline]
+fn read_all<M: UserMemory + ?Sized>(memory: &M, addr: u64, dst: &mut [u8]) -> Result<(), Fault> {
+    whole(addr, dst.len(), memory.read_some(addr, dst))
+}
+
+/// [`UserMemory::write`] where it is called.
+#[inline]
+fn write_all<M: UserMemory + ?Sized>(memory: &M, addr: u64, src: &[u8]) -> Result<(), Fault> {
+    whole(addr, src.len(), memory.write_some(addr, src))
 }
 
 impl<M: RawUserMemory + ?Sized> UserMemory for M {
+    fn read_some(&self, addr: u64, dst: &mut [u8]) -> usize {
+        if is_inside(addr, dst.len()) { self.raw_read(addr, dst) } else { 0 }
+    }
+
+    fn write_some(&self, addr: u64, src: &[u8]) -> usize {
+        if is_inside(addr, src.len()) { self.raw_write(addr, src) } else { 0 }
+    }
+
+    fn zero_some(&self, addr: u64, len: usize) -> usize {
+        if is_inside(addr, len) { self.raw_zero(addr, len) } else { 0 }
+    }
+
     fn read(&self, addr: u64, dst: &mut [u8]) -> Result<(), Fault> {
-        transfer(addr, dst.len(), || self.raw_read(addr, dst))
+        read_all(self, addr, dst)
     }
 
     fn write(&self, addr: u64, src: &[u8]) -> Result<(), Fault> {
-        transfer(addr, src.len(), || self.raw_write(addr, src))
+        write_all(self, addr, src)
     }
 
     fn zero(&self, addr: u64, len: usize) -> Result<(), Fault> {
-        transfer(addr, len, || self.raw_zero(addr, len))
+        whole(addr, len, self.zero_some(addr, len))
     }
 
     fn load(&self, addr: u64, paging: Paging) -> Result<u32, Fault> {

@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 
 use abi::Pod;
 
-use super::{Fault, UserMemory, check_range};
+use super::{Fault, UserMemory, check_range, read_all, write_all};
 
 /// The address of a `T` in program memory, as the program gave it. No alignment is demanded.
 pub struct UserPtr<T> {
@@ -56,6 +56,7 @@ impl<T: Pod> UserPtr<T> {
     ///
     /// # Errors
     /// [`Fault`] if it is beyond the address space.
+    #[inline]
     pub fn at(self, index: u64) -> Result<Self, Fault> {
         let offset = index.checked_mul(size_of::<T>() as u64);
         match offset.and_then(|o| self.addr.checked_add(o)) {
@@ -68,9 +69,10 @@ impl<T: Pod> UserPtr<T> {
     ///
     /// # Errors
     /// [`Fault`].
+    #[inline]
     pub fn read<M: UserMemory + ?Sized>(self, memory: &M) -> Result<T, Fault> {
         let mut value = abi::zeroed();
-        memory.read(self.addr, abi::bytes_of_mut(&mut value))?;
+        read_all(memory, self.addr, abi::bytes_of_mut(&mut value))?;
         Ok(value)
     }
 
@@ -78,8 +80,9 @@ impl<T: Pod> UserPtr<T> {
     ///
     /// # Errors
     /// [`Fault`].
+    #[inline]
     pub fn write<M: UserMemory + ?Sized>(self, memory: &M, value: &T) -> Result<(), Fault> {
-        memory.write(self.addr, abi::bytes_of(value))
+        write_all(memory, self.addr, abi::bytes_of(value))
     }
 }
 

@@ -202,15 +202,75 @@ trap_stubs:
     .endr
     .noaltmacro
 
-/* usercopy(dst, src, len) -> bytes not copied. A fault in the word loop or in the string instruction of long
- * copies restarts bytewise, so that the count is exact; a fault in the byte loop ends the copy. usercopy.rs knows
- * the labels. */
+/* usercopy(dst, src, len) -> bytes copied. Up to 32 bytes, and what is left of more, are the first and the last words of
+ * them, which may overlap. A fault there, in the loop or in the string instruction of long copies restarts bytewise, so
+ * that the count is exact; a fault in the byte loop ends the copy. usercopy.rs knows the labels. */
     .balign 64
     .global usercopy, usercopy_string, usercopy_rest, usercopy_words, usercopy_bytes, usercopy_end, usercopy_out
 usercopy:
-    cmp rdx, STRING_MIN
-    jb 5f
-    mov rcx, rdx
+    mov r11, rdx
+    cmp rdx, 32
+    ja 4f
+usercopy_words:
+1:  cmp rdx, 8
+    jb 3f
+    cmp rdx, 16
+    ja 2f
+    mov rax, [rsi]
+    mov rcx, [rsi + rdx - 8]
+    mov [rdi], rax
+    mov [rdi + rdx - 8], rcx
+    mov rax, r11
+    ret
+2:  mov rax, [rsi]
+    mov rcx, [rsi + 8]
+    mov r8, [rsi + rdx - 16]
+    mov r9, [rsi + rdx - 8]
+    mov [rdi], rax
+    mov [rdi + 8], rcx
+    mov [rdi + rdx - 16], r8
+    mov [rdi + rdx - 8], r9
+    mov rax, r11
+    ret
+3:  cmp rdx, 4
+    jb usercopy_bytes
+    mov eax, [rsi]
+    mov ecx, [rsi + rdx - 4]
+    mov [rdi], eax
+    mov [rdi + rdx - 4], ecx
+    mov rax, r11
+    ret
+4:  cmp rdx, STRING_MIN
+    jae 7f
+5:  mov rax, [rsi]
+    mov rcx, [rsi + 8]
+    mov r8, [rsi + 16]
+    mov r9, [rsi + 24]
+    mov [rdi], rax
+    mov [rdi + 8], rcx
+    mov [rdi + 16], r8
+    mov [rdi + 24], r9
+    add rsi, 32
+    add rdi, 32
+    sub rdx, 32
+    cmp rdx, 32
+    ja 5b
+    jmp 1b
+usercopy_bytes:
+    test rdx, rdx
+    jz usercopy_out
+6:  mov al, [rsi]
+    mov [rdi], al
+    inc rsi
+    inc rdi
+    dec rdx
+    jnz 6b
+usercopy_end:
+usercopy_out:
+    mov rax, r11
+    sub rax, rdx
+    ret
+7:  mov rcx, rdx
     shr rcx, 3
 usercopy_string:
     rep movsq
@@ -219,65 +279,12 @@ usercopy_rest:
     and edx, 7
     lea rdx, [rdx + rcx * 8]
     jmp usercopy_bytes
-5:  mov rcx, rdx
-    shr rcx, 5
-    jz 2f
-usercopy_words:
-1:  mov rax, [rsi]
-    mov r8, [rsi + 8]
-    mov r9, [rsi + 16]
-    mov r10, [rsi + 24]
-    mov [rdi], rax
-    mov [rdi + 8], r8
-    mov [rdi + 16], r9
-    mov [rdi + 24], r10
-    add rsi, 32
-    add rdi, 32
-    sub rdx, 32
-    dec rcx
-    jnz 1b
-2:  mov ecx, edx
-    shr ecx, 3
-    jz 6f
-3:  mov rax, [rsi]
-    mov [rdi], rax
-    add rsi, 8
-    add rdi, 8
-    sub rdx, 8
-    dec ecx
-    jnz 3b
-6:  test edx, 4
-    jz 7f
-    mov eax, [rsi]
-    mov [rdi], eax
-    add rsi, 4
-    add rdi, 4
-    sub rdx, 4
-7:  test edx, 2
-    jz usercopy_bytes
-    mov ax, [rsi]
-    mov [rdi], ax
-    add rsi, 2
-    add rdi, 2
-    sub rdx, 2
-usercopy_bytes:
-    test rdx, rdx
-    jz usercopy_out
-4:  mov al, [rsi]
-    mov [rdi], al
-    inc rsi
-    inc rdi
-    dec rdx
-    jnz 4b
-usercopy_end:
-usercopy_out:
-    mov rax, rdx
-    ret
 
-/* userzero(dst, len) -> bytes not cleared. */
+/* userzero(dst, len) -> bytes cleared. */
     .balign 64
     .global userzero, userzero_string, userzero_rest, userzero_words, userzero_bytes, userzero_end, userzero_out
 userzero:
+    mov rdx, rsi
     xor eax, eax
     mov rcx, rsi
     shr rcx, 3
@@ -305,7 +312,8 @@ userzero_bytes:
     jnz 2b
 userzero_end:
 userzero_out:
-    mov rax, rsi
+    mov rax, rdx
+    sub rax, rsi
     ret
 
 /* Words of the program, for futexes: load(addr) and compare_exchange(addr, old, new) return the word in eax and 0 in edx, or

@@ -1,7 +1,7 @@
 //! Copying from and to the program's memory with fault recovery; the raw part of `UserMemory`.
 //!
 //! The copy loops are in entry.S. A fault in one of them first goes to the address space (demand
-//! paging); if that fails, trap.rs continues at [`fixup`], and the loop returns how much is missing.
+//! paging); if that fails, trap.rs continues at [`fixup`], and the loop returns how much it had moved before.
 
 use mm::user::Paging;
 
@@ -53,16 +53,18 @@ pub fn fixup(rip: u64) -> Option<u64> {
     run.map(|(_, _, next)| at(next))
 }
 
-/// Copies `dst.len()` bytes from the program's `addr`; returns how many bytes could not be read.
+/// Copies `dst.len()` bytes from the program's `addr`; returns how many there were before the first that could not be read.
 /// The range must lie below the end of the program's half.
+#[inline]
 pub fn read(addr: u64, dst: &mut [u8]) -> usize {
     let src = core::ptr::with_exposed_provenance(addr as usize);
     // SAFETY: `dst` is valid for its length; a fault on `src` is recovered from.
     unsafe { usercopy(dst.as_mut_ptr(), src, dst.len()) }
 }
 
-/// Copies `src` to the program's `addr`; returns how many bytes could not be written.
+/// Copies `src` to the program's `addr`; returns how many there were before the first that could not be written.
 /// The range must lie below the end of the program's half.
+#[inline]
 pub fn write(addr: u64, src: &[u8]) -> usize {
     let dst = core::ptr::with_exposed_provenance_mut(addr as usize);
     // SAFETY: `src` is valid for its length; the destination is the program's half, where no kernel
@@ -70,7 +72,8 @@ pub fn write(addr: u64, src: &[u8]) -> usize {
     unsafe { usercopy(dst, src.as_ptr(), src.len()) }
 }
 
-/// Clears `len` bytes at the program's `addr`; returns how many bytes could not be written.
+/// Clears `len` bytes at the program's `addr`; returns how many there were before the first that could not be written.
+#[inline]
 pub fn zero(addr: u64, len: usize) -> usize {
     let dst = core::ptr::with_exposed_provenance_mut(addr as usize);
     // SAFETY: as for `write`.
