@@ -36,6 +36,7 @@ pub struct Interested {
 #[derive(Clone, Copy)]
 struct Nature {
     has_position: bool,
+    moves_position: bool,
     is_socket: bool,
     writes_all: bool,
 }
@@ -82,6 +83,7 @@ impl OpenFile {
         let kept = flags.difference(NOT_KEPT);
         let nature = Nature {
             has_position: file.has_position(),
+            moves_position: file.moves_position(),
             is_socket: file.as_socket().is_some(),
             writes_all: file.writes_all(),
         };
@@ -118,6 +120,13 @@ impl OpenFile {
     #[inline]
     pub fn is_socket(&self) -> bool {
         self.nature.is_socket
+    }
+
+    /// [`File::has_position`]. Only such files run with their owners' rights, have a largest size, and have mappings that may show
+    /// what was before a change.
+    #[inline]
+    pub fn has_position(&self) -> bool {
+        self.nature.has_position
     }
 
     /// [`File::writes_all`].
@@ -187,7 +196,7 @@ impl OpenFile {
 
     #[inline]
     fn check(&self, allowed: bool) -> Result<(), FsError> {
-        if allowed && !self.is_path_only() { Ok(()) } else { Err(FsError::BadMode) }
+        check_mode(self.flags(), allowed)
     }
 
     /// read(2): at the position, which moves on.
@@ -196,13 +205,23 @@ impl OpenFile {
     }
 
     /// As [`read`](Self::read), with more status flags for this once (preadv2(2)).
-    #[inline]
     pub fn read_as(&self, dst: &mut dyn Sink, add: OpenFlags) -> Result<usize, FsError> {
+        self.read_here(dst, add)
+    }
+
+    /// [`read_as`](Self::read_as) as a part of its caller, for the calls that are made most.
+    #[inline(always)]
+    pub fn read_here(&self, dst: &mut dyn Sink, add: OpenFlags) -> Result<usize, FsError> {
         let flags = self.flags() | add;
-        self.check(flags.readable())?;
-        if !self.nature.has_position {
+        check_mode(flags, flags.readable())?;
+        if !self.nature.moves_position {
             return Ok(self.told(raw::IN_ACCESS, self.file.read(Offset(0), dst, flags)?));
         }
+        self.read_on(dst, flags)
+    }
+
+    /// Reads at the position.
+    fn read_on(&self, dst: &mut dyn Sink, flags: OpenFlags) -> Result<usize, FsError> {
         let mut position = self.position.lock();
         check_end(*position, dst.remaining())?;
         let n = self.file.read(Offset(*position), dst, flags)?;
@@ -226,13 +245,13 @@ impl OpenFile {
         remove: OpenFlags,
     ) -> Result<usize, FsError> {
         let flags = self.flags().difference(remove) | add;
-        self.check(flags.writable())?;
+        check_mode(flags, flags.writable())?;
         if let Some(at) = at {
-            self.check_positioned()?;
+            self.check_positioned(flags)?;
             check_end(at.0, src.remaining())?;
             return Ok(self.told(raw::IN_MODIFY, self.file.write(at, src, flags)?));
         }
-        if !self.nature.has_position {
+        if !self.nature.moves_position {
             return Ok(self.told(raw::IN_MODIFY, self.file.write(Offset(0), src, flags)?));
         }
         let mut position = self.position.lock();
@@ -250,17 +269,18 @@ impl OpenFile {
     }
 
     /// pread(2): the position stays.
+    #[inline]
     pub fn read_at(&self, at: Offset, dst: &mut dyn Sink) -> Result<usize, FsError> {
-        self.check_positioned()?;
         let flags = self.flags();
-        self.check(flags.readable())?;
+        self.check_positioned(flags)?;
+        check_mode(flags, flags.readable())?;
         check_end(at.0, dst.remaining())?;
         Ok(self.told(raw::IN_ACCESS, self.file.read(at, dst, flags)?))
     }
 
     /// pwrite(2): the position stays.
     pub fn write_at(&self, at: Offset, src: &mut dyn Source) -> Result<usize, FsError> {
-        self.check_positioned()?;
+        self.check_positioned(self.flags())?;
         self.write_as(Some(at), src, OpenFlags::empty(), OpenFlags::empty())
     }
 
@@ -334,8 +354,9 @@ impl OpenFile {
         core::ptr::from_ref(self).addr()
     }
 
-    fn check_positioned(&self) -> Result<(), FsError> {
-        self.check(true)?;
+    #[inline]
+    fn check_positioned(&self, flags: OpenFlags) -> Result<(), FsError> {
+        check_mode(flags, true)?;
         if self.nature.has_position { Ok(()) } else { Err(FsError::NotSeekable) }
     }
 
@@ -358,6 +379,12 @@ impl OpenFile {
         self.told(raw::IN_ACCESS, 1);
         Ok(())
     }
+}
+
+/// Whether something is `allowed` by the flags of a description, which with O_PATH allow nothing.
+#[inline]
+fn check_mode(flags: OpenFlags, allowed: bool) -> Result<(), FsError> {
+    if allowed && !flags.contains(OpenFlags::PATH) { Ok(()) } else { Err(FsError::BadMode) }
 }
 
 /// Positions are `off_t`: what a call moves must end within them.

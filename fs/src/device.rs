@@ -173,6 +173,10 @@ impl File for DeviceFile {
         !matches!(self.device, Device::Tty(_) | Device::Console(_))
     }
 
+    fn moves_position(&self) -> bool {
+        false
+    }
+
     fn read(&self, _at: Offset, dst: &mut dyn Sink, _flags: OpenFlags) -> Result<usize, FsError> {
         self.device.read(dst)
     }

@@ -174,6 +174,11 @@ pub trait File: Send + Sync {
         None
     }
 
+    /// Whether read(2) and write(2) work at the position and move it.
+    fn moves_position(&self) -> bool {
+        self.has_position()
+    }
+
     /// Whether a write that need not hurry waits until all bytes are in (pipes), not only some.
     fn writes_all(&self) -> bool {
         false

@@ -2,12 +2,12 @@
 
 use crate::{CallError, CallResult};
 use abi::structs::SigInfo;
-use abi::{AT_FDCWD, Errno, FdFlags, OpenFlags, PATH_MAX, PollEvents, SigSet, Signal, UserRegs};
+use abi::{AT_FDCWD, Errno, FdFlags, PATH_MAX, PollEvents, SigSet, Signal, UserRegs};
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::Range;
 use fs::access::CAP_FSETID;
 use fs::notify::{Notifier, Sleeper, Sleeping};
-use fs::{File, FsError, NodeRef, OpenFile, Source, UserSink, UserSource, View};
+use fs::{File, FsError, NodeRef, OpenFile, View};
 use mm::addr::{USER_END, page_floor};
 use mm::user::{CStrBuffer, Fault, UserMemory, UserPtr, UserSlice};
 use task::signal::deliver::Target;
@@ -50,6 +50,7 @@ impl<'a> Context<'a> {
     }
 
     /// Passes on what became of a write. Who would exceed the limit on the size of files also gets SIGXFSZ.
+    #[inline]
     pub fn written<T>(&self, result: Result<T, FsError>) -> Result<T, FsError> {
         if matches!(result, Err(FsError::SizeLimit)) {
             self.send_own(Signal::SIGXFSZ);
@@ -182,8 +183,7 @@ impl<'a> Context<'a> {
             notifiers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             notifiers.push(notifier);
         }
-        let wait = Wait::new(self, deadline, &ready_at, &notifiers, exclusive);
-        let result = self.sleep_after_look(wait, ready);
+        let result = self.sleep_after_look(deadline, &ready_at, &notifiers, exclusive, ready);
         if exclusive {
             // Several changes may have been one wake, and an end or an error concerns them all.
             let more = || files.iter().any(|file| file.readiness().intersects(WAKES_NEXT));
@@ -205,119 +205,25 @@ impl<'a> Context<'a> {
         if let Some(value) = ready()? {
             return Ok(Some(value));
         }
-        self.sleep_after_look(Wait::new(self, deadline, &ready_at, notifiers, exclusive), ready)
+        self.sleep_after_look(deadline, &ready_at, notifiers, exclusive, ready)
     }
 
-    /// Sleeps until `ready` gives a value, which it just did not.
-    fn sleep_after_look<T>(
+    /// As [`sleep_for`](Self::sleep_for), if `ready` just gave no value.
+    pub fn sleep_after_look<T>(
         &self,
-        mut wait: Wait<'_>,
+        deadline: Option<u64>,
+        ready_at: &dyn Fn() -> Option<u64>,
+        notifiers: &[&Notifier],
+        exclusive: bool,
         mut ready: impl FnMut() -> CallResult<Option<T>>,
     ) -> CallResult<Option<T>> {
+        let mut wait = Wait::new(self, deadline, ready_at, notifiers, exclusive);
         while wait.go_on()? {
             if let Some(value) = ready()? {
                 return Ok(Some(value));
             }
         }
         Ok(None)
-    }
-
-    /// Does `operation` on a file, again and again while it would have to wait and the file's description says so.
-    pub fn retry<T>(
-        &self,
-        file: &OpenFile,
-        mut operation: impl FnMut() -> Result<T, FsError>,
-    ) -> CallResult<T> {
-        let first = operation();
-        let waits = !file.flags().contains(OpenFlags::NONBLOCK);
-        if !matches!(first, Err(FsError::WouldBlock)) || !waits {
-            return Ok(first?);
-        }
-        let [one, other] = file.file().changes();
-        let both;
-        let notifiers: &[&Notifier] = match (&one, &other) {
-            (Some(one), Some(other)) => {
-                both = [*one, *other];
-                &both
-            }
-            (Some(one), None) | (None, Some(one)) => core::slice::from_ref(one),
-            (None, None) => &[],
-        };
-        let ready_at = || file.file().ready_at();
-        let wait = Wait::new(self, None, &ready_at, notifiers, file.file().wakes_one());
-        let done = self.sleep_after_look(wait, || match operation() {
-            Err(FsError::WouldBlock) => Ok(None),
-            result => Ok(Some(result?)),
-        });
-        let done = done.map_err(|error| error.if_interrupted(Errno::ERESTARTSYS))?;
-        Ok(done.ok_or(Errno::EAGAIN)?)
-    }
-
-    /// read(2) into program memory.
-    #[inline]
-    pub fn read_file(&self, file: &OpenFile, segments: &[UserSlice]) -> CallResult<u64> {
-        let result = if file.is_socket() {
-            crate::socket::transfer::read(self, file, segments)
-        } else {
-            let sink = || UserSink::new(self.memory(), segments, abi::MAX_RW_COUNT);
-            self.retry(file, || file.read(&mut sink())).map(|n| n as u64)
-        };
-        self.count_read(result)
-    }
-
-    /// Counts a call that reads, and passes its result on.
-    #[inline]
-    pub fn count_read(&self, result: CallResult<u64>) -> CallResult<u64> {
-        self.thread.transfers.has_read(*result.as_ref().unwrap_or(&0));
-        result
-    }
-
-    /// Counts a call that writes, and passes its result on.
-    #[inline]
-    pub fn count_written(&self, result: CallResult<u64>) -> CallResult<u64> {
-        self.thread.transfers.has_written(*result.as_ref().unwrap_or(&0));
-        result
-    }
-
-    /// write(2) from program memory. A broken pipe also is SIGPIPE.
-    pub fn write_file(&self, file: &OpenFile, segments: &[UserSlice]) -> CallResult<u64> {
-        self.count_written(self.write_all(file, segments))
-    }
-
-    fn write_all(&self, file: &OpenFile, segments: &[UserSlice]) -> CallResult<u64> {
-        if file.is_socket() {
-            return crate::socket::transfer::write(self, file, segments);
-        }
-        if file.flags().writable() {
-            self.strip_privileges(&**file.file())?;
-        }
-        let size_limit = self.file_size_limit();
-        let all = file.writes_all() && !file.flags().contains(OpenFlags::NONBLOCK);
-        let mut done = 0;
-        loop {
-            let result = self.retry(file, || {
-                let mut source =
-                    UserSource::new(self.memory(), segments, abi::MAX_RW_COUNT).limited(size_limit);
-                source.skip(done);
-                let n = self.written(file.write(&mut source))?;
-                Ok((n, source.remaining()))
-            });
-            self.refresh_mappings(&**file.file());
-            match result {
-                Ok((n, left)) => {
-                    done += n;
-                    if n == 0 || left == 0 || !all {
-                        return Ok(done as u64);
-                    }
-                }
-                Err(error) => {
-                    if error == Errno::EPIPE.into() {
-                        self.send_broken_pipe();
-                    }
-                    return if done > 0 { Ok(done as u64) } else { Err(error) };
-                }
-            }
-        }
     }
 
     /// Sends SIGPIPE to the calling thread.

@@ -31,6 +31,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod time;
+mod transfer;
 mod vectored;
 mod xattr;
 

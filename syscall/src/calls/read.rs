@@ -22,6 +22,6 @@ impl Syscall for Read {
             return Err(Errno::EBADF.into());
         }
         let segments = [checked(self.buffer)?];
-        ctx.read_file(&file, &segments)
+        ctx.read_here(&file, &segments)
     }
 }

@@ -22,6 +22,6 @@ impl Syscall for Write {
             return Err(Errno::EBADF.into());
         }
         let segments = [checked(self.buffer)?];
-        ctx.write_file(&file, &segments)
+        ctx.write_here(&file, &segments)
     }
 }
