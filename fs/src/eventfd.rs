@@ -4,14 +4,15 @@ use crate::notify::Notifier;
 use crate::{File, FsError, Metadata, Offset, Sink, Source};
 use abi::{OpenFlags, PollEvents};
 use alloc::{format, vec::Vec};
-use sync::Mutex;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The largest value of the counter.
 const MAX: u64 = u64::MAX - 1;
 
 /// A counter. Operations that would have to wait answer [`FsError::WouldBlock`], and the caller waits.
 pub struct EventFd {
-    count: Mutex<u64>,
+    /// Nothing else is published with it: those who wait enter with the notifier before they look, and are told after a change.
+    count: AtomicU64,
     /// Reads take one, not all.
     semaphore: bool,
     notifier: Notifier,
@@ -20,7 +21,13 @@ pub struct EventFd {
 impl EventFd {
     /// A counter that starts with `count`.
     pub fn new(count: u32, semaphore: bool) -> Self {
-        EventFd { count: Mutex::new(count.into()), semaphore, notifier: Notifier::new() }
+        EventFd { count: AtomicU64::new(count.into()), semaphore, notifier: Notifier::new() }
+    }
+
+    /// Takes one, if there is one; returns how many.
+    fn take_one(&self) -> u64 {
+        let less = |count: u64| count.checked_sub(1);
+        u64::from(self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok())
     }
 }
 
@@ -33,12 +40,7 @@ impl File for EventFd {
         if dst.remaining() < size_of::<u64>() {
             return Err(FsError::Invalid);
         }
-        let taken = {
-            let mut count = self.count.lock();
-            let taken = if self.semaphore { (*count).min(1) } else { *count };
-            *count -= taken;
-            taken
-        };
+        let taken = if self.semaphore { self.take_one() } else { self.count.swap(0, Ordering::AcqRel) };
         if taken == 0 {
             return Err(FsError::WouldBlock);
         }
@@ -60,10 +62,8 @@ impl File for EventFd {
         if more == u64::MAX {
             return Err(FsError::Invalid);
         }
-        {
-            let mut count = self.count.lock();
-            *count = count.checked_add(more).filter(|&sum| sum <= MAX).ok_or(FsError::WouldBlock)?;
-        }
+        let add = |count: u64| count.checked_add(more).filter(|&sum| sum <= MAX);
+        self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).map_err(|_| FsError::WouldBlock)?;
         self.notifier.notify();
         Ok(size_of::<u64>())
     }
@@ -74,7 +74,7 @@ impl File for EventFd {
     }
 
     fn readiness(&self) -> PollEvents {
-        let count = *self.count.lock();
+        let count = self.count.load(Ordering::Acquire);
         let mut events = PollEvents::empty();
         events.set(PollEvents::IN | PollEvents::RDNORM, count > 0);
         events.set(PollEvents::OUT | PollEvents::WRNORM, count < MAX);
@@ -90,7 +90,9 @@ impl File for EventFd {
     }
 
     fn details(&self, out: &mut crate::pseudo::Output) {
-        out.extend_from_slice(format!("eventfd-count: {:16x}\n", *self.count.lock()).as_bytes());
+        out.extend_from_slice(
+            format!("eventfd-count: {:16x}\n", self.count.load(Ordering::Acquire)).as_bytes(),
+        );
     }
 }
 
