@@ -8,6 +8,8 @@
 //! watch each other without cycles and at most [`MAX_NESTS`] deep, so that recursion is bounded. Locks are taken in the order turn,
 //! items, queue; no file is called with the latter two held. Nobody who is told of a change takes a turn.
 
+mod item;
+
 use crate::notify::{Notifier, Watcher};
 use crate::{File, FsError, Metadata, Offset, OpenFile, Sink, Source};
 use abi::{OpenFlags, PollEvents, general as raw};
@@ -15,7 +17,8 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::{Arc, Weak};
 use alloc::{format, vec::Vec};
 use core::ops::Bound;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use item::Item;
 use sync::Mutex;
 
 /// How deep epoll instances may watch each other.
@@ -31,75 +34,6 @@ pub struct Interest {
     pub events: u32,
     /// The program's own value.
     pub data: u64,
-}
-
-struct Watch {
-    interest: Interest,
-    /// What an edge is measured against, for a file without a notifier: its generation and readiness at the last look.
-    seen: (u64, PollEvents),
-}
-
-/// One watched file.
-struct Item {
-    epoll: Weak<Epoll>,
-    file: Weak<OpenFile>,
-    fd: u32,
-    watch: Mutex<Watch>,
-    queued: AtomicBool,
-    /// It is watched no more. Changed with the queue locked, into which it then never comes again.
-    gone: AtomicBool,
-    /// The file has no notifier.
-    looked_at: bool,
-}
-
-impl Item {
-    fn key(&self) -> Key {
-        (self.fd, self.file.as_ptr().addr())
-    }
-
-    /// Puts it into the queue of its instance.
-    fn enqueue(self: Arc<Self>, epoll: &Epoll) {
-        if !self.queued.swap(true, Ordering::AcqRel) {
-            self.push(epoll);
-        }
-    }
-
-    /// The second half of it, before which the item may have gone.
-    fn push(self: Arc<Self>, epoll: &Epoll) {
-        let mut ready = epoll.ready.lock();
-        if !self.gone.load(Ordering::Relaxed) {
-            ready.push_back(self);
-        }
-    }
-
-    /// What is wanted now.
-    fn interest(&self) -> Interest {
-        self.watch.lock().interest
-    }
-
-    /// The wanted events that have happened.
-    fn events(&self, interest: Interest, file: &dyn File) -> u32 {
-        let wanted = interest.events;
-        // A one-shot watch that has fired wants nothing, not even errors.
-        if wanted & !OPTIONS == 0 {
-            return 0;
-        }
-        let always = (PollEvents::ERR | PollEvents::HUP).bits();
-        u32::from(file.readiness().bits()) & (wanted | u32::from(always))
-    }
-}
-
-impl Watcher for Item {
-    fn changed(self: Arc<Self>) {
-        if let Some(epoll) = self.epoll.upgrade() {
-            // A file without a notifier is looked at by who waits.
-            if !self.looked_at {
-                self.enqueue(&epoll);
-            }
-            epoll.generation.fetch_add(1, Ordering::Relaxed);
-            epoll.changed.notify();
-        }
-    }
 }
 
 /// Items by [`Item::key`].
@@ -123,6 +57,8 @@ pub struct Epoll {
     ready: Mutex<VecDeque<Arc<Item>>>,
     /// Items of files without a notifier.
     looked_at: Mutex<Items>,
+    /// How many they are.
+    looked_at_count: AtomicUsize,
     /// The instances that watch this one.
     above: Mutex<Vec<Weak<Epoll>>>,
     /// Counts what has been told.
@@ -140,6 +76,7 @@ impl Epoll {
             watched: Mutex::new(Watched { items: BTreeMap::new(), tidy_at: 0 }),
             ready: Mutex::new(VecDeque::new()),
             looked_at: Mutex::new(BTreeMap::new()),
+            looked_at_count: AtomicUsize::new(0),
             above: Mutex::new(Vec::new()),
             generation: AtomicU64::new(0),
             changed: Notifier::new(),
@@ -159,11 +96,14 @@ impl Epoll {
         static NESTING: Mutex<()> = Mutex::new(());
         let _nesting = file.file().as_epoll().is_some().then(|| NESTING.lock());
         let _turn = self.turn.lock();
+        let Interest { events, data } = always(interest);
         let item = Arc::new(Item {
             epoll: self.own.clone(),
             file: Arc::downgrade(file),
             fd,
-            watch: Mutex::new(Watch { interest: always(interest), seen: (0, PollEvents::empty()) }),
+            events: AtomicU32::new(events),
+            data: AtomicU64::new(data),
+            seen: Mutex::new((0, PollEvents::empty())),
             queued: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             looked_at: file.file().notifier().is_none(),
@@ -205,7 +145,9 @@ impl Epoll {
             above.push(self.own.clone());
         }
         if item.looked_at {
-            self.looked_at.lock().insert(item.key(), item.clone());
+            let mut items = self.looked_at.lock();
+            items.insert(item.key(), item.clone());
+            self.looked_at_count.store(items.len(), Ordering::Release);
         }
         for notifier in file.file().changes().into_iter().flatten() {
             let watcher: Arc<dyn Watcher> = item.clone();
@@ -215,7 +157,7 @@ impl Epoll {
     }
 
     fn queue_if_ready(&self, item: Arc<Item>, file: &OpenFile) {
-        if item.events(item.interest(), file.file().as_ref()) != 0 {
+        if item.happened(item.wanted(), file.file().as_ref()) != 0 {
             item.enqueue(self);
             self.generation.fetch_add(1, Ordering::Relaxed);
             self.changed.notify();
@@ -226,14 +168,13 @@ impl Epoll {
     pub fn modify(&self, fd: u32, file: &Arc<OpenFile>, interest: Interest) -> Result<(), FsError> {
         let _turn = self.turn.lock();
         let item = self.find(fd, file).ok_or(FsError::NotFound)?;
-        {
-            let mut watch = item.watch.lock();
-            if watch.interest.events & raw::EPOLLEXCLUSIVE != 0 || interest.events & raw::EPOLLEXCLUSIVE != 0
-            {
-                return Err(FsError::Invalid);
-            }
-            *watch = Watch { interest: always(interest), seen: (0, PollEvents::empty()) };
+        if (item.wanted() | interest.events) & raw::EPOLLEXCLUSIVE != 0 {
+            return Err(FsError::Invalid);
         }
+        let Interest { events, data } = always(interest);
+        item.events.store(events, Ordering::Relaxed);
+        item.data.store(data, Ordering::Relaxed);
+        *item.seen.lock() = (0, PollEvents::empty());
         self.queue_if_ready(item, file);
         Ok(())
     }
@@ -260,7 +201,11 @@ impl Epoll {
             }
         };
         remove(&mut self.watched.lock().items);
-        remove(&mut self.looked_at.lock());
+        if item.looked_at {
+            let mut items = self.looked_at.lock();
+            remove(&mut items);
+            self.looked_at_count.store(items.len(), Ordering::Release);
+        }
         let mut ready = self.ready.lock();
         item.gone.store(true, Ordering::Relaxed);
         if item.queued.load(Ordering::Relaxed) {
@@ -306,30 +251,40 @@ impl Epoll {
     }
 
     /// Queues the files without a notifier that have become ready.
+    #[inline]
     fn look(&self) {
+        if self.looked_at_count.load(Ordering::Acquire) != 0 {
+            self.look_at_each();
+        }
+    }
+
+    #[cold]
+    fn look_at_each(&self) {
         for item in each(|after| after_key(&self.looked_at.lock(), after)) {
             let Some(file) = item.file.upgrade() else {
                 self.forget(&item);
                 continue;
             };
             let now = (file.file().generation(), file.file().readiness());
-            let edge = {
-                let mut watch = item.watch.lock();
-                let before = core::mem::replace(&mut watch.seen, now);
-                let level = watch.interest.events & raw::EPOLLET == 0;
-                level || now.0 != before.0 || !before.1.contains(now.1)
-            };
-            if edge && item.events(item.interest(), file.file().as_ref()) != 0 {
+            let before = core::mem::replace(&mut *item.seen.lock(), now);
+            let level = item.wanted() & raw::EPOLLET == 0;
+            let edge = level || now.0 != before.0 || !before.1.contains(now.1);
+            if edge && item.happened(item.wanted(), file.file().as_ref()) != 0 {
                 item.enqueue(self);
             }
         }
     }
 
-    /// The next thing that has happened, whose it is, and what is wanted there. Each item is met once in a round: `left` counts down.
-    fn take(&self, left: &mut usize) -> Option<(Arc<Item>, Interest, u32)> {
-        while *left > 0 {
-            *left -= 1;
-            let item = self.ready.lock().pop_front()?;
+    /// The next thing that has happened, whose it is, and what is wanted there. Each item is met once in a round: `left` counts down
+    /// from what is queued at its beginning.
+    fn take(&self, left: &mut Option<usize>) -> Option<(Arc<Item>, Interest, u32)> {
+        while *left != Some(0) {
+            let item = {
+                let mut ready = self.ready.lock();
+                // It is not empty if there is one to take.
+                *left = Some(left.unwrap_or(ready.len()).saturating_sub(1));
+                ready.pop_front()?
+            };
             // What happens from here on queues it again.
             item.queued.store(false, Ordering::Release);
             let Some(file) = item.file.upgrade() else {
@@ -337,7 +292,7 @@ impl Epoll {
                 continue;
             };
             let wanted = item.interest();
-            let events = item.events(wanted, file.file().as_ref());
+            let events = item.happened(wanted.events, file.file().as_ref());
             if events != 0 {
                 return Some((item, Interest { events, data: wanted.data }, wanted.events));
             }
@@ -349,7 +304,7 @@ impl Epoll {
     /// gone. The turn is held, so nothing else is wanted meanwhile.
     fn passed_on(&self, item: Arc<Item>, wanted: u32, done: bool) {
         if done && wanted & raw::EPOLLONESHOT != 0 {
-            item.watch.lock().interest.events = wanted & OPTIONS;
+            item.events.store(wanted & OPTIONS, Ordering::Relaxed);
         }
         if !done || wanted & (raw::EPOLLET | raw::EPOLLONESHOT) == 0 {
             item.enqueue(self);
@@ -361,7 +316,7 @@ impl Epoll {
     pub fn each(&self, max: usize, mut emit: impl FnMut(Interest) -> bool) {
         let turn = self.turn.lock();
         self.look();
-        let mut left = self.ready.lock().len();
+        let mut left = None;
         let mut found = false;
         for _ in 0..max {
             let Some((item, event, wanted)) = self.take(&mut left) else { break };
@@ -433,7 +388,7 @@ impl File for Epoll {
     fn readiness(&self) -> PollEvents {
         self.look();
         let happened = |item: &Arc<Item>| {
-            item.file.upgrade().is_some_and(|file| item.events(item.interest(), file.file().as_ref()) != 0)
+            item.file.upgrade().is_some_and(|file| item.happened(item.wanted(), file.file().as_ref()) != 0)
         };
         // From the end: what is taken from the front meanwhile moves the others down, so that none is left out.
         let mut left = self.ready.lock().len();
@@ -475,7 +430,7 @@ impl File for Epoll {
             if item.file.strong_count() == 0 {
                 continue;
             }
-            let Interest { events, data } = item.watch.lock().interest;
+            let Interest { events, data } = item.interest();
             out.extend_from_slice(
                 format!("tfd: {:8} events: {events:8x} data: {data:16x}\n", item.fd).as_bytes(),
             );

@@ -1,6 +1,7 @@
 //! epoll_wait(2): waits until one of the watched files is ready.
 
 use crate::prelude::*;
+use fs::OpenFile;
 use fs::epoll::Epoll;
 
 /// `epoll_wait(epoll, events, max, milliseconds)`.
@@ -33,17 +34,28 @@ pub fn wait(ctx: &Context<'_>, epoll: i32, events: u64, max: i32, deadline: Opti
     let file = ctx.file(epoll)?;
     let epoll = file.file().as_epoll().filter(|_| !file.is_path_only()).ok_or(Errno::EINVAL)?;
     let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let stored = store(ctx, epoll, events, most)?;
+    if stored > 0 || deadline == Some(0) {
+        return Ok(stored);
+    }
+    wait_longer(ctx, &file, epoll, (events, most), deadline)
+}
+
+/// As [`wait`], after a look at `epoll`, which is `file`, that found nothing.
+#[cold]
+fn wait_longer(
+    ctx: &Context<'_>,
+    file: &OpenFile,
+    epoll: &Epoll,
+    (events, most): (u64, usize),
+    deadline: Option<u64>,
+) -> CallResult<u64> {
     let [changed, _] = file.file().changes();
-    let stored = ctx.sleep_for(
-        deadline,
-        || file.file().ready_at(),
-        changed.as_slice(),
-        true,
-        || {
-            let stored = store(ctx, epoll, events, most)?;
-            Ok((stored > 0).then_some(stored))
-        },
-    )?;
+    let ready_at = || file.file().ready_at();
+    let stored = ctx.sleep_after_look(deadline, &ready_at, changed.as_slice(), true, || {
+        let stored = store(ctx, epoll, events, most)?;
+        Ok((stored > 0).then_some(stored))
+    })?;
     Ok(stored.unwrap_or(0))
 }
 
