@@ -180,14 +180,7 @@ impl Platform for Machine {
     }
 
     fn vector_layout(&self) -> VectorLayout {
-        static LAYOUT: SetOnce<VectorLayout> = SetOnce::new();
-        if let Some(layout) = LAYOUT.get() {
-            return *layout;
-        }
-        let layout = vectors::layout();
-        // Set by another thread in between: the processor has not changed.
-        let _ = LAYOUT.set(layout);
-        layout
+        vectors::layout()
     }
 
     fn save_vectors(&self, area: &mut [u8]) {

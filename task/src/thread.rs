@@ -22,6 +22,9 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use fs::notify::Sleeper;
 use sync::{Mutex, SetOnce};
 
+/// No mask: one that a thread has never blocks SIGKILL.
+const NO_MASK: u64 = u64::MAX;
+
 /// What restart_syscall(2) goes on with. Times are monotonic nanoseconds, addresses those of the first call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestartBlock {
@@ -93,8 +96,8 @@ pub struct Thread {
     pub clear_child_tid: AtomicU64,
     /// Head of the robust list and its size (set_robust_list(2)).
     pub robust_list: Mutex<(u64, u64)>,
-    /// The mask to go back to when the signals that ended a call have been delivered.
-    saved_mask: Mutex<Option<SigSet>>,
+    /// The mask to go back to when the signals that ended a call have been delivered, or [`NO_MASK`]. The thread's own.
+    saved_mask: AtomicU64,
     /// The result of a call that has run, while its signals wait for the full register set.
     result: Mutex<Option<u64>>,
     restart: Mutex<Option<RestartBlock>>,
@@ -133,7 +136,7 @@ impl Thread {
             alt_stack: Mutex::new(disabled),
             clear_child_tid: AtomicU64::new(0),
             robust_list: Mutex::new((0, 0)),
-            saved_mask: Mutex::new(None),
+            saved_mask: AtomicU64::new(NO_MASK),
             result: Mutex::new(None),
             restart: Mutex::new(None),
             trap: Mutex::new(TrapInfo::default()),
@@ -252,11 +255,16 @@ impl Thread {
 
     /// Goes back to `mask` once the signals that ended a call have been delivered (ppoll(2), sigsuspend(2)).
     pub fn restore_mask_later(&self, mask: SigSet) {
-        *self.saved_mask.lock() = Some(mask);
+        self.saved_mask.store(mask.0, Ordering::Relaxed);
     }
 
     pub(crate) fn take_saved_mask(&self) -> Option<SigSet> {
-        self.saved_mask.lock().take()
+        let mask = self.saved_mask.load(Ordering::Relaxed);
+        if mask == NO_MASK {
+            return None;
+        }
+        self.saved_mask.store(NO_MASK, Ordering::Relaxed);
+        Some(SigSet(mask))
     }
 
     /// Keeps the result of a call until [`take_result`](Self::take_result).

@@ -392,7 +392,10 @@ impl Process {
     /// Makes a thread look at its signals: it wakes, or comes into the kernel.
     pub(crate) fn wake_thread(&self, thread: &Thread) {
         if let Some(runner) = thread.runner() {
-            runner.handle.unpark();
+            // Who sends to itself does not sleep, and looks before it does.
+            if runner.handle != sync::thread::current() {
+                runner.handle.unpark();
+            }
             self.platform.kick(runner);
         }
     }

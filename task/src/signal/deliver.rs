@@ -60,8 +60,9 @@ impl Target<'_> {
         let mut restart = if from_call { Errno::restart_code(regs.rax) } else { None };
         // Chosen anew by those who send from here on.
         self.thread.choose(false);
-        let mut info = SigInfo::default();
-        while let Some(signal) = self.next_signal(&mut info) {
+        while self.process.needs_attention(self.thread) {
+            let mut info = SigInfo::default();
+            let Some(signal) = self.next_signal(&mut info) else { break };
             let action = self.process.signals.action(signal);
             match delivery(&action, signal) {
                 Delivery::Ignore => {}

@@ -82,10 +82,13 @@ impl Pending {
     }
 
     /// As [`take`](Self::take); what is known about the signal goes to `info`.
+    #[inline]
     pub fn take_into(&self, blocked: SigSet, info: &mut SigInfo) -> Option<Signal> {
-        if self.set().0 & !blocked.0 == 0 {
-            return None;
-        }
+        if self.set().0 & !blocked.0 == 0 { None } else { self.take_waiting(blocked, info) }
+    }
+
+    /// As [`take_into`](Self::take_into), after a look that found one.
+    fn take_waiting(&self, blocked: SigSet, info: &mut SigInfo) -> Option<Signal> {
         let mut queue = self.queue.lock();
         // Another thread may have taken it meanwhile.
         let ready = self.set().0 & !blocked.0;
@@ -104,7 +107,7 @@ impl Pending {
                 *info = found.and_then(|at| queue.remove(at)).unwrap_or_else(|| SigInfo::new(signal, 0));
             }
         }
-        if queue.is_empty() || !queue.iter().any(|info| info.signo == number) {
+        if !queue.iter().any(|info| info.signo == number) {
             self.set.fetch_and(!(1 << signal.index()), Ordering::Relaxed);
         }
         Some(signal)

@@ -6,7 +6,7 @@
 use alloc::alloc::Layout;
 use core::arch::asm;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use abi::sigframe::{FXSAVE_SIZE, MXCSR_OFFSET};
 use sync::SetOnce;
@@ -37,7 +37,17 @@ fn xsave() -> (bool, u64) {
 }
 
 /// What the processor's state looks like.
+#[inline]
 pub fn layout() -> VectorLayout {
+    VectorLayout {
+        size: SIZE.load(Ordering::Relaxed),
+        features: FEATURES.load(Ordering::Relaxed),
+        mxcsr_mask: MXCSR_MASK.load(Ordering::Relaxed),
+    }
+}
+
+/// The bits of MXCSR that may be set.
+fn mxcsr_mask() -> u32 {
     #[repr(C, align(64))]
     struct Area([u8; FXSAVE_SIZE]);
     let mut area = Area([0; FXSAVE_SIZE]);
@@ -45,11 +55,7 @@ pub fn layout() -> VectorLayout {
     unsafe { asm!("fxsave64 [{}]", in(reg) &raw mut area, options(nostack, preserves_flags)) };
     let mask =
         area.0.get(MXCSR_MASK_OFFSET..).and_then(<[u8]>::first_chunk).map_or(0, |b| u32::from_le_bytes(*b));
-    VectorLayout {
-        size: xsave().1 as usize,
-        features: if xsave().0 { cpu::vector_features() } else { 0 },
-        mxcsr_mask: if mask != 0 { mask } else { DEFAULT_MXCSR_MASK },
-    }
+    if mask != 0 { mask } else { DEFAULT_MXCSR_MASK }
 }
 
 /// Whether to use XSAVE on `area`, which is what the instructions need: 64-aligned, and large enough.
@@ -112,16 +118,21 @@ static WAY: AtomicU8 = AtomicU8::new(WAY_FXSAVE);
 const WAY_FXSAVE: u8 = 0;
 const WAY_XSAVE: u8 = 1;
 const WAY_XSAVEOPT: u8 = 2;
-/// Bytes of the state.
+/// The [`layout`].
 static SIZE: AtomicUsize = AtomicUsize::new(FXSAVE_SIZE);
+static FEATURES: AtomicU64 = AtomicU64::new(0);
+static MXCSR_MASK: AtomicU32 = AtomicU32::new(DEFAULT_MXCSR_MASK);
 
-/// Chooses how the state is stored. Once, by the boot processor, when its control registers are set.
+/// Finds out what the state looks like, and chooses how it is stored. Once, by the boot processor, when its control registers are
+/// set.
 pub fn init() {
     const XSAVEOPT: u32 = 1;
     if xsave().0 {
         let optimised = cpu::cpuid_count(0xd, 1).eax & XSAVEOPT != 0;
         WAY.store(if optimised { WAY_XSAVEOPT } else { WAY_XSAVE }, Ordering::Relaxed);
+        FEATURES.store(cpu::vector_features(), Ordering::Relaxed);
     }
+    MXCSR_MASK.store(mxcsr_mask(), Ordering::Relaxed);
     SIZE.store(cpu::vector_state_size() as usize, Ordering::Relaxed);
 }
 
