@@ -130,19 +130,21 @@ impl MemFile {
     }
 
     fn write_from(&self, at: u64, src: &mut dyn Source) -> Result<usize, FsError> {
-        if src.remaining() == 0 {
+        let wanted = src.remaining();
+        if wanted == 0 {
             return Ok(0);
         }
         let end = write_end(src, at, MAX_SIZE)?;
-        let mut buffer = self.fs.buffers.take(src.remaining())?;
+        let mut buffer = self.fs.buffers.take(wanted)?;
         let mut done = 0;
-        while src.remaining() > 0 {
+        while done < wanted {
+            let left = wanted - done;
             let here = at.saturating_add(done as u64);
             let limit = usize::try_from(end.saturating_sub(here)).unwrap_or(usize::MAX);
             // To the end of a page first, so that the following pieces are whole pages.
             let aligned = buffer.len().saturating_sub((here % PAGE) as usize);
-            let size = if aligned > 0 && aligned < src.remaining() { aligned } else { buffer.len() };
-            let size = size.min(src.remaining()).min(limit).min(buffer.len());
+            let size = if aligned > 0 && aligned < left { aligned } else { buffer.len() };
+            let size = size.min(left).min(limit).min(buffer.len());
             let piece = buffer.get_mut(..size).unwrap_or_default();
             let result = src.take(piece).and_then(|got| {
                 self.change(|pages, budget| pages.write(here, piece.get(..got).unwrap_or_default(), budget))
@@ -174,14 +176,15 @@ impl File for MemFile {
 
     fn read(&self, at: Offset, dst: &mut dyn Sink, flags: OpenFlags) -> Result<usize, FsError> {
         // A page at first, as the file may be short.
-        let mut buffer = self.fs.buffers.take(dst.remaining().min(PAGE as usize))?;
+        let wanted = dst.remaining();
+        let mut buffer = self.fs.buffers.take(wanted.min(PAGE as usize))?;
         let mut read_at = (!flags.contains(OpenFlags::NOATIME)).then(|| self.fs.clock.now_ns());
         let mut done = 0;
         loop {
-            let (here, max) = (at.0.saturating_add(done as u64), dst.remaining());
+            let (here, max) = (at.0.saturating_add(done as u64), wanted.saturating_sub(done));
             let Found { chunk, left } =
                 self.fs.chunk(self.node.id, here, max, &mut buffer, read_at.take())?;
-            let (wanted, result) = match chunk {
+            let (found, result) = match chunk {
                 Some(Chunk::Copied(n)) => (n, dst.put(buffer.get(..n).unwrap_or_default())),
                 Some(Chunk::Base(bytes)) => (bytes.len(), dst.put(bytes)),
                 Some(Chunk::Zeros(n)) => (n, dst.put_zeros(n)),
@@ -190,14 +193,14 @@ impl File for MemFile {
             match result {
                 Ok(n) => {
                     done += n;
-                    if n < wanted || n == max || n as u64 == left {
+                    if n < found || n == max || n as u64 == left {
                         return Ok(done);
                     }
                 }
                 Err(_) if done > 0 => return Ok(done),
                 Err(error) => return Err(error),
             }
-            let next = usize::try_from(left).unwrap_or(usize::MAX).min(max).saturating_sub(wanted);
+            let next = usize::try_from(left).unwrap_or(usize::MAX).min(max).saturating_sub(found);
             if next > PAGE as usize && buffer.len() <= PAGE as usize {
                 // The page will do, if there is no more.
                 buffer = self.fs.buffers.take(next).unwrap_or(buffer);
