@@ -184,6 +184,14 @@ static void descriptors(void) {
     lseek(three, 10, SEEK_SET);
     slurp("/proc/self/fdinfo/77");
     printf("fdinfo: %.8s %s\n", buf, strstr(buf, "flags:\t0") ? "flags" : "none");
+    // A device that has no positions does not move one.
+    int zero = open("/dev/zero", O_RDONLY);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", zero);
+    printf("zero: %ld\n", (long)read(zero, buf, 5));
+    slurp(path);
+    printf("fdinfo of zero: %.6s\n", buf);
+    close(zero);
     DIR *d = opendir("/proc/self/fd");
     int count = 0, odd = 0, seen = 0;
     for (struct dirent *e; (e = readdir(d));) {
