@@ -45,6 +45,8 @@ struct Mount {
 pub struct Vfs {
     root: NodeRef,
     mounts: Vec<Mount>,
+    /// A bit for each node that something may be mounted on, at its number modulo 64: each step of a path asks.
+    covered: u64,
     devices: Devices,
     locks: Arc<FileLocks>,
     fifos: Fifos,
@@ -57,6 +59,7 @@ impl Vfs {
         Vfs {
             root: NodeRef::root_of(root),
             mounts: Vec::new(),
+            covered: 0,
             devices,
             locks: Arc::default(),
             fifos: Fifos::default(),
@@ -70,6 +73,7 @@ impl Vfs {
         if covered.kind()? != NodeKind::Directory {
             return Err(FsError::NotDirectory);
         }
+        self.covered |= 1 << (covered.id % 64);
         self.mounts.push(Mount { covered, root: NodeRef::root_of(fs) });
         Ok(())
     }
@@ -90,7 +94,11 @@ impl Vfs {
     }
 
     /// The root that is mounted on node `id` of `fs`: of the last mount, which is the one that is seen.
+    #[inline]
     fn mounted_on(&self, fs: &dyn FileSystem, id: NodeId) -> Option<&NodeRef> {
+        if self.covered >> (id % 64) & 1 == 0 {
+            return None;
+        }
         let covers = |covered: &NodeRef| covered.id == id && covered.fs.device() == fs.device();
         self.mounts.iter().rev().find(|mount| covers(&mount.covered)).map(|mount| &mount.root)
     }
