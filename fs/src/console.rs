@@ -11,11 +11,13 @@
 //! [`Console::changed`].
 
 mod file;
+mod flow;
 mod options;
 mod requests;
 
+use self::flow::Flow;
 use crate::notify::Notifier;
-use crate::tty::{Available, LineDiscipline, default_termios};
+use crate::tty::{Available, FlowControl, LineDiscipline, default_termios};
 use crate::{FsError, Sink, Source};
 use abi::{PollEvents, Signal, structs::Termios, structs::Winsize};
 use alloc::{collections::VecDeque, sync::Arc};
@@ -57,6 +59,8 @@ pub struct Console {
     device: &'static dyn ConsoleDevice,
     mode: ConsoleMode,
     input: Mutex<Buffered>,
+    /// Whether output may go on. Locked for moments, and after `input` where both are.
+    flow: Mutex<Flow>,
     /// Settings in host mode, where they have no effect but are kept.
     host_termios: Mutex<Termios>,
     winsize: Mutex<Winsize>,
@@ -85,6 +89,7 @@ impl Console {
             device,
             mode: options.mode,
             input: Mutex::new(input),
+            flow: Mutex::new(Flow::new()),
             host_termios: Mutex::new(default_termios()),
             winsize: Mutex::new(Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 }),
             foreground: AtomicU32::new(0),
@@ -143,7 +148,19 @@ impl Console {
     fn take_byte(&self, input: &mut Buffered, byte: u8) {
         match input {
             Buffered::Serial(tty) => {
-                let signal = tty.input(byte, &mut |echo| self.device.write(echo));
+                let mut emit = |bytes: &[u8]| self.device.write(bytes);
+                let mut flow = self.flow.lock();
+                match tty.flow_control(byte) {
+                    Some(FlowControl::Stop) => return flow.stop(),
+                    Some(FlowControl::Start) => return flow.start(&mut emit),
+                    Some(FlowControl::Any) if flow.is_stopped() => flow.start(&mut emit),
+                    Some(FlowControl::Any) | None => {}
+                }
+                let signal = tty.input(byte, &mut |echo| flow.echo(echo, &mut emit));
+                if signal.is_some() && tty.controls_flow() {
+                    flow.start(&mut emit);
+                }
+                drop(flow);
                 if let (Some(signal), Some(target)) = (signal, self.target.get()) {
                     target.terminal_signal(signal);
                 }
@@ -223,6 +240,9 @@ impl Console {
         let mut buf = [0; CHUNK];
         let mut done = 0;
         while src.remaining() > 0 {
+            if self.is_stopped() {
+                return if done > 0 { Ok(done) } else { Err(FsError::WouldBlock) };
+            }
             let n = match src.take(&mut buf) {
                 Ok(0) => break,
                 Ok(n) => n,
@@ -239,10 +259,23 @@ impl Console {
         Ok(done)
     }
 
+    /// Whether a terminal's output is stopped.
+    fn is_stopped(&self) -> bool {
+        if !self.end_is_terminal(End::Output) || !self.flow.lock().is_stopped() {
+            return false;
+        }
+        // What was typed since may have started it.
+        self.take_in();
+        self.flow.lock().is_stopped()
+    }
+
     /// What can be done without waiting.
     pub fn readiness(&self) -> PollEvents {
         self.take_in();
-        let mut events = PollEvents::OUT | PollEvents::WRNORM;
+        let mut events = PollEvents::empty();
+        if !self.is_stopped() {
+            events |= PollEvents::OUT | PollEvents::WRNORM;
+        }
         let readable = match &*self.input.lock() {
             Buffered::Serial(tty) => tty.available(1) != Available::Nothing,
             Buffered::Host { ready, eof, .. } => {
@@ -271,10 +304,15 @@ impl Console {
                 if flush {
                     tty.flush();
                 }
+                let before = tty.controls_flow();
                 tty.set_termios(termios);
+                if before && !tty.controls_flow() {
+                    self.flow.lock().start(&mut |bytes| self.device.write(bytes));
+                }
             }
             Buffered::Host { .. } => *self.host_termios.lock() = termios,
         }
+        self.changed.notify();
     }
 
     fn readable_len(&self) -> u32 {

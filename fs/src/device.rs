@@ -214,6 +214,10 @@ impl File for DeviceFile {
         }
     }
 
+    fn writes_all(&self) -> bool {
+        matches!(self.device, Device::Tty(_) | Device::Console(_))
+    }
+
     fn can_be_polled(&self) -> bool {
         matches!(self.device, Device::Random(_) | Device::Tty(_) | Device::Console(_))
     }

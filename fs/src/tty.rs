@@ -5,8 +5,7 @@
 //! `ready.len()`, and what is behind them can be read only after a return to non-canonical mode; nothing grows beyond
 //! [`INPUT_MAX`].
 //!
-//! Differences from Linux, both invisible to a program that asks: flow control (IXON) is off by default and has no effect, and
-//! VTIME counts as 0.
+//! A difference from Linux, invisible to a program that asks: VTIME counts as 0.
 
 use abi::general as raw;
 use abi::{Signal, structs::Termios};
@@ -18,10 +17,10 @@ pub const INPUT_MAX: usize = 4095;
 /// A control character that was disabled.
 const DISABLED: u8 = 0;
 
-/// The settings of a new terminal: Linux's defaults without IXON.
+/// The settings of a new terminal: Linux's defaults.
 pub fn default_termios() -> Termios {
     let mut termios: Termios = abi::zeroed();
-    termios.c_iflag = raw::ICRNL | raw::IMAXBEL;
+    termios.c_iflag = raw::ICRNL | raw::IXON | raw::IMAXBEL;
     termios.c_oflag = raw::OPOST | raw::ONLCR;
     termios.c_cflag = raw::B38400 | raw::CS8 | raw::CREAD | raw::HUPCL;
     termios.c_lflag = raw::ISIG
@@ -64,6 +63,17 @@ pub enum Available {
     Eof,
     /// This many bytes.
     Bytes(usize),
+}
+
+/// What a byte of input does to the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowControl {
+    /// VSTOP: it stops, and the byte is gone.
+    Stop,
+    /// VSTART: it goes on, and the byte is gone.
+    Start,
+    /// It goes on if it was stopped (IXANY), and the byte is ordinary.
+    Any,
 }
 
 /// The state of a terminal.
@@ -136,6 +146,25 @@ impl LineDiscipline {
 
     fn is(&self, byte: u8, character: u32) -> bool {
         byte != DISABLED && self.termios.c_cc.get(character as usize) == Some(&byte)
+    }
+
+    /// Whether input controls the output (IXON).
+    pub fn controls_flow(&self) -> bool {
+        self.termios.c_iflag & raw::IXON != 0
+    }
+
+    /// What the next byte does to the output. Asked before [`input`](Self::input), which does not get those that are gone.
+    pub fn flow_control(&self, byte: u8) -> Option<FlowControl> {
+        if !self.controls_flow() || self.literal {
+            return None;
+        }
+        if self.is(byte, raw::VSTART) {
+            Some(FlowControl::Start)
+        } else if self.is(byte, raw::VSTOP) {
+            Some(FlowControl::Stop)
+        } else {
+            (self.termios.c_iflag & raw::IXANY != 0).then_some(FlowControl::Any)
+        }
     }
 
     /// Takes a byte from the line. What is to be shown goes to `echo`; a signal for the foreground group comes back.

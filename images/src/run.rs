@@ -158,7 +158,11 @@ pub fn run(options: &Options) -> Result<u8, RunError> {
         }
         return Ok(0);
     }
-    line.options.extend(terminal_options());
+    // Who asks for a terminal on a line gets it, without the framing that standard files need.
+    let is_line = whole.get("console").is_some_and(|console| console != b"host");
+    if !is_line {
+        line.options.extend(terminal_options());
+    }
     if line.get("clock").is_none() {
         // The machine's clock has whole seconds.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -171,7 +175,7 @@ pub fn run(options: &Options) -> Result<u8, RunError> {
     let image = prepared.image.map(|image| *image);
     // The device stays until QEMU has ended.
     let _tap = network.tap;
-    relay::run(vm, image, options.kernel.as_deref(), network.services, network.ports)
+    relay::run(vm, image, options.kernel.as_deref(), network.services, network.ports, is_line)
 }
 
 fn check_append(append: &str) -> Result<(), RunError> {

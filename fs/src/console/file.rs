@@ -94,6 +94,10 @@ impl File for ConsoleFile {
             (false, _) => PollEvents::OUT | PollEvents::WRNORM,
         }
     }
+
+    fn writes_all(&self) -> bool {
+        self.console.end_is_terminal(self.end)
+    }
 }
 
 /// The three standard files of a program, in the order of their descriptors.

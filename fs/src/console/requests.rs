@@ -91,10 +91,33 @@ impl Console {
                 Ok(raw::TCOFLUSH) => {}
                 _ => return Err(FsError::Invalid),
             },
+            ioctl::TCXONC => self.control_flow(arg)?,
             ioctl::TCSBRK | ioctl::TCSBRKP | ioctl::TIOCSCTTY => {}
             _ => return Err(FsError::NotTty),
         }
         Ok(0)
+    }
+
+    /// TCXONC (tcflow(3)): stops output or lets it go on, here or at the other end of the line.
+    fn control_flow(&self, arg: u64) -> Result<(), FsError> {
+        let emit = &mut |bytes: &[u8]| self.device.write(bytes);
+        let send = |character: u32| {
+            let byte = self.termios().c_cc.get(character as usize).copied().unwrap_or_default();
+            if byte != 0 {
+                self.device.write(&[byte]);
+            }
+        };
+        match u32::try_from(arg) {
+            Ok(raw::TCOOFF) => self.flow.lock().off(),
+            Ok(raw::TCOON) => {
+                self.flow.lock().on(emit);
+                self.changed.notify();
+            }
+            Ok(raw::TCIOFF) => send(raw::VSTOP),
+            Ok(raw::TCION) => send(raw::VSTART),
+            _ => return Err(FsError::Invalid),
+        }
+        Ok(())
     }
 
     fn termios2(&self) -> Termios2 {

@@ -216,3 +216,34 @@ fn a_bad_buffer_keeps_the_input() {
     assert_eq!(files[0].read(&mut crate::UserSink::new(&memory, &bad, 10)), Err(FsError::Fault));
     assert_eq!(read(&files[0], 10).unwrap(), b"data");
 }
+
+#[test]
+fn output_stops_and_goes_on() {
+    let (files, _, line) = console(ConsoleMode::Serial);
+    let memory = FakeUserMemory::new();
+    let call = |request, arg| files[0].file().ioctl(request, arg, &memory);
+    let write = |text: &[u8]| files[1].write(&mut SliceSource::new(text));
+    let writable = || files[1].file().readiness().contains(PollEvents::OUT);
+    line.input.lock().extend(b"\x13x");
+    assert!(!writable());
+    assert_eq!((write(b"a"), write(b"")), (Err(FsError::WouldBlock), Ok(0)));
+    assert_eq!(call(ioctl::TCXONC, raw::TCOON.into()), Ok(0));
+    assert!(!writable(), "what is typed stops it until the same starts it");
+    assert!(line.output.lock().is_empty(), "the echo waits");
+    line.input.lock().extend(b"\x11");
+    assert_eq!((writable(), write(b"b")), (true, Ok(1)));
+    assert_eq!(call(ioctl::TCXONC, raw::TCOOFF.into()), Ok(0));
+    line.input.lock().extend(b"\x11");
+    assert_eq!(write(b"c"), Err(FsError::WouldBlock));
+    assert_eq!(call(ioctl::TCXONC, raw::TCOON.into()), Ok(0));
+    for which in [raw::TCIOFF, raw::TCION] {
+        assert_eq!(call(ioctl::TCXONC, which.into()), Ok(0));
+    }
+    assert_eq!(*line.output.lock(), b"xb\x13\x11");
+    assert_eq!(call(ioctl::TCXONC, 9), Err(FsError::Invalid));
+
+    // A pipe has no such thing, though the program may reach the terminal at the other end.
+    let (files, console, _) = self::console(ConsoleMode::Host { tty_in: true, tty_out: false });
+    assert_eq!(console.ioctl(ioctl::TCXONC, raw::TCOOFF.into(), &memory), Ok(0));
+    assert_eq!(files[1].write(&mut SliceSource::new(b"a")), Ok(1));
+}

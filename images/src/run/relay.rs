@@ -40,6 +40,7 @@ const CHUNK: usize = 64 << 10;
 const STDERR_MAX: u64 = 64 << 10;
 
 /// Starts the VM, relays until it has ended, and returns the exit status for `nospin`. QEMU takes over `ports`.
+/// `is_line`: the guest takes its console for a terminal on a line, and input goes there as it is.
 ///
 /// # Errors
 /// QEMU cannot be started.
@@ -49,6 +50,7 @@ pub fn run(
     kernel: Option<&Path>,
     services: Services,
     ports: Reserved,
+    is_line: bool,
 ) -> Result<u8, RunError> {
     let (console, console_guest) = UnixStream::pair().map_err(RunError::Start)?;
     let (channel, channel_guest) = UnixStream::pair().map_err(RunError::Start)?;
@@ -69,7 +71,7 @@ pub fn run(
     thread::spawn(move || {
         // An error means that the guest ended without taking input.
         if announced.recv().is_ok() {
-            send_input(input);
+            send_input(input, is_line);
         }
     });
     let output = thread::spawn({
@@ -141,14 +143,16 @@ fn wait(child: &mut Child, pid: Pid) -> io::Result<ExitStatus> {
     child.wait()
 }
 
-/// Standard input to the guest, framed. Ends at end of file or when the guest is gone.
-fn send_input(mut guest: UnixStream) {
+/// Standard input to the guest, framed unless it is to a line. Ends at end of file or when the guest is gone.
+fn send_input(mut guest: UnixStream, is_line: bool) {
     let mut buffer = vec![0; CHUNK];
     loop {
         match stdin().read(&mut buffer) {
             Ok(0) => break,
             Ok(got) => {
-                if guest.write_all(&encode_input(&buffer[..got])).is_err() {
+                let bytes = &buffer[..got];
+                let framed = if is_line { bytes.to_vec() } else { encode_input(bytes) };
+                if guest.write_all(&framed).is_err() {
                     return;
                 }
             }
@@ -158,7 +162,9 @@ fn send_input(mut guest: UnixStream) {
             Err(_) => break,
         }
     }
-    let _ = guest.write_all(&INPUT_EOF);
+    if !is_line {
+        let _ = guest.write_all(&INPUT_EOF);
+    }
 }
 
 /// The guest's output to standard output, unchanged and at once. Whether it could be written to the end.

@@ -33,6 +33,8 @@ pub fn cases() -> Vec<Case> {
             .stdin(text(20_000))
             .case("console/input by stdio/musl-pie"),
     );
+    // A terminal on a line instead of standard files.
+    cases.push(c("flow").append("console=serial").case("console/output stops and goes on"));
     cases.push(c("hello").stdin(text(100_000)).case("console/input that nobody reads"));
     cases
 }
