@@ -339,6 +339,17 @@ static void controls(void) {
     CALL(prctl, PR_CAP_AMBIENT, 77, 0, 0, 0);
     CALL(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 64, 0, 0);
     CALL(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 1, 0, 0);
+    CALL(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    CALL(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 0, 0, 0);
+    CALL(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 0, 1, 0);
+    CALL(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, 0, 0, 0);
+    CALL(prctl, PR_CAP_AMBIENT, 77, 0, 0, 0);
+    CALL(prctl, PR_GET_SECUREBITS, 0, 0, 0, 0);
+    CALL(prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0);
+    CALL(prctl, PR_GET_SECUREBITS, 0, 0, 0, 0);
+    CALL(prctl, PR_SET_KEEPCAPS, 0, 0, 0, 0);
+    CALL(prctl, PR_GET_TIMING, 0, 0, 0, 0);
+    CALL(prctl, PR_SET_TIMING, 0, 0, 0, 0);
     CALL(prctl, PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
     CALL(prctl, PR_GET_CHILD_SUBREAPER, NOWHERE, 0, 0, 0);
     CALL(prctl, PR_SET_THP_DISABLE, 0, 1, 0, 0);

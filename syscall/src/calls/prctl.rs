@@ -42,9 +42,16 @@ const OPTIONS: Names = options![
     PR_SET_THP_DISABLE,
     PR_GET_THP_DISABLE,
     PR_SET_VMA,
+    PR_GET_TIMING,
+    PR_SET_TIMING,
+    PR_GET_SECUREBITS,
+    PR_CAP_AMBIENT,
     PR_GET_TSC,
     PR_SET_TSC,
 ];
+
+/// SECBIT_KEEP_CAPS, the secure bit that PR_SET_KEEPCAPS sets.
+const KEEP_CAPS: u64 = 1 << 4;
 
 /// Longest name of memory, the NUL counted.
 const MEMORY_NAME_MAX: usize = 80;
@@ -76,6 +83,13 @@ impl Syscall for Prctl {
             // The program may read the time-stamp counter, as it always may in ring 0.
             raw::PR_GET_TSC => UserPtr::new(arg).write(ctx.memory(), &raw::PR_TSC_ENABLE)?,
             raw::PR_SET_TSC if arg == u64::from(raw::PR_TSC_ENABLE) => {}
+            raw::PR_GET_TIMING => {}
+            raw::PR_SET_TIMING if arg == u64::from(raw::PR_TIMING_STATISTICAL) => {}
+            raw::PR_GET_SECUREBITS => {
+                let keep = ctx.process.credentials().keep_capabilities;
+                return Ok(if keep { KEEP_CAPS } else { 0 });
+            }
+            raw::PR_CAP_AMBIENT => return self.ambient(ctx),
             // Off, as it always is: filters cannot be set.
             raw::PR_GET_SECCOMP => {}
             raw::PR_GET_TIMERSLACK => return Ok(ctx.process.attributes().timer_slack),
@@ -135,6 +149,23 @@ impl Prctl {
             _ => return Err(Errno::EINVAL.into()),
         }
         Ok(0)
+    }
+
+    /// PR_CAP_AMBIENT: the capabilities that a program keeps when it executes another. None is ever in the set, for nothing can
+    /// be executed; what adds to it is refused as on a process that has none to give on.
+    fn ambient(&self, ctx: &Context<'_>) -> CallResult<u64> {
+        let [what, capability, ..] = self.args;
+        if what == u64::from(raw::PR_CAP_AMBIENT_CLEAR_ALL) {
+            self.nothing_after(1)?;
+            return Ok(0);
+        }
+        self.nothing_after(2)?;
+        ctx.process.credentials().is_bounding(capability).ok_or(Errno::EINVAL)?;
+        match u32::try_from(what) {
+            Ok(raw::PR_CAP_AMBIENT_IS_SET | raw::PR_CAP_AMBIENT_LOWER) => Ok(0),
+            Ok(raw::PR_CAP_AMBIENT_RAISE) => Err(Errno::EPERM.into()),
+            _ => Err(Errno::EINVAL.into()),
+        }
     }
 
     /// PR_SET_VMA: gives memory that is no file's a name, or takes it away.
