@@ -214,7 +214,6 @@ static void changing(void) {
     CALL(mlock, HOLE, 0);
     CALL(mlock, a, 5 * PAGE);
     CALL(mlock, a, -1);
-    CALL(mlock, a, -2 * PAGE);
     CALL(mlock, a + 1, 1);
     CALL(munlock, HOLE, PAGE);
     CALL(munlock, a, 5 * PAGE);
