@@ -4,7 +4,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that only grows.
+/// A number that grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -15,6 +15,12 @@ impl Counter {
         if n != 0 {
             self.0.fetch_add(n, Ordering::Relaxed);
         }
+    }
+
+    /// Takes back `n` that were added for what did not happen after all.
+    #[cold]
+    pub fn take_back(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
     }
 
     /// Adds one.

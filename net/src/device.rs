@@ -54,6 +54,11 @@ pub trait NetworkCard: Send + Sync {
     fn lost(&self) -> Lost {
         Lost::default()
     }
+
+    /// Whether the device has taken all frames. If not, an interrupt tells when it has.
+    fn sent_all(&self) -> bool {
+        true
+    }
 }
 
 impl<T: NetworkCard + ?Sized> NetworkCard for &'static T {
@@ -79,6 +84,10 @@ impl<T: NetworkCard + ?Sized> NetworkCard for &'static T {
 
     fn lost(&self) -> Lost {
         (**self).lost()
+    }
+
+    fn sent_all(&self) -> bool {
+        (**self).sent_all()
     }
 }
 

@@ -49,8 +49,9 @@ fn wake(queue: usize) {
 fn run(stack: &Stack, queue: u16) {
     let cards = virtio::cards();
     loop {
-        if stack.poll(tsc::monotonic_ns(), queue.into(), BURST) > 0 {
-            super::worked();
+        let frames = stack.poll(tsc::monotonic_ns(), queue.into(), BURST);
+        super::worked();
+        if frames > 0 {
             // More may come while these are dealt with; nobody needs to be told.
             set_interrupts(&cards, queue, false);
             continue;

@@ -208,6 +208,7 @@ impl IpLayer {
     pub(crate) fn transmit(&self, interface: &Interface, frames: &mut Frames) {
         let Some(card) = interface.card.as_ref().filter(|card| card.link_up()) else {
             self.stats.drops.link_down.add(frames.len() as u64);
+            interface.stats.tx_dropped.add(frames.len() as u64);
             return frames.clear();
         };
         let stats = &interface.stats;
@@ -228,9 +229,17 @@ impl IpLayer {
         let dropped = frames.len().saturating_sub(room);
         queue.extend(frames.drain(room));
         drop(backlog);
+        stats.tx_packets.take_back(dropped as u64);
+        stats.tx_bytes.take_back(frames.bytes());
         frames.clear();
         stats.tx_dropped.add(dropped as u64);
         self.stats.drops.transmit_queue.add(dropped as u64);
+    }
+
+    /// Whether the cards have taken all frames. If not, their interrupts tell when to look again.
+    pub fn sent_all(&self) -> bool {
+        let waiting = self.backlog.lock().iter().any(|(_, frames)| !frames.is_empty());
+        !waiting && self.net().interfaces.iter().filter_map(|i| i.card.as_ref()).all(|card| card.sent_all())
     }
 
     /// Tries again to send what there was no room for.
@@ -352,7 +361,9 @@ impl Pass<'_> {
         };
         self.layer.outdate_hints();
         self.layer.schedule_some(next);
-        let Some(source) = self.net.interface(key.0).map(|i| i.mac) else { return };
+        let Some(source) = self.net.interface(key.0).map(|i| i.mac) else {
+            return self.layer.stats.drops.neighbour_failed.add(waiting.len() as u64);
+        };
         for frame in waiting {
             self.link_send(key.0, source, mac, ip_type(key.1), frame);
         }

@@ -182,6 +182,7 @@ impl IpOutput for IpLayer {
             return;
         }
         let Some((source, destination)) = packets.front().and_then(|frame| ends(frame.data())) else {
+            self.stats.v4.ip.out_discards.add(packets.len() as u64);
             packets.clear();
             return;
         };
@@ -212,11 +213,15 @@ impl Pass<'_> {
     /// Sends an IP packet whose header is complete.
     pub(crate) fn emit(&mut self, path: &crate::ip::route::Path, frame: Frame) {
         let stats = self.layer.stats.family(path.destination.is_ipv6());
-        stats.ip.out_transmits.inc();
         if path.is_local() {
+            stats.ip.out_transmits.inc();
             return self.local.push_back((LOOPBACK, frame));
         }
-        let Some(own) = self.net.interface(path.interface).map(|i| i.mac) else { return };
+        let Some(own) = self.net.interface(path.interface).map(|i| i.mac) else {
+            // The way there has gone since it was looked up.
+            return stats.ip.out_no_routes.inc();
+        };
+        stats.ip.out_transmits.inc();
         let kind = crate::ip::layer::ip_type(path.destination);
         match path.cast {
             Cast::Multicast => {

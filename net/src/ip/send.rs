@@ -131,7 +131,10 @@ impl Pass<'_> {
         let total = frame.len();
         stats.fragmented.inc();
         for (n, data) in frame.data().chunks(size).enumerate() {
-            let mut piece = Frame::with_room(TRANSPORT_ROOM, data.len()).ok_or(SocketError::NoBuffers)?;
+            let Some(mut piece) = Frame::with_room(TRANSPORT_ROOM, data.len()) else {
+                stats.fragment_failures.inc();
+                return Err(SocketError::NoBuffers);
+            };
             piece.set_len(data.len());
             piece.data_mut().copy_from_slice(data);
             stats.fragments_made.inc();
@@ -157,7 +160,10 @@ impl Pass<'_> {
             }
             _ => None,
         };
-        done.ok_or(SocketError::NoBuffers)?;
+        if done.is_none() {
+            self.layer.stats.family(path.destination.is_ipv6()).ip.out_discards.inc();
+            return Err(SocketError::NoBuffers);
+        }
         let looped = match path.cast {
             // On the loopback it comes back anyhow.
             _ if path.is_local() => false,
@@ -166,8 +172,11 @@ impl Pass<'_> {
             Cast::Broadcast => true,
             Cast::Multicast => choice.multicast_loop && self.net.in_group(path.interface, path.destination),
         };
-        if looped && let Some(copy) = wire::copy(&frame) {
-            self.local.push_back((path.interface, copy));
+        if looped {
+            match wire::copy(&frame) {
+                Some(copy) => self.local.push_back((path.interface, copy)),
+                None => self.layer.stats.drops.no_memory.inc(),
+            }
         }
         if path.cast == Cast::Multicast && choice.hop_limit == 0 {
             return Ok(());

@@ -5,7 +5,7 @@ use crate::frame::{Frame, Frames, HEADROOM};
 use crate::ip::address::Mac;
 use crate::ip::{Config, IpLayer};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A card on a virtual wire.
@@ -15,13 +15,20 @@ pub struct FakeCard {
     incoming: Mutex<VecDeque<Frame>>,
     /// Frames that `transmit` takes at most.
     room: AtomicU64,
+    unplugged: AtomicBool,
 }
 
 impl FakeCard {
     /// A card with a MAC that ends in `number`.
     pub fn new(number: u8) -> Self {
         let info = CardInfo { mac: [2, 0, 0, 0, 0, number], mtu: 1500, queues: 1, ..CardInfo::default() };
-        FakeCard { info, sent: Mutex::default(), incoming: Mutex::default(), room: AtomicU64::new(u64::MAX) }
+        FakeCard {
+            info,
+            sent: Mutex::default(),
+            incoming: Mutex::default(),
+            room: AtomicU64::new(u64::MAX),
+            unplugged: AtomicBool::new(false),
+        }
     }
 
     /// Puts a frame on the wire.
@@ -37,6 +44,11 @@ impl FakeCard {
         self.sent.lock().expect("no panic").drain(..).collect()
     }
 
+    /// Takes the link away, or gives it back.
+    pub fn unplug(&self, off: bool) {
+        self.unplugged.store(off, Ordering::Relaxed);
+    }
+
     /// How many frames the card still takes.
     pub fn set_room(&self, room: u64) {
         self.room.store(room, Ordering::Relaxed);
@@ -49,7 +61,7 @@ impl NetworkCard for FakeCard {
     }
 
     fn link_up(&self) -> bool {
-        true
+        !self.unplugged.load(Ordering::Relaxed)
     }
 
     fn lost(&self) -> Lost {

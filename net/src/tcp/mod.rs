@@ -291,7 +291,9 @@ impl Tcp {
     /// Sends a segment without data.
     fn answer(&self, plain: &Plain) {
         let (local, remote) = (plain.flow.local().ip(), plain.flow.remote().ip());
-        let Ok(route) = self.output.route(remote, Some(local), None) else { return };
+        let Ok(route) = self.output.route(remote, Some(local), None) else {
+            return self.extended.no_routes.inc();
+        };
         match segment::build(plain, route.checksum) {
             Some(frame) => self.transmit(&PathHint::new(), &mut frame.into()),
             None => self.extended.no_memory.inc(),

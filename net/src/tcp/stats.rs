@@ -21,6 +21,6 @@ counters! {
         backlog_drops "TCPBacklogDrop", deferred_drops "TCPDeferAcceptDrop", aborts_on_data "TCPAbortOnData",
         aborts_on_close "TCPAbortOnClose", aborts_on_memory "TCPAbortOnMemory", aborts_on_timeout "TCPAbortOnTimeout",
         aborts_on_linger "TCPAbortOnLinger", memory_pressures "TCPMemoryPressures", time_wait_overflows "TCPTimeWaitOverflow",
-        syn_retransmits "TCPSynRetrans", no_memory "TCPNoMemory", misrouted "TCPMisrouted", races "TCPHandshakeRace",
+        syn_retransmits "TCPSynRetrans", no_memory "TCPNoMemory", no_routes "TCPNoRoute", misrouted "TCPMisrouted", races "TCPHandshakeRace",
     }
 }

@@ -106,7 +106,10 @@ impl Pass<'_> {
         } else {
             self.net.path(to.into(), None, Some(index)).ok()
         };
-        let (Some(path), Some(mut frame)) = (path, Frame::with_room(TRANSPORT_ROOM, len)) else { return };
+        let Some(path) = path else { return self.layer.stats.v4.ip.out_no_routes.inc() };
+        let Some(mut frame) = Frame::with_room(TRANSPORT_ROOM, len) else {
+            return self.layer.stats.drops.no_memory.inc();
+        };
         frame.set_len(len);
         let data = frame.data_mut();
         wire::put(data, 0, &CLIENT_PORT.to_be_bytes());

@@ -307,3 +307,50 @@ fn reassembly_gives_up_after_its_time() {
     assert_eq!(&errors[0][34..36], [11, 1], "time exceeded in reassembly");
     assert_eq!(bench.layer.stats.v4.ip.reassembly_timeouts.get(), 1);
 }
+
+/// Frames that do not leave are counted where programs look for them, and nowhere as sent.
+#[test]
+fn frames_that_do_not_leave_are_counted() {
+    let bench = acquainted();
+    let socket = udp(&bench, "0.0.0.0:4000");
+    let net = bench.layer.net();
+    let card = net.interfaces.get(1).expect("a card");
+    let sent = || (card.stats.tx_packets.get(), card.stats.tx_bytes.get(), card.stats.tx_dropped.get());
+    let before = sent();
+    bench.card.unplug(true);
+    send(&socket, b"lost", Some("10.0.0.9:9")).expect("as on Linux");
+    assert_eq!(sent(), (before.0, before.1, 1));
+    assert_eq!(bench.layer.stats.drops.link_down.get(), 1);
+    bench.card.unplug(false);
+    assert!(bench.layer.sent_all());
+    // With no room, some wait and the rest goes.
+    bench.card.set_room(0);
+    const FRAMES: u64 = 2000;
+    for _ in 0..FRAMES {
+        send(&socket, b"four", Some("10.0.0.9:9")).expect("as on Linux");
+    }
+    assert!(!bench.layer.sent_all());
+    let (packets, bytes, dropped) = sent();
+    assert!(dropped > 1);
+    assert_eq!(packets - before.0 + dropped - 1, FRAMES);
+    assert_eq!(bytes - before.1, (packets - before.0) * (14 + 20 + 8 + 4));
+    bench.card.set_room(u64::MAX);
+    bench.layer.poll(0, 0, 64);
+    assert!(bench.layer.sent_all());
+    assert_eq!(bench.card.take().len() as u64, packets - before.0);
+}
+
+/// A packet whose interface has gone has no way.
+#[test]
+fn a_packet_without_an_interface_is_counted() {
+    let bench = acquainted();
+    let to = at("10.0.0.9:9").ip();
+    let mut path = bench.layer.net().path(to, None, None).expect("a way");
+    path.interface = 99;
+    let mut pass = bench.layer.pass();
+    let before = bench.layer.stats.v4.ip.out_transmits.get();
+    pass.emit(&path, crate::frame::Frame::with_room(60, 20).expect("memory"));
+    pass.finish();
+    let ip = &bench.layer.stats.v4.ip;
+    assert_eq!((ip.out_no_routes.get(), ip.out_transmits.get()), (1, before));
+}

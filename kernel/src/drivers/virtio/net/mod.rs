@@ -251,6 +251,10 @@ impl NetworkCard for VirtioNet {
         self.receive.get(usize::from(queue)).is_some_and(|queue| queue.lock().set_interrupts(on))
     }
 
+    fn sent_all(&self) -> bool {
+        self.transmit.iter().all(|queue| queue.lock().sent_all())
+    }
+
     fn lost(&self) -> Lost {
         self.receive.iter().map(|queue| queue.lock().lost()).fold(Lost::default(), |sum, more| Lost {
             no_memory: sum.no_memory + more.no_memory,

@@ -1,6 +1,7 @@
 //! A transmit queue: frames that the device reads.
 //!
-//! Frames that have gone are freed at the next send; an interrupt is asked for only while the queue is full and somebody has more.
+//! Frames that have gone are freed at the next send; an interrupt is asked for only while the queue is full and somebody has more, or
+//! when the machine is about to end.
 #![allow(unsafe_code)] // buffers in the device's hands
 
 use net::frame::{Frame, Frames};
@@ -91,6 +92,20 @@ impl Transmit {
             self.reclaim();
         }
         self.queue.ring().room() > 0
+    }
+
+    /// Whether the device has taken all frames; if not, an interrupt tells when it has.
+    pub fn sent_all(&mut self) -> bool {
+        self.reclaim();
+        let left = self.queue.ring().in_flight();
+        if left == 0 {
+            return true;
+        }
+        // It may have taken them just now, which no interrupt tells.
+        if self.queue.ring().interrupt_after(left.saturating_sub(1) as u16) {
+            self.reclaim();
+        }
+        self.queue.ring().in_flight() == 0
     }
 
     fn reclaim(&mut self) {
