@@ -11,7 +11,9 @@ use crate::server::{Server, connect};
 use rustix::process::Signal;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -229,19 +231,65 @@ fn arp(operation: u8, to: [u8; 6], target: [u8; 4], host: u8) -> Vec<u8> {
     frame
 }
 
-fn send(to: &Mutex<FrameWriter>, frame: &[u8]) -> std::io::Result<()> {
-    to.lock().unwrap_or_else(PoisonError::into_inner).send(frame)
+/// What the guest says by ARP.
+enum Heard {
+    /// It asks for a host that does not exist.
+    Asked(u8),
+    /// It answers.
+    Answer,
 }
 
-/// Answers for hosts that do not exist until the tap ends.
-fn answer_arp(mut from: FrameReader, guest: [u8; 6], to: &Mutex<FrameWriter>) {
+/// Hears what the guest says by ARP, until the tap ends. It never waits to send: who does not read its frames would in the end be
+/// waited for by the hub, and that one by whoever sends.
+fn hear_arp(mut from: FrameReader, heard: &Sender<Heard>) {
     while let Ok(Some(frame)) = from.next() {
-        let asked = frame.get(38..42).and_then(|ip| <[u8; 4]>::try_from(ip).ok()).unwrap_or_default();
-        let request = frame.get(12..14) == Some(&[8, 6]) && frame.get(20..22) == Some(&[0, 1]);
-        if request && asked[3] >= FIRST && send(to, &arp(2, guest, GUEST, asked[3])).is_err() {
+        if frame.get(12..14) != Some(&[8, 6]) {
+            continue;
+        }
+        let what = match (frame.get(20..22), frame.get(41)) {
+            (Some([0, 1]), Some(&host)) if host >= FIRST => Heard::Asked(host),
+            (Some([0, 2]), _) if frame.get(28..32) == Some(&GUEST) => Heard::Answer,
+            _ => continue,
+        };
+        if heard.send(what).is_err() {
             return;
         }
     }
+}
+
+/// So many frames are on their way at most: those of clients are behind them.
+const SALVO: usize = 500;
+
+/// Sends all frames, and answers for hosts that do not exist, until the tap ends. Tells when all are sent.
+fn fire(
+    to: &mut FrameWriter,
+    guest: [u8; 6],
+    heard: &Receiver<Heard>,
+    frames: impl Iterator<Item = Vec<u8>>,
+    done: &AtomicBool,
+) -> std::io::Result<()> {
+    let answer = |to: &mut FrameWriter, host| to.send(&arp(2, guest, GUEST, host));
+    for (number, frame) in frames.enumerate() {
+        to.send(&frame)?;
+        let mut waits = number % SALVO == SALVO - 1;
+        if waits {
+            to.send(&arp(1, [255; 6], GUEST, FIRST))?;
+        }
+        loop {
+            let next = if waits { heard.recv_timeout(LIMIT).ok() } else { heard.try_recv().ok() };
+            match next {
+                Some(Heard::Asked(host)) => answer(to, host)?,
+                Some(Heard::Answer) => waits = false,
+                None if waits => return Err(std::io::ErrorKind::TimedOut.into()),
+                None => break,
+            }
+        }
+    }
+    done.store(true, Ordering::Release);
+    heard.iter().try_for_each(|what| match what {
+        Heard::Asked(host) => answer(to, host),
+        Heard::Answer => Ok(()),
+    })
 }
 
 fn checksum(words: &[&[u8]]) -> [u8; 2] {
@@ -297,15 +345,19 @@ fn under_fire(
     let talked = (|| {
         let (mut from, mut to) = lan.tap()?;
         let guest = guest_mac(&mut from, &mut to)?;
-        let to = Arc::new(Mutex::new(to));
-        let answers = Arc::clone(&to);
-        thread::spawn(move || answer_arp(from, guest, &answers));
-        let firing = thread::spawn(move || (0..count).try_for_each(|n| send(&to, &frame(guest, n))));
-        while !firing.is_finished() {
+        let (tell, heard) = channel();
+        let done = Arc::new(AtomicBool::new(false));
+        let all = Arc::clone(&done);
+        thread::spawn(move || hear_arp(from, &tell));
+        let frames = (0..count).map(move |n| frame(guest, n));
+        let firing = thread::spawn(move || fire(&mut to, guest, &heard, frames, &all));
+        while !done.load(Ordering::Acquire) {
+            if firing.is_finished() {
+                let fired = firing.join().map_err(|_| "the one who fires panicked")?;
+                return Err(format!("the tap ended: {fired:?}"));
+            }
             store_and_get(lan.place, 20_000)?;
         }
-        let fired = firing.join().map_err(|_| "the one who fires panicked")?;
-        fired.map_err(|error| format!("at the tap: {error}"))?;
         store_and_get(lan.place, 100_000)
     })();
     ended(lan.vm, talked)
