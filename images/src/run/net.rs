@@ -119,6 +119,8 @@ pub enum NetError {
     NotPermitted(String),
     /// There is a device of that name, and it is no tap device.
     NotTap(String),
+    /// Another program has the tap device of that name.
+    TapInUse(String),
     /// All of 10.99.0.0/16 is taken.
     NoFreeNetwork,
     /// A command failed: the command, and what it said.
@@ -164,6 +166,10 @@ impl fmt::Display for NetError {
                  nospin: and use it without privileges: --net tap:{name}"
             ),
             Self::NotTap(name) => write!(f, "the device {name} is there, but it is no tap device"),
+            Self::TapInUse(name) => write!(
+                f,
+                "the device {name} is in use by another program, perhaps a VM that runs already; choose another name, or --net tap without one"
+            ),
             Self::NoFreeNetwork => {
                 f.write_str("no network of 10.99.0.0 to 10.99.255.0 is free for --net tap: see ip addr, ip route")
             }

@@ -62,7 +62,10 @@ fn hold(forward: &Forward) -> io::Result<Held> {
 /// Writes why a port cannot be had, and what to do.
 pub(super) fn explain(forward: &Forward, error: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let what = super::at(forward.host, forward.protocol);
-    let guest = forward.guest;
+    let guest = match forward.protocol {
+        Protocol::Tcp => forward.guest.to_string(),
+        Protocol::Udp => format!("{}/udp", forward.guest),
+    };
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             write!(

@@ -50,7 +50,32 @@ impl Services {
                 lines.push(format!("nospin: serving on {place}"));
             }
         }
+        if lines.is_empty()
+            && let Some(line) = self.unreachable(protocol, address, port)
+            && self.shown.len() < MAX_SHOWN
+            && self.shown.insert(line.clone())
+        {
+            lines.push(line);
+        }
         lines
+    }
+
+    /// Why nobody on this side reaches a service for which there are forwarded ports.
+    fn unreachable(&self, protocol: Protocol, address: IpAddr, port: u16) -> Option<String> {
+        let Reach::Forwarded { forwards, .. } = &self.reach else { return None };
+        let leads = forwards.iter().any(|forward| forward.protocol == protocol && forward.guest == port);
+        // Programs take datagrams at many ports for purposes of their own.
+        if !address.is_ipv4() || forwards.is_empty() || (!leads && protocol == Protocol::Udp) {
+            return None;
+        }
+        let service = at(format_args!("port {port}"), protocol);
+        match (leads, address.is_loopback()) {
+            (true, true) => Some(format!(
+                "nospin: the program serves {service} on {address} only, within the guest, where -p does not lead"
+            )),
+            (false, false) => Some(format!("nospin: the program serves {service}, to which no -p leads")),
+            _ => None,
+        }
     }
 
     fn places(&self, protocol: Protocol, address: IpAddr, port: u16) -> Vec<String> {
@@ -98,8 +123,17 @@ mod tests {
             ["nospin: serving on 127.0.0.1:8080 (tcp)", "nospin: serving on 0.0.0.0:81 (tcp)"]
         );
         assert_eq!(services.listening(Protocol::Tcp, guest.into(), 80), [""; 0]);
-        assert_eq!(services.listening(Protocol::Tcp, ANY, 53), [""; 0]);
-        assert_eq!(services.listening(Protocol::Udp, Ipv4Addr::LOCALHOST.into(), 53), [""; 0]);
+        assert_eq!(services.listening(Protocol::Udp, ANY, 80), [""; 0]);
+        assert_eq!(services.listening(Protocol::Tcp, Ipv4Addr::LOCALHOST.into(), 99), [""; 0]);
+        let line = "nospin: the program serves port 53 (tcp), to which no -p leads";
+        assert_eq!(services.listening(Protocol::Tcp, ANY, 53), [line]);
+        assert_eq!(services.listening(Protocol::Tcp, guest.into(), 53), [""; 0], "once");
+        assert_eq!(
+            services.listening(Protocol::Udp, Ipv4Addr::LOCALHOST.into(), 53),
+            [
+                "nospin: the program serves port 53 (udp) on 127.0.0.1 only, within the guest, where -p does not lead"
+            ]
+        );
         assert_eq!(services.listening(Protocol::Udp, ANY6, 53), [""; 0]);
         assert_eq!(services.listening(Protocol::Udp, Ipv4Addr::new(10, 9, 9, 9).into(), 53), [""; 0]);
         assert_eq!(

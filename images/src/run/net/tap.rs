@@ -110,6 +110,9 @@ fn existing(
     queues: u32,
 ) -> Result<Network, NetError> {
     let many = devices.tap_queues(name).ok_or_else(|| NetError::NotTap(name.to_owned()))?;
+    if devices.is_open(name) {
+        return Err(NetError::TapInUse(name.to_owned()));
+    }
     // QEMU has to open the device as it was made: with several queues exactly if it can have several.
     let queues = if many { queues.max(2) } else { 1 };
     Ok(network(name, devices.address(name), given, line, queues))
@@ -190,6 +193,12 @@ impl Devices {
 
     fn has(&self, name: &str) -> bool {
         self.link(name).is_some()
+    }
+
+    /// Whether a program has a tap device open: then it has a carrier. One that is down does not tell.
+    fn is_open(&self, name: &str) -> bool {
+        let flags = self.link(name).and_then(|link| link["flags"].as_array());
+        flags.is_some_and(|flags| flags.iter().any(|flag| flag == "LOWER_UP"))
     }
 
     /// Whether a tap device has several queues; `None` for other devices.

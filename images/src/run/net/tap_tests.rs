@@ -10,7 +10,9 @@ fn devices() -> Devices {
             r#"[{"ifname":"lo"},
                 {"ifname":"br0","linkinfo":{"info_kind":"bridge","info_data":{}}},
                 {"ifname":"many","linkinfo":{"info_kind":"tun","info_data":{"type":"tap","multi_queue":true}}},
-                {"ifname":"one","linkinfo":{"info_kind":"tun","info_data":{"type":"tap","multi_queue":false}}},
+                {"ifname":"used","flags":["BROADCAST","UP","LOWER_UP"],
+                 "linkinfo":{"info_kind":"tun","info_data":{"type":"tap","multi_queue":false}}},
+                {"ifname":"one","flags":["NO-CARRIER","BROADCAST","UP"],"linkinfo":{"info_kind":"tun","info_data":{"type":"tap","multi_queue":false}}},
                 {"ifname":"tun0","linkinfo":{"info_kind":"tun","info_data":{"type":"tun"}}},
                 {"ifname":"nospin0"}]"#,
         ),
@@ -134,4 +136,12 @@ fn refusals_say_what_to_do() {
         NetError::NotPermitted("nospin0".into()),
         &["CAP_NET_ADMIN", "sudo ip tuntap add dev nospin0 mode tap user", "--net tap:nospin0"],
     );
+}
+
+#[test]
+fn a_device_in_use_is_not_used() {
+    let existing = |name: &str| existing(name, &devices(), None, &line(""), 1).map(|network| network.card);
+    assert!(matches!(existing("used"), Err(NetError::TapInUse(name)) if name == "used"));
+    assert!(existing("one").is_ok_and(|card| card.is_some()));
+    assert!(matches!(existing("br0"), Err(NetError::NotTap(_))));
 }
