@@ -5,8 +5,8 @@ use super::network::{LIMIT, memcached, pattern, wants};
 use crate::case::{Case, Program, c, server};
 use crate::compare;
 use crate::lab::Lab;
-use crate::lan::{GUEST, Lan};
-use crate::relay::{FrameReader, FrameWriter, PPM, Rules};
+use crate::lan::{GUEST, Lan, NOBODY, Tap, ToVm};
+use crate::relay::{PPM, Rules};
 use crate::server::{Server, connect};
 use rustix::process::Signal;
 use std::io::{Read as _, Write as _};
@@ -201,17 +201,15 @@ fn random(state: &mut u64) -> u64 {
     z ^ z >> 31
 }
 
-/// The Ethernet address of hosts that do not exist.
-const NOBODY: [u8; 6] = [2, 0, 0, 0, 0, 99];
-/// The first of their IPv4 addresses' last bytes; all above are theirs too.
+/// The first of the last bytes of IPv4 addresses of hosts that do not exist; all above are theirs too.
 const FIRST: u8 = 100;
 
 /// Asks for the guest's Ethernet address.
-fn guest_mac(from: &mut FrameReader, to: &mut FrameWriter) -> Result<[u8; 6], String> {
+fn guest_mac(tap: &Tap) -> Result<[u8; 6], String> {
     let cannot = |error| format!("at the tap: {error}");
-    to.send(&arp(1, [255; 6], GUEST, FIRST)).map_err(cannot)?;
+    tap.to.send(&arp(1, [255; 6], GUEST, FIRST)).map_err(cannot)?;
     loop {
-        let frame = from.next().map_err(cannot)?.ok_or("the tap is closed")?;
+        let frame = tap.from.recv_timeout(LIMIT).map_err(|_| "no answer at the tap")?;
         if frame.get(12..14) == Some(&[8, 6]) && frame.get(28..32) == Some(&GUEST) {
             return frame
                 .get(22..28)
@@ -239,10 +237,9 @@ enum Heard {
     Answer,
 }
 
-/// Hears what the guest says by ARP, until the tap ends. It never waits to send: who does not read its frames would in the end be
-/// waited for by the hub, and that one by whoever sends.
-fn hear_arp(mut from: FrameReader, heard: &Sender<Heard>) {
-    while let Ok(Some(frame)) = from.next() {
+/// Hears what the guest says by ARP, until the tap ends.
+fn hear_arp(from: &Receiver<Vec<u8>>, heard: &Sender<Heard>) {
+    for frame in from {
         if frame.get(12..14) != Some(&[8, 6]) {
             continue;
         }
@@ -262,13 +259,13 @@ const SALVO: usize = 500;
 
 /// Sends all frames, and answers for hosts that do not exist, until the tap ends. Tells when all are sent.
 fn fire(
-    to: &mut FrameWriter,
+    to: &ToVm,
     guest: [u8; 6],
     heard: &Receiver<Heard>,
     frames: impl Iterator<Item = Vec<u8>>,
     done: &AtomicBool,
 ) -> std::io::Result<()> {
-    let answer = |to: &mut FrameWriter, host| to.send(&arp(2, guest, GUEST, host));
+    let answer = |host| to.send(&arp(2, guest, GUEST, host));
     for (number, frame) in frames.enumerate() {
         to.send(&frame)?;
         let mut waits = number % SALVO == SALVO - 1;
@@ -278,7 +275,7 @@ fn fire(
         loop {
             let next = if waits { heard.recv_timeout(LIMIT).ok() } else { heard.try_recv().ok() };
             match next {
-                Some(Heard::Asked(host)) => answer(to, host)?,
+                Some(Heard::Asked(host)) => answer(host)?,
                 Some(Heard::Answer) => waits = false,
                 None if waits => return Err(std::io::ErrorKind::TimedOut.into()),
                 None => break,
@@ -287,7 +284,7 @@ fn fire(
     }
     done.store(true, Ordering::Release);
     heard.iter().try_for_each(|what| match what {
-        Heard::Asked(host) => answer(to, host),
+        Heard::Asked(host) => answer(host),
         Heard::Answer => Ok(()),
     })
 }
@@ -343,14 +340,15 @@ fn under_fire(
 ) -> Result<(), String> {
     let mut lan = Lan::start(lab, program, PORT, &Rules::default(), 1)?;
     let talked = (|| {
-        let (mut from, mut to) = lan.tap()?;
-        let guest = guest_mac(&mut from, &mut to)?;
+        let tap = lan.tap()?;
+        let guest = guest_mac(&tap)?;
+        let Tap { from, to } = tap;
         let (tell, heard) = channel();
         let done = Arc::new(AtomicBool::new(false));
         let all = Arc::clone(&done);
-        thread::spawn(move || hear_arp(from, &tell));
+        thread::spawn(move || hear_arp(&from, &tell));
         let frames = (0..count).map(move |n| frame(guest, n));
-        let firing = thread::spawn(move || fire(&mut to, guest, &heard, frames, &all));
+        let firing = thread::spawn(move || fire(&to, guest, &heard, frames, &all));
         while !done.load(Ordering::Acquire) {
             if firing.is_finished() {
                 let fired = firing.join().map_err(|_| "the one who fires panicked")?;
