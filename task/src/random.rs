@@ -78,8 +78,10 @@ impl Stream {
         for piece in buf.chunks_mut(BLOCK) {
             let words = block(&self.key, self.counter);
             self.counter = self.counter.wrapping_add(1);
-            let bytes = words.iter().flat_map(|word| word.to_le_bytes());
-            piece.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+            let mut words = words.iter().map(|word| word.to_le_bytes());
+            let (whole, rest) = piece.as_chunks_mut::<4>();
+            whole.iter_mut().zip(&mut words).for_each(|(to, word)| *to = word);
+            rest.iter_mut().zip(words.flatten()).for_each(|(to, byte)| *to = byte);
         }
     }
 }
@@ -102,9 +104,9 @@ fn rounds(input: [u32; 16]) -> [u32; 16] {
     for _ in 0..10 {
         (a, b, c, d) = quarters(a, b, c, d);
         // Diagonals: the rows turned, and back.
-        (b, c, d) = (turn(b, 1), turn(c, 2), turn(d, 3));
+        (b, c, d) = (turn_left(b), turn_round(c), turn_right(d));
         (a, b, c, d) = quarters(a, b, c, d);
-        (b, c, d) = (turn(b, 3), turn(c, 2), turn(d, 1));
+        (b, c, d) = (turn_right(b), turn_round(c), turn_left(d));
     }
     let mut sum = input;
     sum.iter_mut().zip(a.into_iter().chain(b).chain(c).chain(d)).for_each(|(word, mixed)| {
@@ -120,12 +122,24 @@ fn rows(state: [u32; 16]) -> [Row; 4] {
     [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]]
 }
 
-fn turn(mut row: Row, by: usize) -> Row {
-    row.rotate_left(by);
-    row
+// Spelled out and inlined: there are sixty turns in a block.
+#[inline(always)]
+fn turn_left([a, b, c, d]: Row) -> Row {
+    [b, c, d, a]
+}
+
+#[inline(always)]
+fn turn_round([a, b, c, d]: Row) -> Row {
+    [c, d, a, b]
+}
+
+#[inline(always)]
+fn turn_right([a, b, c, d]: Row) -> Row {
+    [d, a, b, c]
 }
 
 /// A quarter round in each column.
+#[inline(always)]
 fn quarters(a: Row, b: Row, c: Row, d: Row) -> (Row, Row, Row, Row) {
     let (a, d) = step(a, b, d, 16);
     let (c, b) = step(c, d, b, 12);
@@ -135,6 +149,7 @@ fn quarters(a: Row, b: Row, c: Row, d: Row) -> (Row, Row, Row, Row) {
 }
 
 /// `sum += add; other = (other ^ sum) <<< by`.
+#[inline(always)]
 fn step(mut sum: Row, add: Row, mut other: Row, by: u32) -> (Row, Row) {
     sum.iter_mut().zip(add).for_each(|(sum, add)| *sum = sum.wrapping_add(add));
     other.iter_mut().zip(sum).for_each(|(other, sum)| *other = (*other ^ sum).rotate_left(by));
