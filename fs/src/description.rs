@@ -7,7 +7,7 @@ use crate::{Allocate, DirEntry, File, FsError, Offset, Place, SeekFrom, Sink, So
 use abi::{OpenFlags, general as raw};
 use alloc::sync::Arc;
 use core::ops::Range;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use sync::Mutex;
 
 /// Status flags that F_SETFL may change (fcntl(2)), beside O_ASYNC, which [`OpenFile::set_async`] changes.
@@ -51,6 +51,8 @@ pub struct OpenFile {
     position: Mutex<u64>,
     /// Where it may hold a flock(2) lock or record locks of its own.
     lock: Mutex<Option<(Arc<FileLocks>, Key)>>,
+    /// See [`owner`](Self::owner); 0 before it is asked for.
+    owner: AtomicUsize,
     /// Who is to get signals about it: an [`Interested`] in one word.
     interested: AtomicU64,
     /// Sends them while O_ASYNC is set.
@@ -94,6 +96,7 @@ impl OpenFile {
             place,
             position: Mutex::new(0),
             lock: Mutex::new(None),
+            owner: AtomicUsize::new(0),
             interested: AtomicU64::new(0),
             sender: Mutex::new(None),
             notice: None,
@@ -349,9 +352,20 @@ impl OpenFile {
         Ok(key)
     }
 
-    /// Its address: no two descriptions that exist have the same.
+    /// Its name among those who hold locks, given when it is first asked for. Not its address, which changes when the last descriptor's
+    /// end takes it out of its `Arc`.
     fn owner(&self) -> Owner {
-        core::ptr::from_ref(self).addr()
+        static NAMES: AtomicUsize = AtomicUsize::new(1);
+        match self.owner.load(Ordering::Relaxed) {
+            0 => {
+                let new = NAMES.fetch_add(1, Ordering::Relaxed);
+                // Two threads may ask at the same time: the first name stays.
+                self.owner
+                    .compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed)
+                    .map_or_else(|first| first, |_| new)
+            }
+            name => name,
+        }
     }
 
     #[inline]
