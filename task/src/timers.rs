@@ -3,8 +3,8 @@
 //!
 //! Pending timers lie in one queue for each clock; those on clocks of threads in one, in which only their number counts. The
 //! earliest is what the platform is asked to interrupt the program at ([`Platform::set_timer`]); its interrupt handler only marks
-//! ([`Timers::mark_due`]). The work is done in thread context, in [`Process::expire_timers`]: on the way back to the program and
-//! whenever a sleeping call wakes.
+//! ([`Timers::mark_due`]). The work is done in thread context, in [`Process::expire_timers`]: on the way back to the program,
+//! whenever a sleeping call wakes, and by who asks for a timer that is due.
 //!
 //! A periodic timer whose signal waits is not armed; it is again when the signal is taken ([`Process::signal_taken`]), which
 //! is also when the periods that passed meanwhile are counted. So a timer has one waiting signal at most, and a short
@@ -353,7 +353,12 @@ impl Process {
     /// getitimer(2).
     pub fn interval_timer(&self, platform: &dyn Platform, which: Interval) -> Setting {
         let now = self.base_now(platform, which.base());
-        let timer = *self.timers.state.lock().interval(which);
+        let mut timer = *self.timers.state.lock().interval(which);
+        if timer.key.is_some() && timer.deadline <= now {
+            // Whoever is to send its signal has not run yet. On Linux the interrupt does, before anybody can look.
+            self.expire_timers(platform);
+            timer = *self.timers.state.lock().interval(which);
+        }
         let left = || timer.deadline.saturating_sub(now).max(1);
         Setting { value: timer.key.map_or(0, |_| left()), interval: timer.interval }
     }

@@ -307,4 +307,22 @@ mod tests {
         locks.clear(file, Holder::Process(2), Range { start: 0, last: 100 }).unwrap();
         assert!(!locks.has_records());
     }
+
+    /// close(2) of the last descriptor takes a description out of its `Arc`: what it holds must go wherever it is by then.
+    #[test]
+    fn a_description_gives_back_what_it_took_elsewhere() {
+        use crate::{OpenFile, eventfd::EventFd};
+        use alloc::sync::Arc;
+        let locks = Arc::new(FileLocks::default());
+        let new = || OpenFile::new(Arc::new(EventFd::new(0, false)), abi::OpenFlags::RDWR);
+        let (first, second) = (new(), new());
+        assert_ne!(first.holder(), second.holder());
+        first.lock(&locks, true).unwrap();
+        let record = RecordLock { holder: first.holder(), ..lock(0, 3) };
+        first.set_record(&locks, &record).unwrap();
+        assert_eq!(second.lock(&locks, true), Err(FsError::WouldBlock));
+        drop(alloc::boxed::Box::new(Arc::into_inner(first).unwrap()));
+        assert_eq!(second.lock(&locks, true), Ok(()));
+        assert!(!locks.has_records());
+    }
 }

@@ -18,3 +18,15 @@ fn a_timer_armed_meanwhile_is_not_forgotten() {
         assert_ne!(machine.timer.load(Ordering::Relaxed), u64::MAX);
     }
 }
+
+/// A timer that is due is over for whoever asks, whether or not somebody has come to send its signal.
+#[test]
+fn who_asks_for_a_timer_that_is_due_sends_its_signal() {
+    let Running { machine, process, .. } = running();
+    let soon = Setting { value: 1_000_000, interval: 0 };
+    process.set_interval_timer(machine, Interval::Real, soon).unwrap();
+    assert_ne!(process.interval_timer(machine, Interval::Real).value, 0);
+    machine.clock.fetch_add(2_000_000, Ordering::Relaxed);
+    assert_eq!(process.interval_timer(machine, Interval::Real).value, 0);
+    assert!(process.signals.pending().contains(Signal::SIGALRM));
+}
