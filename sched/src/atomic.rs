@@ -29,6 +29,8 @@ pub(crate) mod weak {
     pub(crate) const CHANGE: u8 = 3;
     /// A claim does not compare.
     pub(crate) const CLAIM: u8 = 4;
+    /// Who takes the only entry of an inbox does not acquire it.
+    pub(crate) const ONLY: u8 = 5;
 
     #[cfg(loom)]
     std::thread_local! {
@@ -47,6 +49,12 @@ pub(crate) mod weak {
     #[inline(always)]
     pub(crate) const fn is(_what: u8) -> bool {
         false
+    }
+
+    /// The ordering of the look at an inbox's only entry.
+    #[inline(always)]
+    pub(crate) fn only() -> Ordering {
+        if is(ONLY) { Ordering::Relaxed } else { Ordering::Acquire }
     }
 
     /// The ordering of changes of the state word.

@@ -11,7 +11,7 @@
 //! - A link is freed by the drainer after its content was read, and taken by one compare-and-swap.
 //! - Whether the CPU looks at all is not this module's business: the pusher's fence and the CPU's published mode are.
 
-use crate::atomic::{AtomicBool, AtomicU32, Ordering};
+use crate::atomic::{AtomicBool, AtomicU32, Ordering, weak};
 use crate::segmented::Segmented;
 
 /// In no list.
@@ -98,7 +98,8 @@ impl Inbox {
 
     /// The CPU: takes the entry out if it is the only one. `waits` stays true until [`drained`](Self::drained).
     pub(crate) fn take_only(&self) -> Option<u32> {
-        let only = self.head.load(Ordering::Relaxed);
+        // Acquired, for the link that is read next must be the one that this entry was pushed with.
+        let only = self.head.load(weak::only());
         let link = self.links.get(only as usize)?;
         // The entry stays in the list until it is taken out here, so the list is this one entry if it is still the head below.
         if link.load(Ordering::Relaxed) != END || self.scan.load(Ordering::Relaxed) {

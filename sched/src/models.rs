@@ -239,7 +239,7 @@ fn nothing_gets_lost_in_an_inbox() {
 
 #[test]
 fn a_single_entry_is_taken_once() {
-    inbox_with_one();
+    bites(inbox_with_one, weak::ONLY);
 }
 
 #[test]

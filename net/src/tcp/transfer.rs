@@ -14,6 +14,8 @@ use fs::{FsError, Sink, Source};
 
 /// Bytes that move at a time.
 const PIECE: usize = 2048;
+/// The same where there is more to be moved: its place on the stack takes time to be cleared.
+const LARGE_PIECE: usize = 4096;
 
 fn would_block() -> SocketError {
     FsError::WouldBlock.into()
@@ -73,7 +75,10 @@ impl ByteStream for TcpSocket {
             slot.left.store(left.len(), Ordering::Relaxed);
         }
         let begun = done;
-        let answer = self.receive_pieces(slot, dst, &mut left, want, &mut done, flags);
+        let answer = match want > PIECE {
+            true => self.receive_large_pieces(slot, dst, &mut left, want, &mut done, flags),
+            false => self.receive_pieces(slot, dst, &mut left, want, &mut done, flags, &mut [0; PIECE]),
+        };
         slot.left.store(left.len(), Ordering::Relaxed);
         if done - begun > PIECE {
             // The engine is run once for all pieces, and tells how much room there is.
@@ -110,12 +115,38 @@ impl ByteStream for TcpSocket {
         if room == 0 {
             return Err(would_block());
         }
-        let want = want.min(room);
-        let mut piece = [0; PIECE];
+        match want.min(room) {
+            want @ ..=PIECE => self.send_pieces(slot, src, want, flags, &mut [0; PIECE]),
+            want => self.send_large_pieces(slot, src, want, flags),
+        }
+    }
+}
+
+impl TcpSocket {
+    #[inline(never)]
+    fn send_large_pieces(
+        &self,
+        slot: &Slot,
+        src: &mut dyn Source,
+        want: usize,
+        flags: MessageFlags,
+    ) -> Result<usize, SocketError> {
+        self.send_pieces(slot, src, want, flags, &mut [0; LARGE_PIECE])
+    }
+
+    /// Sends `want` bytes, for which there is room, piece by piece.
+    fn send_pieces(
+        &self,
+        slot: &Slot,
+        src: &mut dyn Source,
+        want: usize,
+        flags: MessageFlags,
+        piece: &mut [u8],
+    ) -> Result<usize, SocketError> {
         let mut done = 0;
         // All but the last piece only go into the ring, so that the engine sees them as one.
         loop {
-            let len = (want - done).min(PIECE);
+            let len = (want - done).min(piece.len());
             let part = piece.get_mut(..len).unwrap_or_default();
             let taken = match src.take(part) {
                 Ok(taken) => taken,
@@ -138,11 +169,9 @@ impl ByteStream for TcpSocket {
             }
         }
     }
-}
 
-impl TcpSocket {
-    /// Receives up to `want` bytes, piece by piece; `done` of them already.
-    fn receive_pieces(
+    #[inline(never)]
+    fn receive_large_pieces(
         &self,
         slot: &Slot,
         dst: &mut dyn Sink,
@@ -151,10 +180,24 @@ impl TcpSocket {
         done: &mut usize,
         flags: MessageFlags,
     ) -> Result<(), SocketError> {
+        self.receive_pieces(slot, dst, left, want, done, flags, &mut [0; LARGE_PIECE])
+    }
+
+    /// Receives up to `want` bytes, piece by piece; `done` of them already.
+    #[expect(clippy::too_many_arguments)] // what a receive is asked for, and where the bytes pass through
+    fn receive_pieces(
+        &self,
+        slot: &Slot,
+        dst: &mut dyn Sink,
+        left: &mut VecDeque<u8>,
+        want: usize,
+        done: &mut usize,
+        flags: MessageFlags,
+        piece: &mut [u8],
+    ) -> Result<(), SocketError> {
         let begun = *done;
-        let mut piece = [0; PIECE];
         while *done < want {
-            let len = (want - *done).min(PIECE);
+            let len = (want - *done).min(piece.len());
             let part = piece.get_mut(..len).unwrap_or_default();
             let drop_bytes = flags.truncate.then_some(want - *done);
             let quickly = *done == 0 && drop_bytes.is_none();
