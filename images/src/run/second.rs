@@ -156,7 +156,11 @@ mod tests {
     fn a_service_is_announced_once() {
         let (_, text) =
             shown(b"\x1elisten tcp 0.0.0.0 80\n\x1elisten tcp 0.0.0.0 80\n\x1elisten tcp 0.0.0.0 81\n");
-        assert_eq!(text, "nospin: serving on 127.0.0.1:8080 (tcp)\n");
+        assert_eq!(
+            text,
+            "nospin: serving on 127.0.0.1:8080 (tcp)\n\
+             nospin: the program serves port 81 (tcp), to which no -p leads\n"
+        );
     }
 
     #[test]
