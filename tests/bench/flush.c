@@ -1,6 +1,7 @@
 // Changes of mappings while threads of the program run on all other CPUs, for flush.py, which counts the kernel's instructions.
-// Marks as in ops.c. As the first process of a Linux guest it mounts what it needs, and turns the machine off in the end.
+// As the first process of a Linux guest it mounts what it needs, and turns the machine off in the end.
 #define _GNU_SOURCE
+#include "marks.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -8,7 +9,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,7 +55,7 @@ static void protect_1(long n) { protect(n, 1); }
 static void protect_many(long n) { protect(n, MANY); }
 static void give_back_1(long n) { give_back(n, 1); }
 
-static const struct { const char *name; void (*run)(long); } ops[] = {
+static const struct operation ops[] = {
     {"mmap, touch, munmap: 1 page", unmap_1}, {"mmap, touch, munmap: 64 pages", unmap_many},
     {"mprotect there and back, touch: 1 page", protect_1}, {"mprotect there and back, touch: 64 pages", protect_many},
     {"madvise DONTNEED, touch: 1 page", give_back_1},
@@ -78,19 +78,10 @@ static void *compute(void *cpu) {
     return 0;
 }
 
-static void mark(const char *what, const char *name, long n) {
-    printf("@ %s|%s|%ld\n", what, name, n);
-    fflush(stdout);
-    char c;
-    while (read(0, &c, 1) == 1 && c != '\n')
-        ;
-}
-
 int main(int argc, char **argv) {
     long counts[2] = {argc > 1 ? atol(argv[1]) : 200, argc > 2 ? atol(argv[2]) : 1200};
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    int first = getpid() == 1;
-    if (first) {
+    if (getpid() == 1) {
         mkdir("/dev", 0755);
         mount("dev", "/dev", "devtmpfs", 0, 0);
     }
@@ -102,16 +93,8 @@ int main(int argc, char **argv) {
     }
     while (running < cpus - 1)
         sched_yield();
-    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
-        ops[i].run(20);
-        for (int k = 0; k < 2; k++) {
-            mark("begin", ops[i].name, counts[k]);
-            ops[i].run(counts[k]);
-            mark("end", ops[i].name, counts[k]);
-        }
-    }
-    mark("done", "", 0);
-    if (first)
-        reboot(RB_POWER_OFF);
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        measure(ops[i], 20, counts);
+    end_marks();
     return 0;
 }

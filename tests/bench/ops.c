@@ -1,9 +1,8 @@
 // Small operations in loops, for calls.py, which counts their instructions in nospin and in a Linux guest.
 //
-// For each operation and each of two counts: prints a line, waits for a line, does the operation that often, prints a
-// line, waits. The host reads the counter at each wait; what printing and waiting cost is the same for both counts.
 // Argument 3 chooses operations by a part of their name. As the first process of a Linux guest it mounts what it needs, and turns the machine off in the end.
 #define _GNU_SOURCE
+#include "marks.h"
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -17,7 +16,6 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -190,7 +188,7 @@ static void yield_mine(long n) { while (n--) sched_yield(); }
 static void *yield_partner(void *n) { return yield_mine(*(long *)n), NULL; }
 static void yield_both(long n) { with_partner(n, yield_partner, yield_mine); }
 
-static const struct { const char *name; void (*run)(long); } ops[] = {
+static const struct operation ops[] = {
     {"getppid", null_call}, {"read 1 byte, tmpfs", read_1}, {"write 1 byte, tmpfs", write_1},
     {"read 4 KiB, tmpfs", read_4k}, {"write 4 KiB, tmpfs", write_4k}, {"read 1 byte, /dev/zero", zero_1},
     {"read 4 KiB, /dev/zero", zero_4k}, {"write 4 KiB, /dev/zero", into_zero_4k}, {"stat, 5 levels", stat_5},
@@ -202,18 +200,9 @@ static const struct { const char *name; void (*run)(long); } ops[] = {
     {"pipe, there and back", pipe_round}, {"sched_yield, two switches", yield_both},
 };
 
-static void mark(const char *what, const char *name, long n) {
-    printf("@ %s|%s|%ld\n", what, name, n);
-    fflush(stdout);
-    char c;
-    while (read(0, &c, 1) == 1 && c != '\n')
-        ;
-}
-
 int main(int argc, char **argv) {
     long counts[2] = {argc > 1 ? atol(argv[1]) : 2000, argc > 2 ? atol(argv[2]) : 12000};
-    int first = getpid() == 1;
-    if (first) {
+    if (getpid() == 1) {
         mkdir("/dev", 0755), mkdir("/tmp", 0755);
         mount("dev", "/dev", "devtmpfs", 0, 0);
         mount("tmp", "/tmp", "tmpfs", 0, 0);
@@ -228,15 +217,8 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         if (argc > 3 && !strstr(ops[i].name, argv[3]))
             continue;
-        ops[i].run(100);
-        for (int k = 0; k < 2; k++) {
-            mark("begin", ops[i].name, counts[k]);
-            ops[i].run(counts[k]);
-            mark("end", ops[i].name, counts[k]);
-        }
+        measure(ops[i], 100, counts);
     }
-    mark("done", "", 0);
-    if (first)
-        reboot(RB_POWER_OFF);
+    end_marks();
     return file < 0 || zero < 0;
 }
