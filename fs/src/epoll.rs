@@ -164,11 +164,15 @@ impl Epoll {
         }
     }
 
-    /// EPOLL_CTL_MOD.
+    /// EPOLL_CTL_MOD. An exclusive interest stays as it is, and none becomes one, not even of a file that is not watched.
     pub fn modify(&self, fd: u32, file: &Arc<OpenFile>, interest: Interest) -> Result<(), FsError> {
+        let exclusive = |events: u32| events & raw::EPOLLEXCLUSIVE != 0;
+        if exclusive(interest.events) {
+            return Err(FsError::Invalid);
+        }
         let _turn = self.turn.lock();
         let item = self.find(fd, file).ok_or(FsError::NotFound)?;
-        if (item.wanted() | interest.events) & raw::EPOLLEXCLUSIVE != 0 {
+        if exclusive(item.wanted()) {
             return Err(FsError::Invalid);
         }
         let Interest { events, data } = always(interest);

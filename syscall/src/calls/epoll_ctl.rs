@@ -65,10 +65,6 @@ impl Syscall for EpollCtl {
                 }
                 epoll.add(fd, &file, interest)?;
             }
-            // Such an interest stays as it is.
-            raw::EPOLL_CTL_MOD if interest.events & raw::EPOLLEXCLUSIVE != 0 => {
-                return Err(Errno::EINVAL.into());
-            }
             raw::EPOLL_CTL_MOD => epoll.modify(fd, &file, interest)?,
             raw::EPOLL_CTL_DEL => epoll.remove(fd, &file)?,
             _ => return Err(Errno::EINVAL.into()),
