@@ -17,6 +17,18 @@ const PIECE: usize = 2048;
 /// The same where there is more to be moved: its place on the stack takes time to be cleared.
 const LARGE_PIECE: usize = 4096;
 
+/// Moves `want` bytes by way of a piece of the right size.
+#[inline(always)]
+fn with_piece<T>(want: usize, work: impl FnOnce(&mut [u8]) -> T) -> T {
+    if want > PIECE { with_large_piece(work) } else { work(&mut [0; PIECE]) }
+}
+
+/// Not inlined, for small moves need no room for it.
+#[inline(never)]
+fn with_large_piece<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
+    work(&mut [0; LARGE_PIECE])
+}
+
 fn would_block() -> SocketError {
     FsError::WouldBlock.into()
 }
@@ -75,10 +87,9 @@ impl ByteStream for TcpSocket {
             slot.left.store(left.len(), Ordering::Relaxed);
         }
         let begun = done;
-        let answer = match want > PIECE {
-            true => self.receive_large_pieces(slot, dst, &mut left, want, &mut done, flags),
-            false => self.receive_pieces(slot, dst, &mut left, want, &mut done, flags, &mut [0; PIECE]),
-        };
+        let answer = with_piece(want, |piece| {
+            self.receive_pieces(slot, dst, &mut left, want, &mut done, flags, piece)
+        });
         slot.left.store(left.len(), Ordering::Relaxed);
         if done - begun > PIECE {
             // The engine is run once for all pieces, and tells how much room there is.
@@ -115,25 +126,12 @@ impl ByteStream for TcpSocket {
         if room == 0 {
             return Err(would_block());
         }
-        match want.min(room) {
-            want @ ..=PIECE => self.send_pieces(slot, src, want, flags, &mut [0; PIECE]),
-            want => self.send_large_pieces(slot, src, want, flags),
-        }
+        let want = want.min(room);
+        with_piece(want, |piece| self.send_pieces(slot, src, want, flags, piece))
     }
 }
 
 impl TcpSocket {
-    #[inline(never)]
-    fn send_large_pieces(
-        &self,
-        slot: &Slot,
-        src: &mut dyn Source,
-        want: usize,
-        flags: MessageFlags,
-    ) -> Result<usize, SocketError> {
-        self.send_pieces(slot, src, want, flags, &mut [0; LARGE_PIECE])
-    }
-
     /// Sends `want` bytes, for which there is room, piece by piece.
     fn send_pieces(
         &self,
@@ -168,19 +166,6 @@ impl TcpSocket {
                 return Ok(done);
             }
         }
-    }
-
-    #[inline(never)]
-    fn receive_large_pieces(
-        &self,
-        slot: &Slot,
-        dst: &mut dyn Sink,
-        left: &mut VecDeque<u8>,
-        want: usize,
-        done: &mut usize,
-        flags: MessageFlags,
-    ) -> Result<(), SocketError> {
-        self.receive_pieces(slot, dst, left, want, done, flags, &mut [0; LARGE_PIECE])
     }
 
     /// Receives up to `want` bytes, piece by piece; `done` of them already.
